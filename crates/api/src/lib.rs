@@ -1,0 +1,1 @@
+//! REST, agent socket, OpenAPI and sign-in: the only place that knows the outside's JSON.

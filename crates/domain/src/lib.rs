@@ -1,0 +1,1 @@
+//! The call centre as values and state machines: floor, routing, flows, hours, access, reports.

@@ -1,0 +1,1 @@
+//! Owns floors: feeds inputs, journals events, carries out effects.

@@ -1,0 +1,1 @@
+//! Sans-IO media: RTP, jitter, codecs, DTMF, tones, bridge matrix, recorder.

@@ -1,0 +1,2 @@
+//! The cordboard binary: configuration, wiring, embedded web UI, shutdown, command line.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Virtual clock with simulated callers and agents, driving the real floor.

@@ -1,0 +1,1 @@
+//! Journal, projections, tables, outbox, blobs and keys on SQLite or PostgreSQL.

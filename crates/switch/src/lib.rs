@@ -1,0 +1,1 @@
+//! Sans-IO call control: legs and bridges between the floor, SIP and media.

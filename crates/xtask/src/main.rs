@@ -1,0 +1,2 @@
+//! Developer commands: test, walls, shots, bench.
+fn main() {}
