@@ -1,0 +1,214 @@
+//! A tenant's published configuration, compiled by the engine into one immutable value for the floor.
+//!
+//! Rows are edited through `engine::admin` (revision, audit, rows in one transaction); the floor sees only this.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::Calendar;
+use crate::flow::Flow;
+use crate::id::{
+    AgentId, BreakReasonId, CalendarId, DeviceId, DispositionId, FlowId, NumberId, PromptId, QueueId, SkillId, TeamId,
+    TenantId, UserId,
+};
+use crate::localized::{Lang, Localized};
+use crate::medium::{Medium, PerMedium};
+use crate::time::millis;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TenantConfig {
+    pub tenant: TenantId,
+    /// Number of the published revision.
+    pub rev: u64,
+    pub name: String,
+    pub time_zone: String,
+    pub lang: Lang,
+    pub entitlements: Entitlements,
+    pub agents: BTreeMap<AgentId, AgentConfig>,
+    pub teams: BTreeMap<TeamId, Team>,
+    pub skills: BTreeMap<SkillId, Localized>,
+    pub queues: BTreeMap<QueueId, QueueConfig>,
+    pub calendars: BTreeMap<CalendarId, Calendar>,
+    /// The newest published version of each flow; older ones stay reachable for interactions pinned to them.
+    pub flows: BTreeMap<FlowId, Arc<Flow>>,
+    pub numbers: BTreeMap<NumberId, NumberConfig>,
+    pub devices: BTreeMap<DeviceId, DeviceConfig>,
+    pub dispositions: BTreeMap<DispositionId, Localized>,
+    pub break_reasons: BTreeMap<BreakReasonId, Localized>,
+    /// Music on hold and while waiting, where a queue names none.
+    pub music: Option<PromptId>,
+}
+
+/// What the tenant is entitled to; refusals carry `limit.*` codes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entitlements {
+    /// Agents signed in at the same time.
+    pub seats: u32,
+    pub concurrent_calls: u32,
+    pub retention_days: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentConfig {
+    pub id: AgentId,
+    pub user: UserId,
+    pub name: String,
+    pub extension: String,
+    pub team: Option<TeamId>,
+    /// Level 1–10.
+    pub skills: BTreeMap<SkillId, u8>,
+    pub capacity: PerMedium<u8>,
+    pub active: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Team {
+    pub id: TeamId,
+    pub name: Localized,
+    pub queues: Vec<QueueId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueueConfig {
+    pub id: QueueId,
+    pub name: Localized,
+    pub media: Vec<Medium>,
+    pub members: Vec<Membership>,
+    /// Every one of these is required at the level given or above.
+    pub required_skills: BTreeMap<SkillId, u8>,
+    pub strategy: Strategy,
+    /// Added to an interaction's priority, 0–100; each point is worth `priority_boost` of waiting.
+    pub priority: i32,
+    #[serde(with = "millis")]
+    pub priority_boost: Duration,
+    /// An offer not accepted in this time is missed (RONA).
+    #[serde(with = "millis")]
+    pub ring_timeout: Duration,
+    /// What a missed offer does to the agent's presence: away until he returns, or available again.
+    pub away_after_missed: bool,
+    pub wrap_up: WrapUp,
+    pub dispositions: Vec<DispositionId>,
+    /// Answered within this time counts as in service level.
+    #[serde(with = "millis")]
+    pub service_level: Duration,
+    /// Abandoned before this time is a short abandon and left out of the service level.
+    #[serde(with = "millis")]
+    pub short_abandon: Duration,
+    pub calendar: Option<CalendarId>,
+    pub max_waiting: u32,
+    pub overflow: Option<Overflow>,
+    pub closed: Destination,
+    /// Played when the caller enters, then music with `comfort` every `comfort_every`.
+    pub welcome: Option<PromptId>,
+    pub music: Option<PromptId>,
+    pub comfort: Option<PromptId>,
+    #[serde(with = "millis")]
+    pub comfort_every: Duration,
+    pub record: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    pub agent: AgentId,
+    /// 1 is asked first; equal numbers compete by the strategy.
+    pub priority: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    LongestIdle,
+    /// The highest summed level over the required skills, then longest idle.
+    SkillLevel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrapUp {
+    pub mode: WrapUpMode,
+    /// End of a timed or optional wrap-up.
+    #[serde(with = "millis")]
+    pub limit: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrapUpMode {
+    /// Free at once.
+    None,
+    /// Ends when the agent says so or at the limit; a disposition may be given.
+    Optional,
+    /// Ends only with a disposition.
+    Required,
+    /// Ends at the limit.
+    Timed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overflow {
+    #[serde(with = "millis")]
+    pub after: Duration,
+    pub to: Destination,
+}
+
+/// Where an interaction goes next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "snake_case")]
+pub enum Destination {
+    Queue {
+        queue: QueueId,
+    },
+    Flow {
+        flow: FlowId,
+    },
+    Voicemail {
+        greeting: Option<PromptId>,
+    },
+    /// Say goodbye, if there is a prompt, and hang up.
+    HangUp {
+        prompt: Option<PromptId>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberConfig {
+    pub id: NumberId,
+    /// As dialled: digits, or `+` and digits.
+    pub number: String,
+    pub name: Localized,
+    pub entry: EntryPoint,
+    pub lang: Lang,
+    /// May be called from loopback without authentication.
+    pub sample: bool,
+    /// May be called from the customer page.
+    pub web: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum EntryPoint {
+    Flow { flow: FlowId },
+    Queue { queue: QueueId },
+    Device { device: DeviceId },
+    Echo,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceConfig {
+    pub id: DeviceId,
+    pub name: String,
+    pub agent: Option<AgentId>,
+    pub kind: DeviceKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// The agent's tab: rings on screen, its leg starts when the offer is accepted.
+    Browser,
+    /// A phone: rings itself, answering it accepts the offer.
+    Sip { user: String },
+    /// An external URI: like a phone, always taken as reachable.
+    Uri { uri: String },
+}

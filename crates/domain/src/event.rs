@@ -1,0 +1,1 @@
+//! (contract written by the floor's author)

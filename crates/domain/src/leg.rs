@@ -1,0 +1,349 @@
+//! The contract between a floor and the switch: commands down, events up, plain values on bounded channels.
+//!
+//! A *leg* is one signalled media endpoint of an interaction. A *bridge* is a matrix of who hears whom; hold, echo,
+//! three-way and monitoring are edits of that matrix. The floor (through `engine`) sends [`LegCommand`]s, the switch
+//! answers with [`LegEvent`]s. Commands about a leg that has ended are ignored; every leg ends with exactly one
+//! [`LegEvent::Ended`].
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::id::{BridgeId, DeviceId, InteractionId, LegId, NumberId, PlayId, PromptId, RecordingId, TenantId, TrunkId};
+use crate::localized::Lang;
+use crate::time::millis;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum LegCommand {
+    /// Tell the caller it rings (180).
+    Ring {
+        leg: LegId,
+    },
+    /// Answer an offered leg.
+    Answer {
+        leg: LegId,
+    },
+    /// Refuse an offered leg.
+    Reject {
+        leg: LegId,
+        why: RejectReason,
+    },
+    /// Start a new leg. The floor minted its id. A browser device answers at once (its peer connection stands already).
+    Originate {
+        leg: LegId,
+        tenant: TenantId,
+        interaction: Option<InteractionId>,
+        to: Dial,
+        /// Shown to the callee.
+        from: CallerId,
+        #[serde(with = "millis")]
+        ring_timeout: Duration,
+    },
+    /// End a leg in whatever state it is.
+    Hangup {
+        leg: LegId,
+        cause: EndCause,
+    },
+    /// Play to one leg; it hears this instead of its bridge until the end. A new `Play` replaces the former.
+    Play {
+        leg: LegId,
+        play: PlayId,
+        clips: Vec<ClipRef>,
+        looped: bool,
+        /// A digit ends the playback (it still counts for `collect`).
+        interruptible: bool,
+        collect: Option<Collect>,
+    },
+    StopPlay {
+        leg: LegId,
+    },
+    /// The whole matrix of a bridge; an empty list dissolves it. A leg that hears itself is an echo.
+    Bridge {
+        bridge: BridgeId,
+        legs: Vec<Hears>,
+    },
+    /// Nobody hears this leg until unmuted.
+    Mute {
+        leg: LegId,
+        muted: bool,
+    },
+    SendDigits {
+        leg: LegId,
+        digits: String,
+    },
+    /// Record to one stereo file: customer left, agent right.
+    Record {
+        recording: RecordingId,
+        tenant: TenantId,
+        left: LegId,
+        right: Option<LegId>,
+    },
+    /// Listed silence from here on (hold, mask), or sound again.
+    PauseRecording {
+        recording: RecordingId,
+        why: Option<GapCause>,
+    },
+    StopRecording {
+        recording: RecordingId,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hears {
+    pub leg: LegId,
+    pub hears: Vec<LegId>,
+}
+
+/// Where an outgoing leg goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "snake_case")]
+pub enum Dial {
+    Device {
+        device: DeviceId,
+    },
+    /// A SIP URI, used by the demo caller and later by outbound routes.
+    Uri {
+        uri: String,
+    },
+}
+
+/// What the callee is shown. Not journalled.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CallerId {
+    /// The user part of the From header; the engine fills it from the stored address.
+    pub user: Option<String>,
+    pub name: Option<String>,
+}
+
+/// One prompt in one language; the directory holds its sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClipRef {
+    pub prompt: PromptId,
+    pub lang: Lang,
+}
+
+/// Collect digits while and after playing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collect {
+    pub max_digits: u8,
+    /// Digits that end the input, such as `#`; not part of the result.
+    pub terminators: String,
+    /// From the end of the playback to the first digit.
+    #[serde(with = "millis")]
+    pub first_timeout: Duration,
+    #[serde(with = "millis")]
+    pub inter_digit_timeout: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum LegEvent {
+    /// An incoming call on a number of the directory. The switch minted the leg's id. Held at 100 Trying until the
+    /// floor says `Ring`, `Answer` or `Reject`; the switch rejects with 503 itself if nobody says so in 10 s.
+    Offered {
+        leg: LegId,
+        tenant: TenantId,
+        number: NumberId,
+        from: Address,
+        name: Option<String>,
+        via: Via,
+    },
+    Ringing {
+        leg: LegId,
+    },
+    Answered {
+        leg: LegId,
+        codec: Codec,
+    },
+    /// The peer put us on hold or took us back (re-INVITE with sendonly/inactive).
+    PeerHeld {
+        leg: LegId,
+        held: bool,
+    },
+    Digit {
+        leg: LegId,
+        digit: char,
+    },
+    PlayEnded {
+        leg: LegId,
+        play: PlayId,
+        why: PlayEnd,
+        digits: String,
+    },
+    /// No RTP from the peer for a while; the switch ends the leg with `media.lost` if it goes on.
+    MediaSilent {
+        leg: LegId,
+        silent: bool,
+    },
+    /// First frame written.
+    RecordingStarted {
+        recording: RecordingId,
+    },
+    /// The spool file is complete; the engine's shipper stores it.
+    RecordingEnded {
+        recording: RecordingId,
+        length_ms: u64,
+        gaps: Vec<Gap>,
+    },
+    Ended {
+        leg: LegId,
+        cause: EndCause,
+        by: EndedBy,
+        stats: LegStats,
+    },
+}
+
+impl LegEvent {
+    /// The leg concerned, if the event is about one.
+    pub fn leg(&self) -> Option<LegId> {
+        match self {
+            LegEvent::Offered { leg, .. }
+            | LegEvent::Ringing { leg }
+            | LegEvent::Answered { leg, .. }
+            | LegEvent::PeerHeld { leg, .. }
+            | LegEvent::Digit { leg, .. }
+            | LegEvent::PlayEnded { leg, .. }
+            | LegEvent::MediaSilent { leg, .. }
+            | LegEvent::Ended { leg, .. } => Some(*leg),
+            LegEvent::RecordingStarted { .. } | LegEvent::RecordingEnded { .. } => None,
+        }
+    }
+}
+
+/// How an incoming call reached us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "via", rename_all = "snake_case")]
+pub enum Via {
+    /// Unauthenticated, from this machine, to a sample number.
+    Loopback,
+    Trunk {
+        trunk: TrunkId,
+    },
+    /// A registered device, or a guest's browser on the customer page.
+    Device {
+        device: DeviceId,
+    },
+    Guest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Codec {
+    Pcmu,
+    Pcma,
+    G722,
+    Opus,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlayEnd {
+    Finished,
+    /// By a digit.
+    Interrupted,
+    /// By a command or because the leg ended.
+    Stopped,
+    /// Digits were asked for and none (or too few) came in time.
+    TimedOut,
+    /// A clip is missing from the directory; the floor goes on as if it had finished.
+    Missing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectReason {
+    /// 486
+    Busy,
+    /// 404
+    NotFound,
+    /// 503 with Retry-After
+    Overload,
+    /// 403
+    Forbidden,
+    /// 480
+    Unavailable,
+}
+
+/// Why a leg ended; stable text codes, shown in words by the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum EndCause {
+    /// A BYE or a hang-up by a person.
+    #[serde(rename = "hangup")]
+    Hangup,
+    /// The caller gave up before the answer (CANCEL).
+    #[serde(rename = "cancelled")]
+    Cancelled,
+    #[serde(rename = "rejected")]
+    Rejected,
+    #[serde(rename = "busy")]
+    Busy,
+    #[serde(rename = "no_answer")]
+    NoAnswer,
+    /// Nothing is registered or connected there.
+    #[serde(rename = "unreachable")]
+    Unreachable,
+    #[serde(rename = "not_found")]
+    NotFound,
+    /// The device took or was given the call, but another leg won.
+    #[serde(rename = "elsewhere")]
+    Elsewhere,
+    #[serde(rename = "media.lost")]
+    MediaLost,
+    /// No answer to in-dialog requests.
+    #[serde(rename = "signalling.lost")]
+    SignallingLost,
+    /// No codec in common, bad SDP.
+    #[serde(rename = "media.incompatible")]
+    MediaIncompatible,
+    #[serde(rename = "limit.calls")]
+    Limit,
+    #[serde(rename = "system.restart")]
+    SystemRestart,
+    #[serde(rename = "system.shutdown")]
+    SystemShutdown,
+    #[serde(rename = "system.error")]
+    SystemError,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// The far end.
+    Peer,
+    /// The floor's command.
+    Us,
+    /// The switch itself (time-out, lost media, restart).
+    System,
+}
+
+/// What the leg carried; metering and quality start from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LegStats {
+    /// 0 if never answered.
+    pub answered_ms: u64,
+    pub rtp_received: u64,
+    pub rtp_sent: u64,
+    pub rtp_lost: u64,
+    /// RFC 3550 interarrival jitter.
+    pub jitter_ms: u32,
+    /// Packets from addresses that were not the locked source.
+    pub rtp_foreign: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapCause {
+    Hold,
+    Mask,
+    /// Lost in a crash or an overrun.
+    Lost,
+}
+
+/// A stretch of silence in a recording, in milliseconds from its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    pub from_ms: u64,
+    pub to_ms: u64,
+    pub why: GapCause,
+}
