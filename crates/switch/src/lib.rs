@@ -1,1 +1,33 @@
-//! Sans-IO call control: legs and bridges between the floor, SIP and media.
+//! Sans-IO call control: turns the floor's leg commands into SIP and media commands, and their events into leg events.
+//!
+//! `telephony` owns the sockets, the media threads and the WebRTC peers; it drives one [`Switch`] per node:
+//!
+//! ```text
+//! switch.handle(now, input);             // whatever happened: Leg, Sip, Media, Device, Peer, Directory, …
+//! while let Some(output) = switch.poll() // carry it out, in order
+//! { … }
+//! switch.next_timeout()                  // call handle(now, Input::Tick) not later than this
+//! ```
+//!
+//! `now` is monotonic time since the node started; [`Config::wall_ms_at_start`] makes wall time of it. The switch never
+//! reads a clock, opens a socket or draws randomness: the same inputs give the same outputs.
+//!
+//! # A leg's life
+//!
+//! ```text
+//! INVITE, guest dials → Offered ─ Ring → Ringing ─┐
+//!                          └──────────── Answer ──┴→ Opening ─ media open → Up ─┐
+//! Originate → Resolving → Opening → Calling ─ 180 → Ringing ─ 200 ──────────→ Up ─┤
+//!                                                        any state, any cause → Ending ─ media closed → (gone, Ended)
+//! ```
+//!
+//! Invariants: (S1) each leg is reported `Ended` exactly once, and nothing is reported about it afterwards; (S2) a
+//! leg that ended leaves no entry in any table; (S3) every table has a bound in [`Config`]; (S4) a command about a leg
+//! that is unknown or ending does nothing.
+mod config;
+mod io;
+
+pub use config::Config;
+pub use io::{
+    Checkpoint, Input, MediaKey, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, ResolveKey, Transport,
+};

@@ -1,0 +1,63 @@
+//! What the switch is told once, at start: identity of the node, time anchor, bounds and waiting times.
+use std::time::Duration;
+
+/// See the fields; [`Config::new`] fills in the defaults.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Installation-wide number of this node, below 2³¹.
+    pub node: u32,
+    /// How often this node has started; with `node` it makes leg ids of incoming calls unique for ever.
+    pub start: u32,
+    /// Random 64 bits: everything random-looking is drawn from here.
+    pub seed: u64,
+    /// Unix milliseconds at `now == 0`; for expiry times of registrations only.
+    pub wall_ms_at_start: i64,
+    /// Realm for digest challenges where neither the request's domain nor an account tells one.
+    pub realm: String,
+    /// Value of the From host on outgoing calls, usually the advertised address or the SIP domain.
+    pub from_host: String,
+    /// An offered leg nobody decides about is refused with 503 after this.
+    pub offer_timeout: Duration,
+    /// RTP silence of an answered, not held leg after which the peer is asked whether it lives.
+    pub silence: Duration,
+    /// RTP silence after which the leg ends with `media.lost` even though signalling lives.
+    pub media_lost: Duration,
+    /// How long a browser's leg waits for the device's next peer connection.
+    pub reattach: Duration,
+    /// How long telephony may take to open media or to resolve a name.
+    pub outside: Duration,
+    /// Most legs at once; further calls are refused with 503 or `limit.calls`.
+    pub max_legs: usize,
+    /// Most browser devices connected at once.
+    pub max_peers: usize,
+    /// Most contact bindings of one device; the oldest gives way.
+    pub max_bindings: usize,
+    /// Longest registration granted.
+    pub max_expires: Duration,
+    /// Shortest registration granted (423 below).
+    pub min_expires: Duration,
+}
+
+impl Config {
+    pub fn new(node: u32, start: u32, seed: u64, wall_ms_at_start: i64) -> Self {
+        Self {
+            node,
+            start,
+            seed,
+            wall_ms_at_start,
+            realm: "cordboard".to_owned(),
+            from_host: "cordboard.invalid".to_owned(),
+            offer_timeout: Duration::from_secs(10),
+            silence: Duration::from_secs(30),
+            media_lost: Duration::from_secs(600),
+            reattach: Duration::from_secs(15),
+            outside: Duration::from_secs(5),
+            // A node is sized for some thousand calls; this only stops a flood from eating memory.
+            max_legs: 20_000,
+            max_peers: 10_000,
+            max_bindings: 5,
+            max_expires: Duration::from_secs(3600),
+            min_expires: Duration::from_secs(30),
+        }
+    }
+}
