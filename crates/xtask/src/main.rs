@@ -1,2 +1,41 @@
-//! Developer commands: test, walls, shots, bench.
-fn main() {}
+//! Developer commands, run as `cargo xtask <command>`. Imports none of our crates, so that it builds in seconds.
+mod report;
+mod run;
+mod setup;
+mod shots;
+mod stranger;
+mod test;
+mod walls;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Developer commands of Cordboard")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the tests need, then run everything: fmt, clippy, walls, Rust tests, web tests, end-to-end.
+    Test(test::Options),
+    /// Hold the table of allowed imports between crates against manifests and sources.
+    Walls,
+    /// Install the Debian packages the tests need (with retry); does nothing when they are there.
+    Setup,
+    /// Take a picture of every route in both languages and themes; fails on clipped text, missing keys, axe findings.
+    Shots(shots::Options),
+    /// Follow the README's commands in a clean clone with an empty HOME until a voice is heard; print the durations.
+    Stranger,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Test(options) => test::test(&options),
+        Command::Walls => walls::walls(),
+        Command::Setup => setup::setup(),
+        Command::Shots(options) => shots::shots(&options),
+        Command::Stranger => stranger::stranger(),
+    }
+}

@@ -1,0 +1,66 @@
+//! Running other programs: echo the command, stream or capture its output, fail with a plain sentence.
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+/// The workspace's root, two levels above this crate.
+pub fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).map(PathBuf::from).unwrap_or(here)
+}
+
+/// A command in the workspace's root.
+pub fn command(program: &str, args: &[&str]) -> Command {
+    let mut c = Command::new(program);
+    c.args(args).current_dir(root());
+    c
+}
+
+/// Runs to its end with output passed through; `Err` on a non-zero exit.
+pub fn run(mut c: Command) -> Result<()> {
+    let text = describe(&c);
+    println!("$ {text}");
+    let status = c.status().with_context(|| format!("cannot start `{text}`"))?;
+    if !status.success() {
+        bail!("`{text}` failed with {status}");
+    }
+    Ok(())
+}
+
+/// Runs with standard output passed through line by line to `on_line`; returns whether it succeeded.
+pub fn run_lines(mut c: Command, mut on_line: impl FnMut(&str)) -> Result<bool> {
+    let text = describe(&c);
+    println!("$ {text}");
+    let mut child = c.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start `{text}`"))?;
+    if let Some(out) = child.stdout.take() {
+        for line in BufReader::new(out).lines() {
+            let line = line?;
+            println!("{line}");
+            on_line(&line);
+        }
+    }
+    Ok(child.wait()?.success())
+}
+
+/// Standard output of a successful run.
+pub fn output(mut c: Command) -> Result<String> {
+    let text = describe(&c);
+    let out = c.output().with_context(|| format!("cannot start `{text}`"))?;
+    if !out.status.success() {
+        bail!("`{text}` failed with {}: {}", out.status, String::from_utf8_lossy(&out.stderr));
+    }
+    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
+fn describe(c: &Command) -> String {
+    let args: Vec<_> = c.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+    format!("{} {}", c.get_program().to_string_lossy(), args.join(" "))
+}
+
+/// Seconds since `start`, for tables a person reads.
+pub fn seconds(start: Instant) -> f64 {
+    (start.elapsed().as_secs_f64() * 10.0).round() / 10.0
+}

@@ -1,0 +1,120 @@
+//! The stranger's path: the README's commands, followed to the letter in a clean clone with an empty HOME, until
+//! headless Chromium hears the demo caller's voice. Prints how long each step took.
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::{command, root, run, seconds};
+
+/// A first build on two slow cores with nothing cached.
+const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+pub fn stranger() -> Result<()> {
+    let dir = std::env::temp_dir().join(format!("cordboard-stranger-{}", std::process::id()));
+    let result = follow(&dir);
+    let _ = fs::remove_dir_all(&dir);
+    result
+}
+
+fn follow(dir: &Path) -> Result<()> {
+    let (clone, home) = (dir.join("cordboard"), dir.join("home"));
+    fs::create_dir_all(&home)?;
+    let mut c = command("git", &["clone", "--quiet", "--no-hardlinks"]);
+    c.arg(root()).arg(&clone);
+    run(c)?;
+    let readme = fs::read_to_string(clone.join("README.md")).context("the clone has no README.md")?;
+    let start_command = commands(&readme)
+        .into_iter()
+        .find(|c| c.starts_with("cargo run"))
+        .context("README.md shows no `cargo run` command in a code block")?;
+
+    let built = Instant::now();
+    println!("$ {start_command}");
+    let mut child =
+        stranger_shell(&start_command, &clone, &home).stdout(Stdio::piped()).spawn().context("cannot start a shell")?;
+    let out = child.stdout.take().context("no standard output")?;
+    let (send, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            let _ = send.send(line);
+        }
+    });
+    let mut link = None;
+    let deadline = built + BUILD_LIMIT;
+    while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        println!("  {line}");
+        if let Some(at) = line.find("http://localhost:") {
+            link = Some(line[at..].trim().to_owned());
+            break;
+        }
+    }
+    let build_seconds = seconds(built);
+    let heard = Instant::now();
+    let result = match &link {
+        Some(link) => {
+            let mut c = Command::new("node");
+            c.arg(root().join("web/e2e/hear-demo.mjs")).args(["--link", link]).current_dir(root().join("web"));
+            run(c)
+        }
+        None => bail_with_status(&mut child),
+    };
+    // The shell replaced itself by cargo, which passes the signal's effect on by ending; the server follows its group.
+    let _ = Command::new("kill").args(["-TERM", "--", &format!("-{}", child.id())]).status();
+    let _ = child.wait();
+    result?;
+    println!("README: `{start_command}` to the link {build_seconds} s; link to a heard voice {} s", seconds(heard));
+    Ok(())
+}
+
+fn bail_with_status(child: &mut std::process::Child) -> Result<()> {
+    bail!("no sign-in link was printed ({:?})", child.try_wait())
+}
+
+/// As a stranger would type it: an empty HOME, no caches, a process group of its own.
+fn stranger_shell(line: &str, dir: &Path, home: &Path) -> Command {
+    use std::os::unix::process::CommandExt;
+    let mut c = Command::new("sh");
+    c.args(["-c", &format!("exec {line}")]).current_dir(dir).process_group(0).env("HOME", home);
+    // The toolchain itself counts as installed; its caches and our settings do not.
+    let real_home = std::env::var("HOME").unwrap_or_default();
+    if std::env::var_os("RUSTUP_HOME").is_none() && Path::new(&real_home).join(".rustup").exists() {
+        c.env("RUSTUP_HOME", Path::new(&real_home).join(".rustup"));
+    }
+    for name in ["CARGO_HOME", "CARGO_TARGET_DIR", "RUSTC_WRAPPER", "RUSTFLAGS", "CORDBOARD_SKIP_WEB", "XDG_CACHE_HOME"]
+    {
+        c.env_remove(name);
+    }
+    for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("CORDBOARD_") || n.starts_with("CARGO_")) {
+        c.env_remove(name);
+    }
+    c
+}
+
+/// The lines of the README's `sh` code blocks.
+fn commands(readme: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in readme.lines() {
+        if let Some(lang) = line.trim().strip_prefix("```") {
+            inside = !inside && lang.trim() == "sh";
+        } else if inside && !line.trim().is_empty() && !line.trim_start().starts_with('#') {
+            found.push(line.trim().trim_start_matches("$ ").to_owned());
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn commands_are_taken_from_sh_blocks_only() {
+        let readme =
+            "text\n```sh\n# start\ncargo run --release\n```\n```toml\na = 1\n```\n```sh\ncargo xtask test\n```\n";
+        assert_eq!(super::commands(readme), ["cargo run --release", "cargo xtask test"]);
+    }
+}
