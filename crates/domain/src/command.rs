@@ -1,1 +1,119 @@
-//! (contract written by the floor's author)
+//! Wishes of people on the floor: what an agent's desk or a supervisor's board sends. `api` parses them, the floor
+//! decides ([`crate::floor::Floor::handle`]) and refuses with a stable code ([`crate::input::Rejected`]).
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AgentId, BreakReasonId, DeviceId, DispositionId, InteractionId, NoteId, OfferId, SegmentId};
+use crate::time::millis;
+
+/// JSON: `{"command":"accept_offer","offer":"ofr_…"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum AgentCommand {
+    /// Takes a seat and the presence lease; presence stays offline until set. Repeating it with the same device is
+    /// harmless; another device replaces the former unless a call is up on it (`agent.busy`).
+    SignIn {
+        device: DeviceId,
+        #[serde(default)]
+        seat: SeatClass,
+    },
+    /// Offline at once; the seat is given back when the last live work is done.
+    SignOut,
+    SetPresence {
+        presence: Presence,
+    },
+    /// Idempotent: accepting an offer already accepted is fine; one that is gone is `offer.gone`.
+    AcceptOffer {
+        offer: OfferId,
+    },
+    DeclineOffer {
+        offer: OfferId,
+    },
+    Hold {
+        segment: SegmentId,
+    },
+    Resume {
+        segment: SegmentId,
+    },
+    Mute {
+        segment: SegmentId,
+        muted: bool,
+    },
+    /// At most 32 of `0-9*#A-D`.
+    SendDigits {
+        segment: SegmentId,
+        digits: String,
+    },
+    /// Ends the conversation (a call, a chat, a task) and begins the wrap-up.
+    HangUp {
+        segment: SegmentId,
+    },
+    /// During the conversation or the wrap-up. A required disposition ends nothing by itself: `EndWrapUp` does.
+    SetDisposition {
+        segment: SegmentId,
+        disposition: DispositionId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<NoteId>,
+    },
+    EndWrapUp {
+        segment: SegmentId,
+    },
+    /// Moves the end of a timed or optional wrap-up, at most to ten minutes from now.
+    ExtendWrapUp {
+        segment: SegmentId,
+        #[serde(with = "millis")]
+        by: Duration,
+    },
+}
+
+/// The agent's choice; the system's view is [`Occupancy`]. JSON: `{"state":"break","reason":"brk_…"}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Presence {
+    Available,
+    Break {
+        reason: BreakReasonId,
+    },
+    #[default]
+    Offline,
+}
+
+/// What the floor sees an agent doing, derived from his live segments; the first that applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occupancy {
+    /// Connecting, talking or holding.
+    Busy,
+    WrapUp,
+    Offered,
+    #[default]
+    Idle,
+}
+
+/// Which kind of seat a sign-in takes; metering prices them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeatClass {
+    /// Covered by the subscription.
+    #[default]
+    Standard,
+    /// On demand, billed by use.
+    Elastic,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum SupervisorCommand {
+    SetAgentPresence {
+        agent: AgentId,
+        presence: Presence,
+    },
+    SignOutAgent {
+        agent: AgentId,
+    },
+    /// Hangs up every leg; agents go to wrap-up.
+    EndInteraction {
+        interaction: InteractionId,
+    },
+}

@@ -1,1 +1,143 @@
-//! (contract written by the floor's author)
+//! What happened, as the floor is told: by telephony, devices, people, channels and the clock. `engine` builds these;
+//! [`crate::floor::Floor::handle`] takes them one at a time.
+use std::sync::Arc;
+
+use crate::command::{AgentCommand, SupervisorCommand};
+use crate::config::TenantConfig;
+use crate::device::DeviceLoss;
+use crate::id::{AddressId, AgentId, BlobId, DeviceId, InteractionId, LegId, NumberId, QueueId, RecordingId, UserId};
+use crate::leg::{LegEvent, Via};
+use crate::localized::Lang;
+use crate::medium::Medium;
+use crate::time::Timestamp;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A newer revision is in force. Live work goes on; interactions keep their flow version.
+    ConfigPublished(Arc<TenantConfig>),
+    /// The engine stored the caller's address ([`LegEvent::Offered`] itself is refused as `input.unexpected`).
+    CallOffered {
+        leg: LegId,
+        number: NumberId,
+        from: AddressId,
+        via: Via,
+    },
+    /// Every other leg event. Events about legs the floor does not know are accepted and ignored.
+    Leg(LegEvent),
+    DeviceReady {
+        device: DeviceId,
+    },
+    DeviceLost {
+        device: DeviceId,
+        why: DeviceLoss,
+    },
+    Agent {
+        agent: AgentId,
+        command: AgentCommand,
+    },
+    /// The tab or API session that held the agent's presence is gone (after the engine's grace time).
+    LeaseLost {
+        agent: AgentId,
+    },
+    /// It is back: after a restart or during live work the agent gets the presence he had.
+    LeaseTaken {
+        agent: AgentId,
+    },
+    /// A chat episode, an e-mail, a task. The reply names the interaction.
+    WorkArrived {
+        medium: Medium,
+        queue: QueueId,
+        from: Option<AddressId>,
+        priority: i32,
+        lang: Option<Lang>,
+    },
+    /// The customer ended a chat, or the task was withdrawn. (An agent ends it by `HangUp`.)
+    WorkDone {
+        interaction: InteractionId,
+    },
+    Supervisor {
+        by: UserId,
+        command: SupervisorCommand,
+    },
+    /// The shipper stored a recording; its interaction may have ended long ago.
+    RecordingStored {
+        recording: RecordingId,
+        blob: BlobId,
+        length_ms: u64,
+        bytes: u64,
+    },
+    /// First input after a crash (after snapshot and journal were applied): nothing live survived, calls ended at the
+    /// last heartbeat.
+    Recovered {
+        last_heartbeat: Timestamp,
+    },
+    /// The clock reached [`crate::floor::Floor::next_timeout`]. Timers that are due fire before any input.
+    Tick,
+}
+
+/// Answer to an input that was carried out. Acknowledge to the outside once the events up to `seq` are durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// Last event emitted so far.
+    pub seq: u64,
+    /// The interaction begun by `CallOffered` (unless it was rejected) or `WorkArrived`.
+    pub interaction: Option<InteractionId>,
+}
+
+/// The floor refused an input and changed nothing but timers that were due anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .code.as_str())]
+pub struct Rejected {
+    pub code: RejectCode,
+}
+
+macro_rules! reject_codes {
+    ($($name:ident = $code:literal, $zh:literal, $en:literal;)*) => {
+        /// Stable codes of refusals, with a plain cause in both languages.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum RejectCode { $($name,)* }
+
+        impl RejectCode {
+            pub const ALL: &'static [RejectCode] = &[$(RejectCode::$name,)*];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(RejectCode::$name => $code,)* }
+            }
+
+            pub fn text(self, lang: Lang) -> &'static str {
+                match (self, lang) {
+                    $((RejectCode::$name, Lang::Zh) => $zh, (RejectCode::$name, Lang::En) => $en,)*
+                }
+            }
+        }
+    };
+}
+
+reject_codes! {
+    AgentUnknown = "agent.unknown", "没有这个座席，或已停用。", "There is no such agent, or it is inactive.";
+    AgentNotSignedIn = "agent.not_signed_in", "座席尚未签入。", "The agent is not signed in.";
+    AgentBusy = "agent.busy", "座席正在通话，不能更换终端。", "The agent is on a call and cannot change device.";
+    BreakReasonUnknown = "break_reason.unknown", "没有这个小休原因。", "There is no such break reason.";
+    DeviceUnknown = "device.unknown", "没有这个终端。", "There is no such device.";
+    DeviceNotYours = "device.not_yours", "这个终端属于其他座席。", "The device belongs to another agent.";
+    DigitsInvalid = "digits.invalid", "按键无效：只能是 0-9、*、#、A-D，最多 32 位。", "Only 0-9, *, # and A-D, at most 32.";
+    DispositionUnknown = "disposition.unknown", "这个技能组没有该小结。", "The queue has no such disposition.";
+    DispositionRequired = "disposition.required", "请先选择小结。", "Choose a disposition first.";
+    InputUnexpected = "input.unexpected", "这个输入不属于现场。", "This input is not for the floor.";
+    InteractionUnknown = "interaction.unknown", "会话不存在或已结束。", "The interaction does not exist or has ended.";
+    LegDuplicate = "leg.duplicate", "这个通话支路已存在。", "The leg exists already.";
+    LimitCalls = "limit.calls", "同时通话数已达上限。", "The number of concurrent calls has reached its limit.";
+    LimitSeats = "limit.seats", "签入座席数已达上限。", "The number of signed-in agents has reached its limit.";
+    NumberUnknown = "number.unknown", "没有这个号码。", "There is no such number.";
+    OfferGone = "offer.gone", "这个派单已不在。", "The offer is gone.";
+    QueueFull = "queue.full", "技能组排队已满。", "The queue is full.";
+    QueueUnknown = "queue.unknown", "没有这个技能组，或它不接此类会话。", "There is no such queue, or it does not take this medium.";
+    SegmentNotYours = "segment.not_yours", "这不是该座席正在处理的会话。", "The agent is not handling this.";
+    SegmentState = "segment.state", "当前状态下不能这样做。", "This cannot be done in the present state.";
+}
+
+impl From<RejectCode> for Rejected {
+    fn from(code: RejectCode) -> Self {
+        Rejected { code }
+    }
+}

@@ -1,0 +1,163 @@
+//! Snapshots of the floor for screens: the agent's desk and the live board. Ids only; `api` adds names and addresses.
+//! Built on request by [`crate::floor::Floor`]; nothing reads them back.
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::command::{Occupancy, Presence, SeatClass};
+use crate::device::DeviceLoss;
+use crate::event::{Direction, SegmentState};
+use crate::id::{
+    AddressId, AgentId, DeviceId, DispositionId, FloorId, InteractionId, NumberId, OfferId, QueueId, RecordingId,
+    SegmentId, TeamId, TenantId,
+};
+use crate::localized::Lang;
+use crate::medium::Medium;
+use crate::report::Measures;
+use crate::time::Timestamp;
+
+/// Everything a desk shows about its agent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AgentView {
+    pub agent: AgentId,
+    pub team: Option<TeamId>,
+    pub signed_in: bool,
+    pub seat: Option<SeatClass>,
+    /// The desk (or API session) holds the presence lease.
+    pub lease: bool,
+    /// Signs out when the present work is done.
+    pub leaving: bool,
+    pub presence: Presence,
+    pub presence_since: Timestamp,
+    pub occupancy: Occupancy,
+    pub occupancy_since: Timestamp,
+    pub device: Option<DeviceView>,
+    pub offers: Vec<OfferView>,
+    /// Oldest first.
+    pub work: Vec<WorkView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceView {
+    pub device: DeviceId,
+    /// Offers reach it.
+    pub ready: bool,
+    /// Why not, if it was ready once; else it has never connected.
+    pub lost: Option<DeviceLoss>,
+    pub since: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OfferView {
+    pub offer: OfferId,
+    pub agent: AgentId,
+    pub interaction: InteractionId,
+    pub segment: SegmentId,
+    pub medium: Medium,
+    pub queue: Option<QueueId>,
+    pub from: Option<AddressId>,
+    pub number: Option<NumberId>,
+    /// Answered on the ringing device itself: no accept button.
+    pub device_rings: bool,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    /// Waited before the offer.
+    pub waited_ms: u64,
+}
+
+/// One agent segment that is past its offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkView {
+    pub interaction: InteractionId,
+    pub segment: SegmentId,
+    pub medium: Medium,
+    pub direction: Direction,
+    pub queue: Option<QueueId>,
+    pub from: Option<AddressId>,
+    pub number: Option<NumberId>,
+    pub lang: Lang,
+    pub state: SegmentState,
+    pub state_since: Timestamp,
+    /// Of the interaction.
+    pub started: Timestamp,
+    pub answered: Option<Timestamp>,
+    pub talk_ms: u64,
+    pub hold_ms: u64,
+    pub muted: bool,
+    /// Held by the agent's own phone: it must take the call back itself.
+    pub peer_held: bool,
+    pub recording: Option<RecordingId>,
+    /// Dispositions to choose from and the one chosen.
+    pub dispositions: Vec<DispositionId>,
+    pub disposition: Option<DispositionId>,
+    pub disposition_required: bool,
+    pub wrap_up_until: Option<Timestamp>,
+    /// What the caller keyed in or the flow set; sensitive digits are not among them.
+    pub variables: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QueueView {
+    pub queue: QueueId,
+    pub open: bool,
+    /// Waiting, those being offered included.
+    pub waiting: u32,
+    pub longest_wait_ms: u64,
+    pub agents: AgentCounts,
+    /// Since midnight in the tenant's time zone, by event interval.
+    pub today: Measures,
+}
+
+/// Members of a queue (or all agents) by what they do; each counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct AgentCounts {
+    pub idle: u32,
+    pub offered: u32,
+    pub busy: u32,
+    pub wrap_up: u32,
+    pub on_break: u32,
+    /// Available or not: signed in, but the device is not ready.
+    pub not_ready: u32,
+    pub offline: u32,
+}
+
+/// One live interaction on the board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LiveView {
+    pub interaction: InteractionId,
+    pub medium: Medium,
+    pub direction: Direction,
+    pub number: Option<NumberId>,
+    pub from: Option<AddressId>,
+    pub started: Timestamp,
+    /// Live segments, oldest first.
+    pub segments: Vec<LiveSegment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LiveSegment {
+    pub segment: SegmentId,
+    pub queue: Option<QueueId>,
+    pub agent: Option<AgentId>,
+    pub state: SegmentState,
+    pub started: Timestamp,
+    pub state_since: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FloorView {
+    pub floor: FloorId,
+    pub tenant: TenantId,
+    pub rev: u64,
+    pub at: Timestamp,
+    pub seq: u64,
+    pub agents: Vec<AgentView>,
+    pub queues: Vec<QueueView>,
+    pub interactions: Vec<LiveView>,
+    pub counts: AgentCounts,
+    /// Customer legs alive, of `calls_max`.
+    pub calls: u32,
+    pub calls_max: u32,
+    pub seats: u32,
+    pub seats_max: u32,
+}
