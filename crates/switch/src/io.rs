@@ -6,13 +6,9 @@ use std::sync::Arc;
 
 use domain::device::{DeviceReport, DeviceSignal};
 use domain::directory::Directory;
-use domain::id::{DeviceId, LegId};
-use domain::leg::{LegCommand, LegEvent};
-
-/// A media leg, minted by the switch, never used twice in one run. Telephony knows by it which socket or peer carries
-/// the leg; media commands name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MediaKey(pub u64);
+use domain::id::{DeviceId, LegId, RecordingId, TenantId};
+use domain::leg::{Gap, LegCommand, LegEvent};
+use media::{LegKey, RecordingKey};
 
 /// A name look-up the switch waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,7 +23,9 @@ pub struct PeerRef {
 
 /// Something happened.
 ///
-/// Two further variants, `Sip` and `Media`, carry the events of those crates as they are.
+/// A further variant, `Sip`, will carry the events of that crate as they are.
+///
+/// Media legs, plays, bridges and recordings are named by keys the switch mints; none is used twice in one run.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// From the floor.
@@ -40,9 +38,17 @@ pub enum Input {
     Directory(Arc<Directory>),
     /// Answer to [`Output::OpenMedia`]: the address to write into SDP as ours (advertised address, RTP port). For
     /// [`Transport::Peer`] the address means nothing.
-    MediaOpened { media: MediaKey, local: SocketAddr },
+    MediaOpened { media: LegKey, local: SocketAddr },
     /// Answer to [`Output::OpenMedia`]: no port left, or the peer is gone.
-    MediaFailed { media: MediaKey },
+    MediaFailed { media: LegKey },
+    /// Answer to [`Output::CloseMedia`]: the counters at removal, `None` if the plane did not know the leg (any more).
+    MediaClosed { media: LegKey, stats: Option<media::LegStats> },
+    /// From a media plane.
+    Media(media::Event),
+    /// The first frame of a recording stands in its spool file.
+    RecordingStarted { recording: RecordingKey },
+    /// The spool file is complete (or could not be written: then with what there is).
+    RecordingEnded { recording: RecordingKey, length_ms: u64, gaps: Vec<Gap> },
     /// Answer to [`Output::Resolve`]; empty if the name is unknown.
     Resolved { key: ResolveKey, addresses: Vec<SocketAddr> },
     /// Only time passed.
@@ -53,7 +59,7 @@ pub enum Input {
 
 /// To be carried out, in order.
 ///
-/// Two further variants, `Sip` and `Media`, carry the commands of those crates as they are.
+/// A further variant, `Sip`, will carry the commands of that crate as they are.
 #[derive(Debug, Clone)]
 pub enum Output {
     /// To the floor.
@@ -64,12 +70,17 @@ pub enum Output {
     Peer(PeerCommand),
     /// Get a carrier for a media leg: a UDP port pair, or the (single) audio line of a peer connection. Answer with
     /// [`Input::MediaOpened`] or [`Input::MediaFailed`]. The media leg itself is added by a media command afterwards.
-    OpenMedia { media: MediaKey, transport: Transport },
+    OpenMedia { media: LegKey, transport: Transport },
     /// The leg is living on, but on another carrier: a reloaded browser. Packets of `media` go to and come from the new
     /// transport from now on; the former one is released.
-    MoveMedia { media: MediaKey, transport: Transport },
-    /// Release the carrier. The media leg has been removed by a media command before.
-    CloseMedia { media: MediaKey },
+    MoveMedia { media: LegKey, transport: Transport },
+    /// Remove the media leg from its plane, release its carrier and answer with [`Input::MediaClosed`]. May concern
+    /// a leg that was opened and never added, or whose opening has not been answered yet.
+    CloseMedia { media: LegKey },
+    /// To the media plane of the legs it names.
+    Media(media::Command),
+    /// Make a spool file for this recording; the media command that starts it follows.
+    OpenRecording { recording: RecordingKey, id: RecordingId, tenant: TenantId },
     /// Look a host name up (A and AAAA) and answer with [`Input::Resolved`]. IP literals and `localhost` never come
     /// here, so telephony may answer with an empty list until it can resolve.
     Resolve { key: ResolveKey, host: String, port: u16 },
@@ -120,8 +131,7 @@ pub enum PeerEvent {
 /// What a peer connection's audio line was negotiated to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAudio {
-    pub codec: domain::leg::Codec,
-    pub payload_type: u8,
+    pub codec: media::CodecParams,
     /// telephone-event at 8000 Hz, if agreed.
     pub dtmf_payload_type: Option<u8>,
 }

@@ -29,5 +29,5 @@ mod io;
 
 pub use config::Config;
 pub use io::{
-    Checkpoint, Input, MediaKey, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, ResolveKey, Transport,
+    Checkpoint, Input, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, ResolveKey, Transport,
 };
