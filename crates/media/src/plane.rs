@@ -1,0 +1,303 @@
+//! The plane: legs, bridges, plays and recordings of one media thread. See the crate's documentation for how it is
+//! driven. This file holds the state and the packet path; `command` carries out commands and makes the plan of who is
+//! relayed and who is mixed; `tick` does what is due every 20 ms.
+//!
+//! For each listener the cheapest way that serves it: *relay* when it hears exactly one leg of its own codec and
+//! nothing else is going on (the packet gets a new header, nothing is decoded), else *mix* on the tick (prompts,
+//! conferences, differing codecs, digits being sent). Either way the listener sees one continuous stream.
+
+mod command;
+mod leg;
+mod player;
+mod source;
+mod stream;
+mod tick;
+pub mod types;
+
+use crate::bridge::Bridge;
+use crate::codec::FRAME;
+use crate::dtmf::{self, Press};
+use crate::recorder::Recorder;
+use crate::rtcp::{self, Rtcp};
+use crate::rtp;
+use leg::Leg;
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+use types::*;
+
+/// Packets waiting in [`Plane::poll`] beyond which new ones are dropped: a caller that does not drain must not make
+/// the process grow. Events and recording frames are kept.
+const PACKETS_WAITING_MAX: usize = 16_384;
+/// Largest audio payload: 200 ms. Nobody sends more, and the jitter buffer would be pushed around by it.
+const PAYLOAD_MAX: usize = 1600;
+
+/// One media thread's worth of legs and bridges.
+pub struct Plane {
+    config: PlaneConfig,
+    legs: Vec<Option<Leg>>,
+    slots: HashMap<LegKey, usize>,
+    bridges: HashMap<BridgeKey, Bridge>,
+    /// The bridge each leg belongs to, also of legs that are not added yet.
+    membership: HashMap<LegKey, BridgeKey>,
+    recordings: HashMap<RecordingKey, Recorder>,
+    /// What each slot says on this tick, and whether there is anything to hear.
+    frames: Vec<([i16; FRAME], bool)>,
+    next_tick: Option<Duration>,
+    out: VecDeque<Output>,
+    /// For the jitter buffer's decoding; kept to spare an allocation per packet.
+    samples: Vec<i16>,
+}
+
+impl Plane {
+    pub fn new(config: PlaneConfig) -> Self {
+        Self {
+            config,
+            legs: Vec::new(),
+            slots: HashMap::new(),
+            bridges: HashMap::new(),
+            membership: HashMap::new(),
+            recordings: HashMap::new(),
+            frames: Vec::new(),
+            next_tick: None,
+            out: VecDeque::new(),
+            samples: Vec::new(),
+        }
+    }
+
+    /// The next thing to send, tell or store.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When [`Plane::handle_timeout`] is due; `None` while there is nothing to do.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        self.next_tick
+    }
+
+    /// Counters of a leg.
+    pub fn stats(&self, leg: LegKey) -> Option<LegStats> {
+        self.leg(leg).map(Leg::stats)
+    }
+
+    /// Living legs.
+    pub fn leg_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn leg(&self, key: LegKey) -> Option<&Leg> {
+        self.legs.get(*self.slots.get(&key)?)?.as_ref()
+    }
+
+    fn leg_mut(&mut self, key: LegKey) -> Option<&mut Leg> {
+        self.legs.get_mut(*self.slots.get(&key)?)?.as_mut()
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    /// Takes a datagram that arrived on the socket of `leg` (for WebRTC: the plaintext RTP packet; `src` is ignored).
+    /// Never fails: what cannot be used is counted in [`LegStats`].
+    pub fn handle_packet(&mut self, now: Duration, leg: LegKey, src: SocketAddr, bytes: &[u8]) {
+        let Some(&slot) = self.slots.get(&leg) else { return };
+        if rtp::is_rtcp(bytes) {
+            return self.handle_rtcp(now, leg, src, bytes);
+        }
+        let relatch_after = self.config.relatch_after;
+        let Some(leg) = self.legs[slot].as_mut() else { return };
+        let Ok(packet) = rtp::Packet::parse(bytes) else {
+            leg.dropped_invalid += 1;
+            return;
+        };
+        let header = &packet.header;
+        let is_audio = header.payload_type == leg.codec.payload_type;
+        let is_dtmf = !is_audio && Some(header.payload_type) == leg.dtmf_payload_type;
+        if packet.payload.is_empty() || packet.payload.len() > PAYLOAD_MAX {
+            leg.dropped_invalid += 1;
+            return;
+        }
+        if !is_audio && !is_dtmf {
+            leg.dropped_payload_type += 1;
+            return;
+        }
+        if let Some(source) = &mut leg.source
+            && !source.accept(now, src, header, relatch_after)
+        {
+            leg.dropped_foreign += 1;
+            return;
+        }
+        let new_stream = leg.reception.count(now, header, packet.payload.len());
+        leg.heard_at = now;
+        leg.last_received = Some(now);
+        let key = leg.key;
+        if !std::mem::replace(&mut leg.started, true) {
+            self.out.push_back(Output::Event(Event::MediaStarted { leg: key }));
+        }
+        if std::mem::take(&mut leg.silent) {
+            self.out.push_back(Output::Event(Event::MediaResumed { leg: key }));
+        }
+        if !leg.direction.receive {
+            return;
+        }
+        let ended = if new_stream { leg.dtmf_in.reset() } else { None };
+        if let Some(press) = ended {
+            self.pressed(now, slot, press);
+        }
+        if is_audio {
+            self.audio(now, slot, &packet);
+        } else {
+            self.telephone_event(now, slot, &packet);
+        }
+    }
+
+    fn audio(&mut self, now: Duration, slot: usize, packet: &rtp::Packet) {
+        let Some(leg) = self.legs[slot].as_mut() else { return };
+        if leg.muted {
+            return;
+        }
+        let codec = leg.codec.codec;
+        for recording in &leg.taps {
+            if let Some(recorder) = self.recordings.get_mut(recording) {
+                recorder.tap(now, leg.key, codec, &packet.header, packet.payload);
+            }
+        }
+        if let Some(jitter) = &mut leg.jitter {
+            self.samples.clear();
+            codec.decode(packet.payload, &mut self.samples);
+            jitter.push(packet.header.ssrc, packet.header.timestamp, &self.samples);
+        }
+        let samples = codec.samples(packet.payload.len()) as u32;
+        self.relay(now, slot, packet, Some(samples));
+    }
+
+    /// Sends a packet on to everybody who hears this leg by relay. `samples` is `None` for telephone events.
+    fn relay(&mut self, now: Duration, slot: usize, packet: &rtp::Packet, samples: Option<u32>) {
+        // By index: the listeners live in the same vector as the speaker.
+        let targets = self.legs[slot].as_ref().map_or(0, |leg| leg.relay_to.len());
+        for at in 0..targets {
+            let Some(target) = self.legs[slot].as_ref().and_then(|leg| leg.relay_to.get(at).copied()) else { return };
+            let Some(listener) = self.legs.get_mut(target).and_then(Option::as_mut) else { continue };
+            let Some(dst) = listener.destination() else { continue };
+            let payload_type = match (samples, listener.dtmf_payload_type) {
+                (Some(_), _) => listener.codec.payload_type,
+                // An echo of one's own digits would be taken for the other side's.
+                (None, Some(payload_type)) if target != slot => payload_type,
+                (None, _) => continue,
+            };
+            let length = packet.payload.len();
+            let header = listener.stream.relay(now, &packet.header, payload_type, samples.unwrap_or(0), length);
+            if let Some(header) = header {
+                let bytes = rtp::Packet::new(header, packet.payload).to_vec();
+                push_packet(&mut self.out, Outgoing { leg: listener.key, dst, rtcp: false, bytes });
+            }
+        }
+    }
+
+    fn telephone_event(&mut self, now: Duration, slot: usize, packet: &rtp::Packet) {
+        let Some(leg) = self.legs[slot].as_mut() else { return };
+        let Some(payload) = dtmf::Payload::parse(packet.payload) else {
+            leg.dropped_invalid += 1;
+            return;
+        };
+        let presses = leg.dtmf_in.packet(now, packet.header.timestamp, packet.header.marker, payload);
+        // A play on this leg wants the digits itself; muted legs send none.
+        let relayed = leg.player.is_none() && !leg.muted && leg.relay_to.iter().any(|&to| to != slot);
+        for press in presses.into_iter().flatten() {
+            self.pressed(now, slot, press);
+            if let (Press::Started(_), true, Some(leg)) = (press, relayed, self.legs[slot].as_mut()) {
+                leg.press_done = true;
+            }
+        }
+        if relayed {
+            self.relay(now, slot, packet, None);
+        }
+    }
+
+    /// A key of this leg's peer went down or came up.
+    fn pressed(&mut self, now: Duration, slot: usize, press: Press) {
+        let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else { return };
+        let key = leg.key;
+        match press {
+            Press::Started(digit) => {
+                leg.press_done = leg.player.is_some();
+                let used = leg.player.as_mut().is_some_and(|player| player.digit(now, digit));
+                // Digits pressed during a conversation are for the other side, not for the next menu.
+                if !used && (leg.player.is_some() || !self.membership.contains_key(&key)) {
+                    leg.type_ahead(digit);
+                }
+                self.end_play_if_over(now, slot);
+            }
+            Press::Ended(digit, duration) => {
+                let send_on = !leg.press_done && !leg.muted;
+                self.event(Event::Digit { leg: key, digit, duration });
+                if send_on {
+                    self.send_on(slot, digit);
+                }
+            }
+        }
+    }
+
+    /// A digit received from a leg that is heard through the mixer goes to its listeners as a new one.
+    fn send_on(&mut self, slot: usize, digit: char) {
+        let mut text = [0; 4];
+        let digit = &*digit.encode_utf8(&mut text);
+        let mut listeners = Vec::new();
+        for (at, leg) in self.legs.iter_mut().enumerate() {
+            if let Some(leg) = leg
+                && at != slot
+                && leg.player.is_none()
+                && leg.hears.contains(&slot)
+            {
+                leg.dtmf_out.push(digit);
+                listeners.push(leg.key);
+            }
+        }
+        listeners.into_iter().for_each(|leg| self.replan(leg));
+    }
+
+    fn end_play_if_over(&mut self, now: Duration, slot: usize) {
+        let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else { return };
+        let Some(event) = leg.player.as_ref().and_then(|player| player.ended(now)) else { return };
+        leg.player = None;
+        let key = leg.key;
+        self.event(event);
+        self.replan(key);
+    }
+
+    /// Takes an RTCP datagram, from the RTP socket or the one next to it.
+    pub fn handle_rtcp(&mut self, now: Duration, leg: LegKey, src: SocketAddr, bytes: &[u8]) {
+        let Some(leg) = self.leg_mut(leg) else { return };
+        if leg.source.as_ref().is_some_and(|source| !source.accepts_rtcp(src)) {
+            leg.dropped_foreign += 1;
+            return;
+        }
+        for packet in rtcp::parse(bytes) {
+            let blocks = match packet {
+                Rtcp::SenderReport { info, blocks, .. } => {
+                    leg.sender_report = Some(((info.ntp >> 16) as u32, now));
+                    blocks
+                }
+                Rtcp::ReceiverReport { blocks, .. } => blocks,
+                Rtcp::Description { .. } | Rtcp::Bye { .. } => continue,
+            };
+            for block in blocks.iter().filter(|block| block.ssrc == leg.stream.ssrc()) {
+                leg.remote_fraction_lost = block.fraction_lost;
+                if block.last_sr != 0 {
+                    let arrived = (tick::ntp(now) >> 16) as u32;
+                    let units = arrived.wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
+                    // Negative or absurd results come from clocks that jumped, or from a liar.
+                    if units < 60 << 16 {
+                        leg.round_trip = Some(Duration::from_micros(u64::from(units) * 1_000_000 >> 16));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn push_packet(out: &mut VecDeque<Output>, packet: Outgoing) {
+    if out.len() < PACKETS_WAITING_MAX {
+        out.push_back(Output::Packet(packet));
+    }
+}

@@ -1,0 +1,326 @@
+//! Carrying out commands, and the plan that follows from them: who is relayed to whom, who is mixed. Part of
+//! [`Plane`]; called through [`Plane::handle`].
+
+use super::Plane;
+use super::leg::Leg;
+use super::player::Player;
+use super::types::*;
+use crate::bridge::{Bridge, Matrix};
+use crate::codec::FRAME;
+use crate::recorder::Recorder;
+use std::time::Duration;
+
+pub(super) const TICK: Duration = Duration::from_millis(20);
+/// Recordings that may tap one leg: its own, and a supervisor's or two.
+const TAPS_MAX: usize = 4;
+
+impl Plane {
+    /// Carries out a command.
+    ///
+    /// # Errors
+    /// [`MediaError`] when it names something unknown, already taken or out of bounds; nothing was changed then.
+    pub fn handle(&mut self, now: Duration, command: Command) -> Result<(), MediaError> {
+        match command {
+            Command::AddLeg(add) => self.add_leg(now, &add),
+            Command::UpdateLeg(update) => self.update_leg(now, update),
+            Command::RemoveLeg { leg } => self.remove_leg(leg),
+            Command::SetBridge { bridge, matrix } => self.set_bridge(bridge, matrix),
+            Command::RemoveBridge { bridge } => self.remove_bridge(bridge),
+            Command::Mute { leg, muted } => {
+                self.leg_mut(leg).ok_or(MediaError::UnknownLeg(leg))?.muted = muted;
+                self.replan(leg);
+                Ok(())
+            }
+            Command::Play(play) => self.play(now, play),
+            Command::StopPlay { leg, play } => {
+                let state = self.leg_mut(leg).ok_or(MediaError::UnknownLeg(leg))?;
+                if let Some(player) = state.player.take_if(|player| player.play().play == play) {
+                    self.event(player.end(PlayEnd::Stopped, false));
+                    self.replan(leg);
+                }
+                Ok(())
+            }
+            Command::SendDtmf { leg, digits } => {
+                let state = self.leg_mut(leg).ok_or(MediaError::UnknownLeg(leg))?;
+                state.dtmf_out.push(&digits);
+                self.replan(leg);
+                Ok(())
+            }
+            Command::Record { recording, left, right } => {
+                if self.recordings.contains_key(&recording) {
+                    return Err(MediaError::DuplicateRecording(recording));
+                }
+                self.recordings.insert(recording, Recorder::new(now, left, &right));
+                self.tap_legs();
+                self.next_tick.get_or_insert(now + TICK);
+                Ok(())
+            }
+            Command::UpdateRecord { recording, left, right, pause } => {
+                let recorder = self.recordings.get_mut(&recording).ok_or(MediaError::UnknownRecording(recording))?;
+                recorder.set_legs(left, &right);
+                let frames = recorder.set_pause(now, pause);
+                self.out.extend(frames.into_iter().map(|frame| Output::Record { recording, frame }));
+                self.tap_legs();
+                Ok(())
+            }
+            Command::StopRecord { recording } => {
+                let recorder = self.recordings.remove(&recording).ok_or(MediaError::UnknownRecording(recording))?;
+                let frames = recorder.stop(now);
+                self.out.extend(frames.into_iter().map(|frame| Output::Record { recording, frame }));
+                self.tap_legs();
+                self.rest_if_idle();
+                Ok(())
+            }
+        }
+    }
+
+    fn add_leg(&mut self, now: Duration, add: &AddLeg) -> Result<(), MediaError> {
+        if self.slots.contains_key(&add.leg) {
+            return Err(MediaError::DuplicateLeg(add.leg));
+        }
+        if self.slots.len() >= self.config.legs_max {
+            return Err(MediaError::Full);
+        }
+        let leg = Leg::new(now, add, self.config.rtcp_interval);
+        let slot = match self.legs.iter().position(Option::is_none) {
+            Some(free) => free,
+            None => {
+                self.legs.push(None);
+                self.frames.push(([0; FRAME], false));
+                self.legs.len() - 1
+            }
+        };
+        self.legs[slot] = Some(leg);
+        self.slots.insert(add.leg, slot);
+        self.next_tick.get_or_insert(now + TICK);
+        self.replan(add.leg);
+        self.tap_legs();
+        Ok(())
+    }
+
+    fn update_leg(&mut self, now: Duration, update: UpdateLeg) -> Result<(), MediaError> {
+        let leg = self.leg_mut(update.leg).ok_or(MediaError::UnknownLeg(update.leg))?;
+        if let (Some(source), Some(remote)) = (&mut leg.source, update.remote) {
+            source.signalled(now, remote);
+        }
+        if let Some(codec) = update.codec {
+            leg.codec = codec;
+        }
+        if let Some(payload_type) = update.dtmf_payload_type {
+            leg.dtmf_payload_type = payload_type;
+        }
+        if let Some(direction) = update.direction {
+            if direction.receive && !leg.direction.receive {
+                // The silence of a hold is not the peer's fault.
+                leg.heard_at = now;
+            }
+            leg.direction = direction;
+        }
+        self.replan(update.leg);
+        Ok(())
+    }
+
+    fn remove_leg(&mut self, key: LegKey) -> Result<(), MediaError> {
+        let slot = self.slots.remove(&key).ok_or(MediaError::UnknownLeg(key))?;
+        if let Some(player) = self.legs[slot].take().and_then(|leg| leg.player) {
+            self.event(player.end(PlayEnd::Stopped, false));
+        }
+        self.leave_bridge(key);
+        self.rest_if_idle();
+        Ok(())
+    }
+
+    /// No legs and no recordings: no reason to wake up.
+    fn rest_if_idle(&mut self) {
+        if self.slots.is_empty() && self.recordings.is_empty() {
+            self.next_tick = None;
+        }
+    }
+
+    fn leave_bridge(&mut self, leg: LegKey) {
+        let Some(key) = self.membership.remove(&leg) else { return };
+        if let Some(bridge) = self.bridges.get_mut(&key) {
+            bridge.remove(leg);
+        }
+        self.replan_bridge(key);
+    }
+
+    fn set_bridge(&mut self, key: BridgeKey, matrix: Matrix) -> Result<(), MediaError> {
+        let bridge = Bridge::new(matrix)?;
+        // Every bridge holds at least one leg, so this bounds the bridges as well.
+        if bridge.legs().is_empty() {
+            return if self.bridges.contains_key(&key) { self.remove_bridge(key) } else { Ok(()) };
+        }
+        if !self.bridges.contains_key(&key) && self.bridges.len() >= self.config.legs_max {
+            return Err(MediaError::Full);
+        }
+        for &leg in bridge.legs() {
+            if self.membership.get(&leg).is_some_and(|other| *other != key) {
+                self.leave_bridge(leg);
+            }
+        }
+        let before = self.bridges.insert(key, bridge).unwrap_or_default();
+        for leg in before.legs() {
+            self.membership.remove(leg);
+        }
+        let members = self.bridges.get(&key).map(|bridge| bridge.legs().to_vec()).unwrap_or_default();
+        for leg in members {
+            self.membership.insert(leg, key);
+            if let Some(leg) = self.leg_mut(leg) {
+                leg.typed.clear();
+            }
+        }
+        for &leg in before.legs() {
+            if !self.membership.contains_key(&leg) {
+                self.replan(leg);
+            }
+        }
+        self.replan_bridge(key);
+        Ok(())
+    }
+
+    fn remove_bridge(&mut self, key: BridgeKey) -> Result<(), MediaError> {
+        let bridge = self.bridges.remove(&key).ok_or(MediaError::UnknownBridge(key))?;
+        for leg in bridge.legs() {
+            self.membership.remove(leg);
+        }
+        bridge.legs().iter().for_each(|&leg| self.replan(leg));
+        Ok(())
+    }
+
+    fn play(&mut self, now: Duration, play: Play) -> Result<(), MediaError> {
+        let key = play.leg;
+        let mut player = Player::new(play).map_err(MediaError::Play)?;
+        let leg = self.leg_mut(key).ok_or(MediaError::UnknownLeg(key))?;
+        let former = leg.player.take();
+        let (interruptible, collect) = (player.play().interruptible, player.play().collect.clone());
+        match collect {
+            Some(collect) => {
+                if collect.clear_buffered {
+                    leg.typed.clear();
+                }
+                while let Some(&digit) = leg.typed.front() {
+                    if !player.digit(now, digit) {
+                        break;
+                    }
+                    leg.typed.pop_front();
+                }
+            }
+            // Typed ahead of a greeting that may be interrupted: skip it, keep the digit for the menu that follows.
+            None => {
+                if let (true, Some(&digit)) = (interruptible, leg.typed.front()) {
+                    player.digit(now, digit);
+                }
+            }
+        }
+        leg.player = Some(player);
+        leg.stream.mark();
+        if let Some(former) = former {
+            self.event(former.end(PlayEnd::Stopped, false));
+        }
+        self.replan(key);
+        if let Some(&slot) = self.slots.get(&key) {
+            self.end_play_if_over(now, slot);
+        }
+        Ok(())
+    }
+
+    fn tap_legs(&mut self) {
+        self.legs.iter_mut().flatten().for_each(|leg| leg.taps.clear());
+        for (&recording, recorder) in &self.recordings {
+            for key in recorder.legs() {
+                let leg = self.slots.get(&key).and_then(|&slot| self.legs[slot].as_mut());
+                if let Some(leg) = leg
+                    && leg.taps.len() < TAPS_MAX
+                    && !leg.taps.contains(&recording)
+                {
+                    leg.taps.push(recording);
+                }
+            }
+        }
+    }
+
+    /// Something about this leg changed: plan anew for it and all who share its bridge.
+    pub(super) fn replan(&mut self, leg: LegKey) {
+        match self.membership.get(&leg) {
+            Some(&bridge) => self.replan_bridge(bridge),
+            None => {
+                if let Some(&slot) = self.slots.get(&leg) {
+                    self.plan_listener(slot, &[]);
+                    self.plan_speakers(&[slot]);
+                }
+            }
+        }
+    }
+
+    fn replan_bridge(&mut self, key: BridgeKey) {
+        let Some(bridge) = self.bridges.get(&key) else { return };
+        let slot_of = |leg: &LegKey| self.slots.get(leg).copied();
+        let members: Vec<usize> = bridge.legs().iter().filter_map(slot_of).collect();
+        let rows: Vec<(usize, Vec<usize>)> = members
+            .iter()
+            .map(|&slot| {
+                let leg = self.legs[slot].as_ref().map(|leg| leg.key);
+                let row = bridge.rows().iter().find(|(listener, _)| Some(*listener) == leg);
+                (slot, row.map(|(_, hears)| hears.iter().filter_map(slot_of).collect()).unwrap_or_default())
+            })
+            .collect();
+        for (listener, hears) in &rows {
+            self.plan_listener(*listener, hears);
+        }
+        self.plan_speakers(&members);
+        if members.is_empty() && bridge_is_empty(self.bridges.get(&key)) {
+            self.bridges.remove(&key);
+        }
+    }
+
+    /// How this listener's stream is made, given whom the matrix lets it hear.
+    fn plan_listener(&mut self, slot: usize, hears: &[usize]) {
+        let audible: Vec<usize> = hears
+            .iter()
+            .copied()
+            .filter(|&at| self.legs[at].as_ref().is_some_and(|leg| !leg.muted && leg.direction.receive))
+            .collect();
+        let relayable = |from: usize, to: &Leg| {
+            self.legs[from].as_ref().is_some_and(|speaker| {
+                speaker.codec.codec == to.codec.codec
+                    && speaker.dtmf_payload_type.is_some() == to.dtmf_payload_type.is_some()
+            })
+        };
+        let Some(leg) = self.legs[slot].as_ref() else { return };
+        let busy = leg.player.is_some() || !leg.dtmf_out.is_idle();
+        let (sending, relay_from, hears) = match audible[..] {
+            _ if !leg.direction.send => (Sending::Off, None, Vec::new()),
+            [from] if !busy && relayable(from, leg) => (Sending::Relay, Some(from), Vec::new()),
+            _ if leg.player.is_some() => (Sending::Mix, None, Vec::new()),
+            _ => (Sending::Mix, None, audible),
+        };
+        let Some(leg) = self.legs[slot].as_mut() else { return };
+        if leg.sending != sending || leg.relay_from != relay_from {
+            leg.stream.mark();
+        }
+        leg.sending = sending;
+        leg.relay_from = relay_from;
+        leg.hears = hears;
+    }
+
+    /// What these speakers' packets are needed for. All their listeners must be planned already.
+    fn plan_speakers(&mut self, slots: &[usize]) {
+        for &slot in slots {
+            let listeners = || self.legs.iter().enumerate().filter_map(|(at, leg)| Some((at, leg.as_ref()?)));
+            let relay_to = listeners().filter(|(_, leg)| leg.relay_from == Some(slot)).map(|(at, _)| at).collect();
+            let decoded = listeners().any(|(_, leg)| leg.hears.contains(&slot));
+            let Some(leg) = self.legs[slot].as_mut() else { continue };
+            leg.relay_to = relay_to;
+            if !decoded {
+                leg.drop_jitter();
+            } else if leg.jitter.is_none() {
+                leg.jitter = Some(Box::default());
+            }
+        }
+    }
+}
+
+fn bridge_is_empty(bridge: Option<&Bridge>) -> bool {
+    bridge.is_some_and(|bridge| bridge.legs().is_empty())
+}

@@ -1,0 +1,156 @@
+//! One leg's state inside the plane. Commands change it (`plane::command`), packets and ticks drive it.
+
+use super::player::{DIGITS_MAX, Player};
+use super::source::{Reception, Source};
+use super::stream::OutStream;
+use super::types::*;
+use crate::dtmf;
+use crate::jitter::{JitterBuffer, JitterStats};
+use crate::tone::Generator;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub(super) struct Leg {
+    pub(super) key: LegKey,
+    /// `None` for WebRTC, where the peer is known by its keys.
+    pub(super) source: Option<Source>,
+    pub(super) rtcp: RtcpMode,
+    pub(super) codec: CodecParams,
+    pub(super) dtmf_payload_type: Option<u8>,
+    pub(super) direction: Direction,
+    pub(super) muted: bool,
+
+    // The plan: made from the matrix by `Plane::replan`.
+    pub(super) sending: Sending,
+    /// Slot whose packets are relayed to this leg.
+    pub(super) relay_from: Option<usize>,
+    /// Slots to which this leg's packets are relayed.
+    pub(super) relay_to: Vec<usize>,
+    /// Slots mixed for this leg.
+    pub(super) hears: Vec<usize>,
+    /// Present while somebody hears this leg through the mixer.
+    pub(super) jitter: Option<Box<JitterBuffer>>,
+    pub(super) taps: Vec<RecordingKey>,
+
+    pub(super) stream: OutStream,
+    pub(super) reception: Reception,
+    pub(super) dtmf_in: dtmf::Receiver,
+    /// The press under way was used by a play, or went out as relayed packets: do not send it on when it ends.
+    pub(super) press_done: bool,
+    /// Digits typed ahead of a collection.
+    pub(super) typed: VecDeque<char>,
+    pub(super) dtmf_out: dtmf::Sender,
+    /// Timestamp of the event being sent.
+    pub(super) press_timestamp: u32,
+    pub(super) inband: Option<Generator>,
+    pub(super) player: Option<Player>,
+
+    pub(super) started: bool,
+    /// Last RTP packet, or when reception became possible.
+    pub(super) heard_at: Duration,
+    pub(super) last_received: Option<Duration>,
+    pub(super) silent: bool,
+    pub(super) dropped_foreign: u64,
+    pub(super) dropped_invalid: u64,
+    pub(super) dropped_payload_type: u64,
+    pub(super) jitter_before: JitterStats,
+
+    pub(super) next_report: Duration,
+    /// Middle bits of the peer's last sender report, and when it came.
+    pub(super) sender_report: Option<(u32, Duration)>,
+    pub(super) remote_fraction_lost: u8,
+    pub(super) round_trip: Option<Duration>,
+}
+
+impl Leg {
+    pub(super) fn new(now: Duration, add: &AddLeg, rtcp_interval: Duration) -> Self {
+        let (source, rtcp) = match add.transport {
+            Transport::Rtp { remote, lock, rtcp } => (Some(Source::new(lock, remote)), rtcp),
+            Transport::WebRtc => (None, RtcpMode::Off),
+        };
+        Self {
+            key: add.leg,
+            source,
+            rtcp,
+            codec: add.codec,
+            dtmf_payload_type: add.dtmf_payload_type,
+            direction: add.direction,
+            muted: false,
+            sending: Sending::Off,
+            relay_from: None,
+            relay_to: Vec::new(),
+            hears: Vec::new(),
+            jitter: None,
+            taps: Vec::new(),
+            stream: OutStream::new(add.seed),
+            reception: Reception::default(),
+            dtmf_in: dtmf::Receiver::default(),
+            press_done: false,
+            typed: VecDeque::new(),
+            dtmf_out: dtmf::Sender::default(),
+            press_timestamp: 0,
+            inband: None,
+            player: None,
+            started: false,
+            heard_at: now,
+            last_received: None,
+            silent: false,
+            dropped_foreign: 0,
+            dropped_invalid: 0,
+            dropped_payload_type: 0,
+            jitter_before: JitterStats::default(),
+            // Spread by the seed, so that the reports of many legs do not come in one tick.
+            next_report: now + rtcp_interval.mul_f64(0.5 + (add.seed % 64) as f64 / 64.0),
+            sender_report: None,
+            remote_fraction_lost: 0,
+            round_trip: None,
+        }
+    }
+
+    /// Where packets go; the outer `None` means nowhere yet.
+    pub(super) fn destination(&self) -> Option<Option<SocketAddr>> {
+        match &self.source {
+            None => Some(None),
+            Some(source) => source.destination().map(Some),
+        }
+    }
+
+    /// Keeps a digit for a later collection; the oldest gives way.
+    pub(super) fn type_ahead(&mut self, digit: char) {
+        if self.typed.len() == DIGITS_MAX {
+            self.typed.pop_front();
+        }
+        self.typed.push_back(digit);
+    }
+
+    pub(super) fn drop_jitter(&mut self) {
+        if let Some(jitter) = self.jitter.take() {
+            let stats = jitter.stats();
+            self.jitter_before.late += stats.late;
+            self.jitter_before.concealed += stats.concealed;
+        }
+    }
+
+    pub(super) fn stats(&self) -> LegStats {
+        let jitter = self.jitter.as_ref().map(|jitter| jitter.stats()).unwrap_or_default();
+        LegStats {
+            sending: self.sending,
+            received_packets: self.reception.packets,
+            received_bytes: self.reception.bytes,
+            sent_packets: self.stream.packets,
+            sent_bytes: self.stream.bytes,
+            lost: self.reception.lost(),
+            jitter_us: self.reception.jitter_us(),
+            dropped_foreign: self.dropped_foreign,
+            dropped_invalid: self.dropped_invalid,
+            dropped_payload_type: self.dropped_payload_type,
+            late: self.jitter_before.late + jitter.late,
+            concealed: self.jitter_before.concealed + jitter.concealed,
+            locked_source: self.source.as_ref().and_then(Source::locked),
+            remote_fraction_lost: self.remote_fraction_lost,
+            round_trip: self.round_trip,
+            last_received: self.last_received,
+        }
+    }
+}

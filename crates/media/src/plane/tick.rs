@@ -1,0 +1,207 @@
+//! What is due every 20 ms: play-out of the jitter buffers, mixing, prompts, digits, silence, reports, recording.
+//! Part of [`Plane`]; called through [`Plane::handle_timeout`].
+
+use super::command::TICK;
+use super::leg::Leg;
+use super::types::*;
+use super::{Plane, push_packet};
+use crate::codec::FRAME;
+use crate::dtmf::{self, Send};
+use crate::rtcp::{self, Rtcp, SenderInfo};
+use crate::rtp;
+use crate::tone::Generator;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Ticks made up for after a late wake-up; beyond that time is skipped rather than sent in a burst.
+const CATCH_UP_MAX: u32 = 5;
+/// A relayed stream that pauses for this long is filled with silence, which keeps NATs open and peers content.
+const FILL_AFTER: Duration = Duration::from_millis(200);
+/// In-band digits sound for the first five ticks, as their events would.
+const PRESS_SAMPLES: u32 = 5 * FRAME as u32;
+
+/// A time in NTP's 32.32 format, as far as differences are concerned.
+pub(super) fn ntp(now: Duration) -> u64 {
+    now.as_secs() << 32 | (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000
+}
+
+impl Plane {
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        let mut done = 0;
+        while let Some(due) = self.next_tick.filter(|&due| due <= now) {
+            if done == CATCH_UP_MAX {
+                let behind = (now - due).as_millis() as u64 / 20;
+                self.next_tick = Some(due + TICK * (behind as u32 + 1));
+                break;
+            }
+            self.next_tick = Some(due + TICK);
+            self.tick(due);
+            done += 1;
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        for (leg, (frame, audible)) in self.legs.iter_mut().zip(&mut self.frames) {
+            *audible = match leg.as_mut().and_then(|leg| leg.jitter.as_mut()) {
+                Some(jitter) => jitter.pull(frame),
+                None => false,
+            };
+        }
+        let mut presses = Vec::new();
+        let mut changed = Vec::new();
+        for (slot, leg) in self.legs.iter_mut().enumerate() {
+            let Some(leg) = leg else { continue };
+            presses.extend(leg.dtmf_in.tick(now).map(|press| (slot, press)));
+            let sending_digits = !leg.dtmf_out.is_idle();
+            leg.send(now, &self.frames, &mut self.out);
+            if sending_digits && leg.dtmf_out.is_idle() {
+                self.out.push_back(Output::Event(Event::DtmfSent { leg: leg.key }));
+                changed.push(leg.key);
+            }
+            leg.watch(now, &self.config, &mut self.out);
+            leg.report(now, &self.config, &mut self.out);
+        }
+        for (slot, press) in presses {
+            self.pressed(now, slot, press);
+        }
+        for slot in 0..self.legs.len() {
+            self.end_play_if_over(now, slot);
+        }
+        changed.into_iter().for_each(|leg| self.replan(leg));
+        for (&recording, recorder) in &mut self.recordings {
+            self.out.extend(recorder.tick(now).into_iter().map(|frame| Output::Record { recording, frame }));
+        }
+    }
+}
+
+impl Leg {
+    /// Sends this tick's packet, if the leg's stream is made on the tick.
+    fn send(&mut self, now: Duration, frames: &[([i16; FRAME], bool)], out: &mut VecDeque<Output>) {
+        let Some(dst) = self.destination() else {
+            // Nobody to send to yet; prompts and digits go by unheard, as on a line not yet connected.
+            if let Some(player) = &mut self.player {
+                player.frame(now, &mut [0; FRAME]);
+            }
+            return;
+        };
+        let filling = match self.sending {
+            Sending::Off => {
+                // Time goes on for a prompt towards a peer on hold.
+                if let Some(player) = &mut self.player {
+                    player.frame(now, &mut [0; FRAME]);
+                }
+                return;
+            }
+            Sending::Relay if now.saturating_sub(self.stream.relayed_at) < FILL_AFTER => return,
+            Sending::Relay => true,
+            Sending::Mix => false,
+        };
+        // Relaying may have run ahead of the tick; give the clock time to come up.
+        if self.stream.ahead(now) >= FRAME as i32 {
+            return;
+        }
+        let mut samples = [0; FRAME];
+        let mut audible = false;
+        match self.dtmf_out.tick() {
+            Some(Send::Event { payload, first, offset }) => match self.dtmf_payload_type {
+                Some(payload_type) => {
+                    if first {
+                        self.press_timestamp = self.stream.begin(now);
+                    }
+                    let header = self.stream.event(now, payload_type, self.press_timestamp, first, 4);
+                    self.stream.advance(FRAME as u32);
+                    let bytes = rtp::Packet::new(header, &payload.to_bytes()).to_vec();
+                    push_packet(out, Outgoing { leg: self.key, dst, rtcp: false, bytes });
+                    return;
+                }
+                None => {
+                    if first {
+                        let tone = dtmf::digit_of_event(payload.event).and_then(dtmf::tone_of_digit);
+                        self.inband = tone.map(Generator::new);
+                    }
+                    if let (true, Some(generator)) = (offset < PRESS_SAMPLES, &mut self.inband) {
+                        generator.fill(&mut samples);
+                        audible = true;
+                    }
+                }
+            },
+            Some(Send::Pause) => {}
+            None if filling => {}
+            None => match &mut self.player {
+                Some(player) => audible = player.frame(now, &mut samples),
+                None => audible = mix(&self.hears, frames, &mut samples),
+            },
+        }
+        let codec = self.codec.codec;
+        let header = self.stream.frame(now, self.codec.payload_type, FRAME as u32, FRAME);
+        let mut bytes = Vec::with_capacity(rtp::HEADER_LEN + FRAME);
+        rtp::Packet::new(header, &[]).write(&mut bytes);
+        if audible {
+            codec.encode(&samples, &mut bytes);
+        } else {
+            bytes.resize(bytes.len() + FRAME, codec.silence_octet());
+        }
+        push_packet(out, Outgoing { leg: self.key, dst, rtcp: false, bytes });
+    }
+
+    /// Notices that the peer fell silent.
+    fn watch(&mut self, now: Duration, config: &PlaneConfig, out: &mut VecDeque<Output>) {
+        let silent_for = now.saturating_sub(self.heard_at);
+        if self.direction.receive && !self.silent && silent_for >= config.silent_after {
+            self.silent = true;
+            out.push_back(Output::Event(Event::MediaSilent { leg: self.key, silent_for }));
+        }
+    }
+
+    /// Sends a sender or receiver report when one is due.
+    fn report(&mut self, now: Duration, config: &PlaneConfig, out: &mut VecDeque<Output>) {
+        if self.rtcp == RtcpMode::Off || now < self.next_report {
+            return;
+        }
+        self.next_report = now + config.rtcp_interval;
+        let Some(Some(mut dst)) = self.destination() else { return };
+        if self.rtcp == RtcpMode::NextPort {
+            let Some(port) = dst.port().checked_add(1) else { return };
+            dst.set_port(port);
+        }
+        let mut block = self.reception.report();
+        if let (Some(block), Some((last_sr, at))) = (&mut block, self.sender_report) {
+            block.last_sr = last_sr;
+            block.delay_since_last_sr = (ntp(now.saturating_sub(at)) >> 16) as u32;
+        }
+        let (ssrc, blocks) = (self.stream.ssrc(), block.into_iter().collect());
+        let report = if self.stream.packets > 0 {
+            let info = SenderInfo {
+                ntp: ntp(now),
+                rtp_timestamp: self.stream.timestamp_at(now),
+                packets: self.stream.packets as u32,
+                octets: self.stream.bytes as u32,
+            };
+            Rtcp::SenderReport { ssrc, info, blocks }
+        } else {
+            Rtcp::ReceiverReport { ssrc, blocks }
+        };
+        let mut bytes = Vec::new();
+        rtcp::write(&report, &mut bytes);
+        rtcp::write(&Rtcp::Description { ssrc, cname: config.cname.clone() }, &mut bytes);
+        push_packet(out, Outgoing { leg: self.key, dst: Some(dst), rtcp: true, bytes });
+    }
+}
+
+/// Adds up what a listener hears; false when all of it is silence.
+fn mix(hears: &[usize], frames: &[([i16; FRAME], bool)], out: &mut [i16; FRAME]) -> bool {
+    let mut sounding = hears.iter().filter_map(|&slot| frames.get(slot)).filter(|(_, audible)| *audible);
+    let Some((first, _)) = sounding.next() else { return false };
+    let Some((second, _)) = sounding.next() else {
+        *out = *first;
+        return true;
+    };
+    // In 32 bits, so that three voices saturate once and not on the way.
+    let mut sum: [i32; FRAME] = std::array::from_fn(|at| i32::from(first[at]) + i32::from(second[at]));
+    for (frame, _) in sounding {
+        sum.iter_mut().zip(frame).for_each(|(sum, &sample)| *sum += i32::from(sample));
+    }
+    *out = sum.map(|sum| sum.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16);
+    true
+}

@@ -1,0 +1,263 @@
+//! Live recording: taps of what legs say, laid on one timeline, cut into [`Frame`]s. The plane owns one [`Recorder`]
+//! per recording and hands its frames out; `segment` puts frames into a spool file and `export` makes a stereo WAV of it.
+//!
+//! Taps copy the received payload into a lane per leg, at the place its RTP timestamp gives it on the plane's clock;
+//! nothing is decoded on the way. A lane trails the clock by 100 ms so that late packets find their place, and is cut
+//! every 100 ms: a crash loses at most 200 ms. Length = stop − start, whatever the packets did.
+
+pub mod export;
+pub mod segment;
+
+use crate::LegKey;
+use crate::audio::mix_into;
+use crate::codec::Codec;
+use crate::rtp::Header;
+use std::time::Duration;
+
+/// How long late packets are waited for, and how much is handed out at a time, in samples.
+const LAG: u64 = 800;
+const CHUNK: u64 = 800;
+/// A burst after a stall may lie this far in the future before it is pulled back to the clock, in samples.
+const LEAD_MAX: u64 = 3200;
+/// Legs of one side: the agent and those who join or take over.
+pub(crate) const SIDE_LEGS_MAX: usize = 8;
+
+/// Why a stretch of a recording is silent on purpose or by accident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GapReason {
+    /// The customer was on hold.
+    Hold,
+    /// Recording was paused on purpose, e.g. while card numbers were spoken.
+    Mask,
+    /// Frames are missing from the spool (found by the reader, never commanded).
+    Lost,
+}
+
+/// One channel of a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sound {
+    Silence,
+    /// One source, as it was received.
+    Coded {
+        codec: Codec,
+        payload: Vec<u8>,
+    },
+    /// Several sources mixed, 8 kHz.
+    Pcm(Vec<i16>),
+}
+
+impl Sound {
+    /// The samples, exactly `length` of them (cut or padded with silence).
+    pub fn samples(&self, length: usize) -> Vec<i16> {
+        let mut out = Vec::with_capacity(length);
+        match self {
+            Self::Silence => {}
+            Self::Coded { codec, payload } => codec.decode(payload, &mut out),
+            Self::Pcm(samples) => out.extend_from_slice(samples),
+        }
+        out.resize(length, 0);
+        out
+    }
+}
+
+/// A piece of a recording. Positions are milliseconds from its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    Audio {
+        position_ms: u64,
+        length_ms: u32,
+        left: Sound,
+        right: Sound,
+    },
+    /// From here on it is silent for this reason.
+    GapStarted {
+        position_ms: u64,
+        why: GapReason,
+    },
+    GapEnded {
+        position_ms: u64,
+    },
+    /// The last frame: the recording is complete.
+    Ended {
+        length_ms: u64,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Lane {
+    leg: LegKey,
+    right: bool,
+    /// Codec and octets from the recorder's `emitted` position on; not longer than [`LAG`] + [`CHUNK`] + [`LEAD_MAX`].
+    codec: Codec,
+    octets: Vec<u8>,
+    /// Which timeline position (samples) belongs to which timestamp of which source.
+    anchor: Option<(u32, u32, u64)>,
+    /// No longer tapped; goes once its rest is handed out.
+    closed: bool,
+}
+
+/// One recording under way.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    start: Duration,
+    /// Handed out so far, samples; always whole milliseconds.
+    emitted: u64,
+    lanes: Vec<Lane>,
+    pause: Option<GapReason>,
+}
+
+impl Recorder {
+    /// A recording that starts now.
+    pub fn new(now: Duration, left: LegKey, right: &[LegKey]) -> Self {
+        let mut recorder = Self { start: now, emitted: 0, lanes: Vec::new(), pause: None };
+        recorder.set_legs(left, right);
+        recorder
+    }
+
+    /// Samples since the start, whole milliseconds.
+    fn position(&self, now: Duration) -> u64 {
+        now.saturating_sub(self.start).as_millis() as u64 * 8
+    }
+
+    /// From now on these legs are recorded.
+    pub fn set_legs(&mut self, left: LegKey, right: &[LegKey]) {
+        let right = &right[..right.len().min(SIDE_LEGS_MAX)];
+        for lane in &mut self.lanes {
+            lane.closed = if lane.right { !right.contains(&lane.leg) } else { lane.leg != left };
+        }
+        for (leg, on_right) in std::iter::once((left, false)).chain(right.iter().map(|&leg| (leg, true))) {
+            let known = |lane: &Lane| lane.leg == leg && lane.right == on_right;
+            if !self.lanes.iter().any(known) && self.lanes.len() < 4 * SIDE_LEGS_MAX {
+                self.lanes.push(Lane {
+                    leg,
+                    right: on_right,
+                    codec: Codec::Pcmu,
+                    octets: Vec::new(),
+                    anchor: None,
+                    closed: false,
+                });
+            }
+        }
+    }
+
+    /// The legs being recorded.
+    pub fn legs(&self) -> impl Iterator<Item = LegKey> {
+        self.lanes.iter().filter(|lane| !lane.closed).map(|lane| lane.leg)
+    }
+
+    /// Pauses, changes the reason of a pause, or resumes; answers the frames that say so.
+    pub fn set_pause(&mut self, now: Duration, pause: Option<GapReason>) -> Vec<Frame> {
+        let position_ms = self.position(now) / 8;
+        let mut out = Vec::new();
+        if self.pause != pause {
+            out.extend(self.pause.map(|_| Frame::GapEnded { position_ms }));
+            out.extend(pause.map(|why| Frame::GapStarted { position_ms, why }));
+            self.pause = pause;
+        }
+        out
+    }
+
+    /// Takes a received audio packet of `leg`.
+    pub fn tap(&mut self, now: Duration, leg: LegKey, codec: Codec, header: &Header, payload: &[u8]) {
+        if self.pause.is_some() {
+            return;
+        }
+        let (arrival, emitted) = (self.position(now), self.emitted);
+        for lane in self.lanes.iter_mut().filter(|lane| lane.leg == leg && !lane.closed) {
+            lane.tap(arrival, emitted, codec, header, payload);
+        }
+    }
+
+    /// Hands out what is due. Call on each tick.
+    pub fn tick(&mut self, now: Duration) -> Vec<Frame> {
+        let mut out = Vec::new();
+        let due = self.position(now).saturating_sub(LAG);
+        while self.emitted + CHUNK <= due {
+            out.push(self.emit(CHUNK));
+        }
+        out
+    }
+
+    /// Ends the recording: the rest of the audio and the end mark.
+    pub fn stop(mut self, now: Duration) -> Vec<Frame> {
+        let end = self.position(now);
+        let mut out = Vec::new();
+        while self.emitted < end {
+            out.push(self.emit(CHUNK.min(end - self.emitted)));
+        }
+        out.extend(self.pause.map(|_| Frame::GapEnded { position_ms: end / 8 }));
+        out.push(Frame::Ended { length_ms: end / 8 });
+        out
+    }
+
+    fn emit(&mut self, samples: u64) -> Frame {
+        let position_ms = self.emitted / 8;
+        let (mut left, mut right) = (Sound::Silence, Sound::Silence);
+        for lane in &mut self.lanes {
+            let taken = lane.octets.len().min(samples as usize);
+            if taken == 0 {
+                continue;
+            }
+            let mut payload: Vec<u8> = lane.octets.drain(..taken).collect();
+            payload.resize(samples as usize, lane.codec.silence_octet());
+            let side = if lane.right { &mut right } else { &mut left };
+            let new = Sound::Coded { codec: lane.codec, payload };
+            if *side == Sound::Silence {
+                *side = new;
+            } else {
+                let mut mixed = side.samples(samples as usize);
+                mix_into(&mut mixed, &new.samples(samples as usize));
+                *side = Sound::Pcm(mixed);
+            }
+        }
+        self.lanes.retain(|lane| !lane.closed || !lane.octets.is_empty());
+        self.emitted += samples;
+        Frame::Audio { position_ms, length_ms: (samples / 8) as u32, left, right }
+    }
+}
+
+impl Lane {
+    fn tap(&mut self, arrival: u64, emitted: u64, codec: Codec, header: &Header, payload: &[u8]) {
+        if codec != self.codec {
+            self.recode(codec);
+        }
+        let length = payload.len() as u64;
+        let by_timestamp = self.anchor.filter(|anchor| anchor.0 == header.ssrc).map(|(_, timestamp, position)| {
+            position as i64 + i64::from(header.timestamp.wrapping_sub(timestamp) as i32)
+        });
+        let (earliest, latest) = (emitted as i64, (arrival + LEAD_MAX) as i64 - length as i64);
+        let position = match by_timestamp {
+            Some(position) if (earliest..=latest).contains(&position) => position,
+            // Late beyond saving, or the source's clock ran off: place it where it arrived, after what is there.
+            Some(position) if position < earliest => {
+                (arrival as i64 - length as i64).max(emitted as i64 + self.octets.len() as i64).min(latest)
+            }
+            _ => arrival as i64 - length as i64,
+        };
+        if by_timestamp != Some(position) {
+            // Before the very start only when the first packet was spoken before the recording began.
+            self.anchor = Some((header.ssrc, header.timestamp, position.max(0) as u64));
+        } else {
+            // Moving the anchor along keeps the difference of timestamps small for ever.
+            self.anchor = Some((header.ssrc, header.timestamp, position as u64));
+        }
+        let skip = (earliest - position).clamp(0, length as i64) as usize;
+        let at = (position.max(earliest) - earliest) as usize;
+        let octets = &payload[skip..];
+        if octets.is_empty() {
+            return;
+        }
+        if self.octets.len() < at + octets.len() {
+            self.octets.resize(at + octets.len(), self.codec.silence_octet());
+        }
+        self.octets[at..at + octets.len()].copy_from_slice(octets);
+    }
+
+    fn recode(&mut self, codec: Codec) {
+        let mut samples = Vec::new();
+        self.codec.decode(&self.octets, &mut samples);
+        self.octets.clear();
+        codec.encode(&samples, &mut self.octets);
+        self.codec = codec;
+    }
+}
