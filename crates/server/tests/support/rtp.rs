@@ -1,0 +1,188 @@
+//! An RTP peer of our own: sends a tone and telephone-events (RFC 4733), keeps what it hears with its time.
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::sound::{alaw_decode, heard_ms, tone, ulaw_decode, ulaw_encode};
+use super::wait_for;
+
+const PCMU: u8 = 0;
+const PCMA: u8 = 8;
+pub const EVENT: u8 = 101;
+
+pub struct RtpPeer {
+    pub port: u16,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    stop: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Where to send; learned from the first packet if the signalling does not tell.
+    remote: Option<SocketAddr>,
+    hz: Option<f64>,
+    digits: Vec<char>,
+    heard: Vec<i16>,
+    /// When the first packet came.
+    first: Option<Instant>,
+    last: Option<Instant>,
+    packets: u64,
+}
+
+impl RtpPeer {
+    pub fn start() -> RtpPeer {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a UDP port");
+        let port = socket.local_addr().expect("its address").port();
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            state: Mutex::new(State {
+                remote: None,
+                hz: None,
+                digits: Vec::new(),
+                heard: Vec::new(),
+                first: None,
+                last: None,
+                packets: 0,
+            }),
+        });
+        let thread = std::thread::spawn({
+            let shared = shared.clone();
+            move || run(&socket, &shared)
+        });
+        RtpPeer { port, shared, thread: Some(thread) }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.shared.state.lock().expect("no panic in the peer")
+    }
+
+    pub fn send_to(&self, remote: SocketAddr) {
+        self.state().remote = Some(remote);
+    }
+
+    /// Sends this tone from now on; `None` is silence.
+    pub fn say(&self, hz: Option<f64>) {
+        self.state().hz = hz;
+    }
+
+    pub fn press(&self, digit: char) {
+        self.state().digits.push(digit);
+    }
+
+    /// What was heard since the last call.
+    pub fn take(&self) -> Vec<i16> {
+        std::mem::take(&mut self.state().heard)
+    }
+
+    pub fn packets(&self) -> u64 {
+        self.state().packets
+    }
+
+    /// Waits until `hz` was heard for `ms` after now.
+    pub fn wait_tone(&self, hz: f64, ms: u64) {
+        self.take();
+        wait_for(&format!("{ms} ms of {hz} Hz"), Duration::from_secs(20), || {
+            (heard_ms(&self.state().heard, hz) >= ms).then_some(())
+        });
+    }
+
+    /// Collects `ms` of sound from now on.
+    pub fn listen(&self, ms: u64) -> Vec<i16> {
+        self.take();
+        wait_for(&format!("{ms} ms of sound"), Duration::from_secs(20), || {
+            let mut state = self.state();
+            (state.heard.len() as u64 >= ms * 8).then(|| std::mem::take(&mut state.heard))
+        })
+    }
+}
+
+impl Drop for RtpPeer {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(socket: &UdpSocket, shared: &Shared) {
+    let mut next = Instant::now();
+    let (mut seq, mut stamp, mut position) = (1u16, 160u32, 0usize);
+    let mut buffer = [0u8; 2048];
+    while !shared.stop.load(Ordering::Relaxed) {
+        let wait = next.saturating_duration_since(Instant::now());
+        if wait > Duration::from_millis(0) {
+            let _ = socket.set_read_timeout(Some(wait.max(Duration::from_millis(1))));
+            if let Ok((n, from)) = socket.recv_from(&mut buffer) {
+                receive(&buffer[..n], from, shared);
+            }
+            continue;
+        }
+        next += Duration::from_millis(20);
+        let (remote, hz, digit) = {
+            let mut state = shared.state.lock().expect("no panic in the peer");
+            let digit = if state.remote.is_some() && !state.digits.is_empty() { Some(state.digits.remove(0)) } else { None };
+            (state.remote, state.hz, digit)
+        };
+        let Some(remote) = remote else { continue };
+        if let Some(digit) = digit {
+            // Five packets of 20 ms, the end three times, then the clock goes on (RFC 4733 §2.5).
+            for step in 1..=8u16 {
+                let end = step > 5;
+                let duration = step.min(6) * 160;
+                let code = "0123456789*#ABCD".find(digit).expect("a DTMF digit") as u8;
+                let payload = [code, if end { 0x8a } else { 0x0a }, (duration >> 8) as u8, duration as u8];
+                let _ = socket.send_to(&packet(EVENT, step == 1, seq, stamp, &payload), remote);
+                seq = seq.wrapping_add(1);
+                if !end {
+                    std::thread::park_timeout(Duration::from_millis(20));
+                }
+            }
+            stamp = stamp.wrapping_add(6 * 160);
+            next = Instant::now();
+            continue;
+        }
+        let samples = match hz {
+            Some(hz) => tone(hz, position, 160),
+            None => vec![0; 160],
+        };
+        position += 160;
+        let payload: Vec<u8> = samples.iter().map(|s| ulaw_encode(*s)).collect();
+        let _ = socket.send_to(&packet(PCMU, false, seq, stamp, &payload), remote);
+        seq = seq.wrapping_add(1);
+        stamp = stamp.wrapping_add(160);
+    }
+}
+
+fn packet(kind: u8, marker: bool, seq: u16, stamp: u32, payload: &[u8]) -> Vec<u8> {
+    let mut p = vec![0x80, kind | if marker { 0x80 } else { 0 }];
+    p.extend_from_slice(&seq.to_be_bytes());
+    p.extend_from_slice(&stamp.to_be_bytes());
+    p.extend_from_slice(&0x5eed_0001u32.to_be_bytes());
+    p.extend_from_slice(payload);
+    p
+}
+
+fn receive(bytes: &[u8], from: SocketAddr, shared: &Shared) {
+    if bytes.len() < 12 || bytes[0] >> 6 != 2 {
+        return;
+    }
+    let mut state = shared.state.lock().expect("no panic in the peer");
+    state.remote.get_or_insert(from);
+    let now = Instant::now();
+    state.first.get_or_insert(now);
+    state.last = Some(now);
+    state.packets += 1;
+    let payload = &bytes[12..];
+    match bytes[1] & 0x7f {
+        PCMU => state.heard.extend(payload.iter().map(|b| ulaw_decode(*b))),
+        PCMA => state.heard.extend(payload.iter().map(|b| alaw_decode(*b))),
+        _ => {}
+    }
+}

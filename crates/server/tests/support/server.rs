@@ -1,0 +1,140 @@
+//! A cordboard process of its own: free ports, fresh data directory, ended by its id.
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::http::Http;
+use super::wait_for;
+
+pub const PASSWORD: &str = "end-to-end-password";
+
+/// Each server of a test run has its own range of media ports.
+static NEXT_MEDIA_PORT: AtomicU16 = AtomicU16::new(0);
+
+pub struct Server {
+    child: Child,
+    pub dir: PathBuf,
+    pub http: SocketAddr,
+    pub sip: SocketAddr,
+    media_ports: String,
+    database_url: Option<String>,
+    keep: bool,
+}
+
+impl Server {
+    pub fn start(name: &str) -> Server {
+        Server::start_with(name, None)
+    }
+
+    pub fn start_with(name: &str, database_url: Option<String>) -> Server {
+        let dir = std::env::temp_dir().join(format!("cordboard-e2e-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).expect("data directory");
+        let slot = NEXT_MEDIA_PORT.fetch_add(1, Ordering::Relaxed);
+        let base = 20_000 + (std::process::id() % 8) as u16 * 4_000 + (slot % 8) * 500;
+        let media_ports = format!("{base}-{}", base + 499);
+        let child = spawn(&dir, &media_ports, database_url.as_deref());
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Server { child, dir, http: any, sip: any, media_ports, database_url, keep: false };
+        server.wait_ready();
+        server
+    }
+
+    fn wait_ready(&mut self) {
+        let file = self.dir.join("addresses.json");
+        let child = &mut self.child;
+        let (http, sip) = wait_for("the server to be ready", Duration::from_secs(90), || {
+            if let Ok(Some(status)) = child.try_wait() {
+                panic!("the server ended with {status}");
+            }
+            let value: Value = serde_json::from_str(&fs::read_to_string(&file).ok()?).ok()?;
+            if value["pid"].as_u64() != Some(u64::from(child.id())) {
+                return None;
+            }
+            let addr = |name: &str| value[name].as_str()?.parse::<SocketAddr>().ok();
+            Some((addr("http")?, addr("sip")?))
+        });
+        self.http = http;
+        self.sip = sip;
+        wait_for("/readyz", Duration::from_secs(60), || {
+            (Http::new(http, None).try_get("/readyz")?.0 == 200).then_some(())
+        });
+    }
+
+    /// Kills the process without warning and starts another on the same data and ports.
+    pub fn kill_and_restart(&mut self) {
+        self.kill();
+        let sip = self.sip.to_string();
+        self.child = spawn_on(&self.dir, &self.media_ports, self.database_url.as_deref(), &sip);
+        self.wait_ready();
+    }
+
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// The sample tenant's API token.
+    pub fn token(&self) -> String {
+        fs::read_to_string(self.dir.join("api-token")).expect("api-token").trim().to_owned()
+    }
+
+    pub fn api(&self) -> Http {
+        Http::new(self.http, Some(self.token()))
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.http.port())
+    }
+
+    pub fn data(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+fn spawn(dir: &Path, media_ports: &str, database_url: Option<&str>) -> Child {
+    spawn_on(dir, media_ports, database_url, "127.0.0.1:0")
+}
+
+fn spawn_on(dir: &Path, media_ports: &str, database_url: Option<&str>, sip: &str) -> Child {
+    let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("server.log")).expect("log file");
+    let mut c = Command::new(env!("CARGO_BIN_EXE_cordboard"));
+    c.arg("--data-dir")
+        .arg(dir)
+        .args(["--http", "127.0.0.1:0", "--https", "off", "--sip", sip])
+        .args(["--media-ip", "127.0.0.1", "--media-advertise", "127.0.0.1", "--media-ports", media_ports])
+        .env("CORDBOARD_SAMPLE_PASSWORD", PASSWORD)
+        .env("CORDBOARD_LOG", "info,sqlx=warn")
+        .stdout(Stdio::from(log.try_clone().expect("log file")))
+        .stderr(Stdio::from(log));
+    if let Some(url) = database_url {
+        c.args(["--database-url", url]);
+    }
+    c.spawn().expect("the server starts")
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.dir.join("server.log")).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(60).collect();
+            eprintln!("--- the server's log, last lines of {}", self.dir.display());
+            for line in tail.iter().rev() {
+                eprintln!("{line}");
+            }
+        } else if !self.keep {
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
