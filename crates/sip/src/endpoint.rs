@@ -1,0 +1,348 @@
+//! The endpoint: one value that is registrar, user agent server and user agent client at once, for every call of a node.
+//!
+//! Called by `telephony` with what the sockets bring and by way of [`Command`] with what `switch` wishes. Contract:
+//! `handle(now, input, directory)`, then drain `poll_output()` until `None`, then wait until `next_timeout()`. Time is since
+//! start and never goes back. Equal seeds and inputs give equal outputs. Every table is bounded ([`Limits`]).
+//!
+//! ```text
+//! outgoing  Calling ─2xx→ Up ─BYE→ (gone)        incoming  Ringing ─Answer→ Up ─BYE→ (gone)
+//!              └─ 3xx-6xx, CANCEL, time-out → (gone)           └─ Reject, CANCEL, time-out → (gone)
+//! ```
+//!
+//! A call leaves the table as soon as its end is decided; what is still under way (a CANCEL, a late 2xx to be
+//! acknowledged and ended) lives on in its transactions alone.
+
+mod commands;
+mod in_dialog;
+mod incoming;
+mod responses;
+mod tables;
+mod types;
+mod wire;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::dialog::{AckStep, DialogKey};
+use crate::digest;
+use crate::hop::{ConnId, Hop};
+use crate::msg::{Builder, Framer, Message, Method, Name, RawMessage};
+use crate::random::Random;
+use crate::registrar::{BindingRecord, Registrar};
+use crate::transaction::ServerKey;
+use tables::{Call, ClientEntry, MergeKey, ServerEntry, Timer, Timers, TxId};
+pub use types::{
+    Account, Admission, CallId, Command, Config, Directory, EndCause, Event, ExtraHeader, IncomingCall, Input, Invite,
+    Limits, Output, PingId, Transmit, info_digit,
+};
+
+/// Sizes of the tables, for metrics and for tests that look for leaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    pub calls: usize,
+    pub dialogs: usize,
+    pub client_transactions: usize,
+    pub server_transactions: usize,
+    pub streams: usize,
+    pub bindings: usize,
+}
+
+struct Stream {
+    framer: Framer,
+    hop: Hop,
+}
+
+/// See the module.
+pub struct Endpoint {
+    config: Config,
+    random: Random,
+    nonces: digest::Server,
+    registrar: Registrar,
+    out: VecDeque<Output>,
+    streams: BTreeMap<ConnId, Stream>,
+    clients: BTreeMap<TxId, ClientEntry>,
+    client_keys: BTreeMap<(String, Method), TxId>,
+    servers: BTreeMap<TxId, ServerEntry>,
+    server_keys: BTreeMap<ServerKey, TxId>,
+    merges: BTreeMap<MergeKey, TxId>,
+    calls: BTreeMap<CallId, Call>,
+    dialogs: BTreeMap<DialogKey, CallId>,
+    timers: Timers,
+    last_tx: TxId,
+    last_call: u64,
+}
+
+impl Endpoint {
+    pub fn new(config: Config) -> Self {
+        Self {
+            random: Random::new(config.seed),
+            nonces: digest::Server::new(config.seed, config.nonce_lifetime, config.limits.nonces),
+            registrar: Registrar::new(config.registrar.clone()),
+            config,
+            out: VecDeque::new(),
+            streams: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            client_keys: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            server_keys: BTreeMap::new(),
+            merges: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            dialogs: BTreeMap::new(),
+            timers: Timers::default(),
+            last_tx: 0,
+            last_call: 0,
+        }
+    }
+
+    /// Takes one input. Everything it causes is in [`Self::poll_output`] afterwards.
+    pub fn handle(&mut self, now: Duration, input: Input<'_>, directory: &dyn Directory) {
+        self.run_timers(now);
+        match input {
+            Input::Timeout => {}
+            Input::Datagram { local, remote, bytes } => {
+                let blank = bytes.iter().take_while(|b| b.is_ascii_whitespace()).count();
+                // Blank datagrams keep NAT bindings open (RFC 5626 §3.5.1 has CRLF for streams; phones use it on UDP too).
+                if blank < bytes.len() {
+                    self.on_message(now, Hop::udp(local, remote), &bytes[blank..], directory);
+                }
+            }
+            Input::StreamOpened { conn, transport, local, remote } => {
+                if self.streams.len() >= self.config.limits.streams {
+                    self.out.push_back(Output::CloseStream { conn });
+                    return;
+                }
+                let hop = Hop { transport, local, remote, conn: Some(conn) };
+                self.streams.insert(conn, Stream { framer: Framer::new(), hop });
+            }
+            Input::Stream { conn, bytes } => self.on_stream(now, conn, bytes, directory),
+            Input::StreamClosed { conn } => {
+                if let Some(stream) = self.streams.remove(&conn) {
+                    self.fail_requests(now, |hop| {
+                        hop.conn == Some(conn)
+                            || (hop.conn.is_none()
+                                && hop.remote == stream.hop.remote
+                                && hop.transport == stream.hop.transport)
+                    });
+                }
+                let changes = self.registrar.disconnect(conn);
+                self.report_bindings(changes);
+            }
+            Input::Unreachable { transport, remote } => {
+                self.fail_requests(now, |hop| hop.transport == transport && hop.remote == remote);
+            }
+            Input::Command(command) => self.on_command(now, command),
+        }
+    }
+
+    /// The next thing to send or to know.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When to call [`Self::handle`] with [`Input::Timeout`] at the latest.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        match (self.timers.next(), self.registrar.next_expiry()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The registrations, for look-ups.
+    pub fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+
+    /// Takes stored registrations back after `away` of being down.
+    pub fn import_bindings(&mut self, now: Duration, away: Duration, records: Vec<BindingRecord>) {
+        self.registrar.import(now, away, records);
+    }
+
+    /// Sizes of the tables.
+    pub fn load(&self) -> Load {
+        Load {
+            calls: self.calls.len(),
+            dialogs: self.dialogs.len(),
+            client_transactions: self.clients.len(),
+            server_transactions: self.servers.len(),
+            streams: self.streams.len(),
+            bindings: self.registrar.len(),
+        }
+    }
+
+    fn on_stream(&mut self, now: Duration, conn: ConnId, bytes: &[u8], directory: &dyn Directory) {
+        let Some(stream) = self.streams.get_mut(&conn) else { return };
+        stream.framer.push(bytes);
+        loop {
+            let Some(stream) = self.streams.get_mut(&conn) else { return };
+            let hop = stream.hop;
+            match stream.framer.next_frame() {
+                Ok(Some(crate::msg::Frame::Message(bytes))) => self.on_message(now, hop, &bytes, directory),
+                Ok(Some(crate::msg::Frame::Ping)) => self.transmit(hop, Arc::from(&b"\r\n"[..])),
+                Ok(None) => return,
+                Err(_) => {
+                    // Framing is lost; whatever comes next cannot be trusted.
+                    self.streams.remove(&conn);
+                    self.out.push_back(Output::CloseStream { conn });
+                    return;
+                }
+            }
+        }
+    }
+
+    fn on_message(&mut self, now: Duration, hop: Hop, bytes: &[u8], directory: &dyn Directory) {
+        match Message::parse(bytes) {
+            Ok(message) if message.is_request() => self.on_request(now, hop, Arc::new(message), directory),
+            Ok(message) => self.on_response(now, hop, Arc::new(message)),
+            Err(reject) => {
+                let Some(raw) = reject.raw else { return };
+                let answerable = raw.method_hint().is_some_and(|method| *method != Method::Ack);
+                if answerable && raw.get(Name::Via).is_some() {
+                    let reply = Builder::reply(&raw, hop.remote, reject.code, reject.reason, Some(&self.tag_for(&raw)));
+                    let via = raw.list(Name::Via).next().and_then(crate::msg::Via::parse);
+                    let to = via.map_or(hop, |via| wire::reply_hop(&via, &hop));
+                    self.transmit(to, self.finish(reply));
+                }
+            }
+        }
+    }
+
+    fn run_timers(&mut self, now: Duration) {
+        let lapsed = self.registrar.expire(now);
+        self.report_bindings(lapsed);
+        // Every timer re-arms itself later than `now`, so this ends.
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Client(id) => self.on_client_timer(now, id),
+                Timer::Server(id) => self.on_server_timer(now, id),
+                Timer::Call(id) => self.on_call_timer(now, id),
+            }
+        }
+    }
+
+    fn on_server_timer(&mut self, now: Duration, id: TxId) {
+        let Some(entry) = self.servers.get_mut(&id) else { return };
+        entry.armed = None;
+        let step = entry.tx.on_timeout(now);
+        if step.resend
+            && let Some(bytes) = entry.last.clone()
+        {
+            let hop = entry.reply_to;
+            self.transmit(hop, bytes);
+        }
+        self.settle_server(id);
+    }
+
+    fn on_call_timer(&mut self, now: Duration, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.armed = None;
+        if call.ring_until.is_some_and(|at| at <= now) {
+            self.end_call(now, id, EndCause::TimedOut, &[]);
+            return;
+        }
+        match call.ack_wait.as_mut().map(|wait| (wait.on_timeout(now), wait.hop, wait.bytes.clone())) {
+            Some((AckStep::Resend, hop, bytes)) => self.transmit(hop, bytes),
+            Some((AckStep::GiveUp, ..)) => {
+                // §13.3.1.4: no ACK, so the session is over; the BYE is due all the same.
+                call.ack_wait = None;
+                call.is_established = true;
+                self.end_call(now, id, EndCause::TimedOut, &[]);
+                return;
+            }
+            Some((AckStep::Wait, ..)) | None => {}
+        }
+        self.start_wish(now, id);
+        self.settle_call(id);
+    }
+
+    /// Forgets a client transaction that is over, or arms its timer.
+    fn settle_client(&mut self, id: TxId) {
+        let Some(entry) = self.clients.get_mut(&id) else { return };
+        let over = entry.tx.is_terminated();
+        let want = if over { None } else { entry.deadline() };
+        self.timers.arm(&mut entry.armed, Timer::Client(id), want);
+        if over && let Some(entry) = self.clients.remove(&id) {
+            self.client_keys.remove(&entry.key);
+        }
+    }
+
+    fn settle_server(&mut self, id: TxId) {
+        let Some(entry) = self.servers.get_mut(&id) else { return };
+        let over = entry.tx.is_terminated();
+        let want = if over { None } else { entry.tx.deadline() };
+        self.timers.arm(&mut entry.armed, Timer::Server(id), want);
+        if over && let Some(entry) = self.servers.remove(&id) {
+            self.server_keys.remove(&entry.key);
+            if let Some(merge) = entry.merge {
+                self.merges.remove(&merge);
+            }
+        }
+    }
+
+    fn settle_call(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let want = call.deadline();
+        self.timers.arm(&mut call.armed, Timer::Call(id), want);
+    }
+
+    /// Removes a call and tells the user, once.
+    fn drop_call(&mut self, id: CallId, cause: EndCause) {
+        let Some(mut call) = self.calls.remove(&id) else { return };
+        self.timers.arm(&mut call.armed, Timer::Call(id), None);
+        self.dialogs.remove(&call.dialog_key);
+        if !call.closing {
+            self.emit(Event::Ended { call: id, cause });
+        }
+    }
+
+    fn transmit(&mut self, hop: Hop, bytes: Arc<[u8]>) {
+        self.out.push_back(Output::Transmit(Transmit { hop, bytes }));
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    fn finish(&self, response: Builder) -> Arc<[u8]> {
+        response.header(Name::Server, &self.config.user_agent).finish().into()
+    }
+
+    /// The To tag of a response without state: the same for each repeat of the request.
+    fn tag_for(&self, request: &RawMessage) -> String {
+        let text = |name| request.get(name).unwrap_or("");
+        self.random.stable_tag(&[text(Name::Via), text(Name::CallId), text(Name::From)])
+    }
+
+    /// True when new work may take another transaction.
+    fn has_room(&self) -> bool {
+        self.clients.len() + self.servers.len() < self.config.limits.transactions
+    }
+
+    /// Even requests within dialogs must stop somewhere.
+    fn has_room_in_dialog(&self) -> bool {
+        self.clients.len() + self.servers.len() < self.config.limits.transactions * 2
+    }
+
+    fn next_tx(&mut self) -> TxId {
+        self.last_tx += 1;
+        self.last_tx
+    }
+
+    fn fail_requests(&mut self, now: Duration, concerns: impl Fn(&Hop) -> bool) {
+        let hit: Vec<TxId> =
+            self.clients.iter().filter(|(_, e)| e.tx.is_pending() && concerns(&e.hop)).map(|(id, _)| *id).collect();
+        for id in hit {
+            let failed = self.clients.get_mut(&id).is_some_and(|entry| entry.tx.on_transport_error());
+            if failed {
+                self.on_no_response(now, id, 503);
+            }
+            self.settle_client(id);
+        }
+    }
+
+    fn report_bindings(&mut self, changes: Vec<(String, crate::registrar::BindingChange)>) {
+        for (aor, change) in changes {
+            self.emit(Event::Registration { aor, change });
+        }
+    }
+}

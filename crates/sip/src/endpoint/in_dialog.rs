@@ -1,0 +1,115 @@
+//! Requests within dialogs: ACK, BYE, re-INVITE, INFO, OPTIONS (RFC 3261 §12.2.2, §13.3, §14.2, §15.1.2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tables::Stage;
+use super::types::{CallId, EndCause, Event};
+use super::{Endpoint, Hop};
+use crate::dialog::Dialog;
+use crate::msg::{Message, Method, Name};
+
+impl Endpoint {
+    pub(super) fn on_dialog_request(&mut self, now: Duration, hop: Hop, request: Arc<Message>) {
+        let key = Dialog::key_of_request(&request);
+        let Some(id) = self.dialogs.get(&key).copied() else {
+            // The peer's BYE may overtake its own 2xx. Unanswered it comes again, and then the 2xx will have been here.
+            let calling = (key.0, key.1, String::new());
+            if !self.dialogs.contains_key(&calling) {
+                self.refuse(&request, hop, 481);
+            }
+            return;
+        };
+        if !self.has_room_in_dialog() {
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(dialog) = call.dialog.as_mut() else { return };
+        if !dialog.admit_cseq(request.cseq.number) {
+            return self.refuse(&request, hop, 500);
+        }
+        call.source = hop;
+        let (tag, closing) = (key.1, call.closing);
+        match request.method() {
+            Method::Invite => self.on_reinvite(now, hop, id, request, tag),
+            Method::Bye => {
+                let tx = self.open_server(hop, &request, None, tag);
+                self.tx_answer(now, tx, 200);
+                let Some(call) = self.calls.get_mut(&id) else { return };
+                let ringing = call.stage == Stage::Ringing;
+                // §15.1.2: what still waits for an answer gets 487.
+                if let Some(invite) = call.invite_in.take() {
+                    self.tx_answer(now, invite, 487);
+                }
+                let reason = request.get(Name::Reason).map(str::to_owned);
+                let cause = if ringing { EndCause::Cancelled { reason } } else { EndCause::Remote { reason } };
+                self.drop_call(id, cause);
+            }
+            Method::Info => {
+                let tx = self.open_server(hop, &request, None, tag);
+                self.tx_answer(now, tx, 200);
+                if !closing && !request.body().is_empty() {
+                    self.emit(Event::Info {
+                        call: id,
+                        content_type: request.get(Name::ContentType).unwrap_or("").to_owned(),
+                        body: request.body().to_vec(),
+                    });
+                }
+            }
+            Method::Options => {
+                let tx = self.open_server(hop, &request, None, tag);
+                if let Some(reply) = self.tx_reply(tx, 200) {
+                    let reply = self.capabilities(reply);
+                    self.tx_send(now, tx, 200, reply);
+                }
+            }
+            Method::Other(_) => self.refuse(&request, hop, 501),
+            _ => self.refuse(&request, hop, 405),
+        }
+    }
+
+    fn on_reinvite(&mut self, now: Duration, hop: Hop, id: CallId, request: Arc<Message>, tag: String) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        // §14.2: one at a time. Ours under way means glare; theirs under way means a confused peer. Until our last 2xx or
+        // theirs is acknowledged the offer before is not settled either (RFC 5407 §3.2).
+        if call.invite_in.is_some() {
+            return self.refuse(&request, hop, 500);
+        }
+        if call.invite_out.is_some() || call.ack_wait.is_some() || call.pending_ack.is_some() || call.closing {
+            return self.refuse(&request, hop, 491);
+        }
+        if let Some(status) = Self::body_fault(&request) {
+            return self.refuse(&request, hop, status);
+        }
+        if let Some(dialog) = call.dialog.as_mut() {
+            dialog.refresh_target(&request);
+        }
+        let sdp = request.sdp().map(<[u8]>::to_vec);
+        let tx = self.open_server(hop, &request, Some(id), tag);
+        self.tx_answer(now, tx, 100);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.invite_in = Some(tx);
+        }
+        self.emit(Event::Reinvite { call: id, sdp });
+    }
+
+    /// ACK of a 2xx; ACKs of other responses end in their transaction.
+    pub(super) fn on_ack(&mut self, now: Duration, hop: Hop, ack: &Message) {
+        let Some(id) = self.dialogs.get(&Dialog::key_of_request(ack)).copied() else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.ack_wait.as_ref().is_none_or(|wait| wait.cseq != ack.cseq.number) {
+            return;
+        }
+        call.ack_wait = None;
+        call.source = hop;
+        let first = !std::mem::replace(&mut call.is_established, true);
+        if call.closing {
+            self.end_call(now, id, EndCause::Local, &[]);
+            return;
+        }
+        let sdp = ack.sdp().map(<[u8]>::to_vec);
+        self.emit(if first { Event::Established { call: id, sdp } } else { Event::ReinviteAcked { call: id, sdp } });
+        self.start_wish(now, id);
+        self.settle_call(id);
+    }
+}

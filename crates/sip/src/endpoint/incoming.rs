@@ -1,0 +1,348 @@
+//! Requests outside of dialogs: retransmissions, ACK, CANCEL, and new INVITE, OPTIONS, REGISTER (RFC 3261 §8.2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tables::{Call, ServerEntry, Stage, TxId};
+use super::types::{Admission, CallId, Directory, EndCause, Event, IncomingCall};
+use super::wire::{self, reason_phrase};
+use super::{Endpoint, Hop};
+use crate::dialog::Dialog;
+use crate::digest::Denial;
+use crate::msg::{Builder, ContactList, Message, Method, Name};
+use crate::registrar::{RegisterError, Registration, UserKey};
+use crate::transaction::{Kind, ServerKey, ServerTransaction};
+
+/// Seconds after which refused work may be tried again.
+const RETRY_AFTER_S: u32 = 5;
+
+impl Endpoint {
+    pub(super) fn on_request(&mut self, now: Duration, hop: Hop, request: Arc<Message>, directory: &dyn Directory) {
+        let key = ServerKey::of(&request);
+        let known = self.server_keys.get(&key).copied();
+        match (request.method(), known) {
+            (Method::Ack, known) => {
+                if let Some(id) = known
+                    && let Some(entry) = self.servers.get_mut(&id)
+                {
+                    entry.tx.on_ack(now);
+                    self.settle_server(id);
+                }
+                self.on_ack(now, hop, &request);
+            }
+            (Method::Cancel, _) => self.on_cancel(now, hop, &request),
+            (_, Some(id)) => {
+                let Some(entry) = self.servers.get(&id) else { return };
+                if entry.tx.on_retransmit().resend
+                    && let Some(bytes) = entry.last.clone()
+                {
+                    let to = entry.reply_to;
+                    self.transmit(to, bytes);
+                }
+            }
+            (method, None) => {
+                let unsupported: Vec<&str> = request.list(Name::Require).filter(|o| !o.is_empty()).collect();
+                if !unsupported.is_empty() {
+                    let reply = self.reply(&request, hop, 420).header(Name::Unsupported, unsupported.join(", "));
+                    self.send_stateless(&request, hop, reply);
+                    return;
+                }
+                let in_dialog = request.to.tag().is_some() && *method != Method::Register;
+                match method {
+                    _ if in_dialog => self.on_dialog_request(now, hop, request),
+                    Method::Invite => self.on_invite(now, hop, request, directory),
+                    Method::Register => self.on_register(now, hop, request, directory),
+                    Method::Options => {
+                        let reply = self.capabilities(self.reply(&request, hop, 200));
+                        self.send_stateless(&request, hop, reply);
+                    }
+                    Method::Bye | Method::Info | Method::Prack | Method::Update => self.refuse(&request, hop, 481),
+                    other => {
+                        let status = if matches!(other, Method::Other(_)) { 501 } else { 405 };
+                        self.refuse(&request, hop, status);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A response to `request`, with a To tag made from it.
+    pub(super) fn reply(&self, request: &Message, hop: Hop, status: u16) -> Builder {
+        let tag = self.tag_for(request);
+        Builder::reply(request, hop.remote, status, reason_phrase(status), Some(&tag))
+    }
+
+    pub(super) fn send_stateless(&mut self, request: &Message, hop: Hop, reply: Builder) {
+        let bytes = self.finish(reply);
+        self.transmit(wire::reply_hop(&request.via, &hop), bytes);
+    }
+
+    /// Refuses without keeping state: a repeat of the request gets the same answer.
+    pub(super) fn refuse(&mut self, request: &Message, hop: Hop, status: u16) {
+        let mut reply = self.reply(request, hop, status);
+        match status {
+            405 | 501 => reply = reply.header(Name::Allow, wire::ALLOW),
+            415 => reply = reply.header(Name::Accept, "application/sdp"),
+            500 | 503 => reply = reply.header(Name::RetryAfter, RETRY_AFTER_S),
+            _ => {}
+        }
+        self.send_stateless(request, hop, reply);
+    }
+
+    pub(super) fn capabilities(&self, reply: Builder) -> Builder {
+        reply
+            .header(Name::Allow, wire::ALLOW)
+            .header(Name::Accept, "application/sdp, application/dtmf-relay, application/dtmf")
+            .header(Name::Supported, "")
+    }
+
+    /// The status for an INVITE body we cannot read; `None` when it is fine.
+    pub(super) fn body_fault(request: &Message) -> Option<u16> {
+        let encoded = request.get(Name::ContentEncoding).is_some_and(|e| !e.eq_ignore_ascii_case("identity"));
+        (!request.body().is_empty() && (encoded || request.sdp().is_none())).then_some(415)
+    }
+
+    pub(super) fn open_server(&mut self, hop: Hop, request: &Arc<Message>, call: Option<CallId>, tag: String) -> TxId {
+        let id = self.next_tx();
+        let kind = if *request.method() == Method::Invite { Kind::Invite } else { Kind::NonInvite };
+        let key = ServerKey::of(request);
+        let merge = (kind == Kind::Invite && request.to.tag().is_none()).then(|| merge_key(request));
+        self.server_keys.insert(key.clone(), id);
+        if let Some(merge) = &merge {
+            self.merges.insert(merge.clone(), id);
+        }
+        let entry = ServerEntry {
+            tx: ServerTransaction::new(kind, hop.transport.is_reliable(), self.config.timers),
+            key,
+            merge,
+            source: hop,
+            reply_to: wire::reply_hop(&request.via, &hop),
+            request: request.clone(),
+            last: None,
+            call,
+            tag,
+            armed: None,
+        };
+        self.servers.insert(id, entry);
+        id
+    }
+
+    /// Begins a response within a transaction.
+    pub(super) fn tx_reply(&self, id: TxId, status: u16) -> Option<Builder> {
+        let entry = self.servers.get(&id)?;
+        let tag = (status > 100).then_some(entry.tag.as_str());
+        Some(Builder::reply(&entry.request, entry.source.remote, status, reason_phrase(status), tag))
+    }
+
+    /// Sends a response within a transaction; its bytes, or `None` when it is too late for it.
+    pub(super) fn tx_send(&mut self, now: Duration, id: TxId, status: u16, reply: Builder) -> Option<Arc<[u8]>> {
+        let bytes = self.finish(reply);
+        let entry = self.servers.get_mut(&id)?;
+        if !entry.tx.on_send(now, status) {
+            return None;
+        }
+        entry.last = Some(bytes.clone());
+        let to = entry.reply_to;
+        self.transmit(to, bytes.clone());
+        self.settle_server(id);
+        Some(bytes)
+    }
+
+    /// [`Self::tx_reply`] and [`Self::tx_send`] for a response without further headers.
+    pub(super) fn tx_answer(&mut self, now: Duration, id: TxId, status: u16) {
+        if let Some(reply) = self.tx_reply(id, status) {
+            self.tx_send(now, id, status, reply);
+        }
+    }
+
+    fn on_invite(&mut self, now: Duration, hop: Hop, request: Arc<Message>, directory: &dyn Directory) {
+        if self.merges.contains_key(&merge_key(&request)) {
+            return self.refuse(&request, hop, 482);
+        }
+        // We pass calls on as new ones, so a loop through us must end here.
+        if request.number(Name::MaxForwards) == Some(0) {
+            return self.refuse(&request, hop, 483);
+        }
+        if let Some(status) = Self::body_fault(&request) {
+            return self.refuse(&request, hop, status);
+        }
+        if self.calls.len() >= self.config.limits.calls || !self.has_room() {
+            return self.refuse(&request, hop, 503);
+        }
+        let identity = match directory.admit(&hop, &request) {
+            Admission::Accept { identity } => identity,
+            Admission::Reject { status } => {
+                self.emit(Event::Refused { hop, status });
+                return self.refuse(&request, hop, status);
+            }
+            Admission::Challenge { realm } => match self.authenticate(now, hop, &request, &realm, directory) {
+                Some(user) => Some(user),
+                None => return,
+            },
+        };
+        let tag = self.random.hex(8);
+        let Some(dialog) = Dialog::of_incoming(&request, &tag) else {
+            return self.refuse(&request, hop, 400);
+        };
+        self.last_call += 1;
+        let call = CallId::incoming(self.last_call);
+        let tx = self.open_server(hop, &request, Some(call), tag);
+        self.tx_answer(now, tx, 100);
+        let user = request.uri().and_then(|uri| uri.user.clone());
+        let dialog_key = dialog.key();
+        self.dialogs.insert(dialog_key.clone(), call);
+        let row = Call {
+            stage: Stage::Ringing,
+            closing: false,
+            source: hop,
+            is_natted: wire::is_natted(&request.via, &hop),
+            contact: wire::own_contact(&self.config, &hop, user.as_deref()),
+            dialog: Some(dialog),
+            dialog_key,
+            owns_call_id: false,
+            invite_in: Some(tx),
+            invite_out: None,
+            ack_wait: None,
+            is_established: false,
+            pending_ack: None,
+            wish: None,
+            retry_at: None,
+            retries: 0,
+            ring_until: Some(now + self.config.ring_limit),
+            credentials: None,
+            armed: None,
+        };
+        self.calls.insert(call, row);
+        self.settle_call(call);
+        self.emit(Event::IncomingCall(IncomingCall { call, hop, message: request, identity }));
+    }
+
+    /// CANCEL is answered without state: the INVITE's transaction remembers all that matters (§9.2).
+    fn on_cancel(&mut self, now: Duration, hop: Hop, request: &Arc<Message>) {
+        let Some(id) = self.server_keys.get(&ServerKey::cancelled_by(request)).copied() else {
+            return self.refuse(request, hop, 481);
+        };
+        let Some(entry) = self.servers.get(&id) else { return };
+        let (tag, call, pending) = (entry.tag.clone(), entry.call, entry.tx.is_pending());
+        let reply = Builder::reply(request, hop.remote, 200, reason_phrase(200), Some(&tag));
+        self.send_stateless(request, hop, reply);
+        let Some(call) = call.filter(|_| pending) else { return };
+        self.tx_answer(now, id, 487);
+        let Some(row) = self.calls.get_mut(&call) else { return };
+        row.invite_in = None;
+        if row.stage == Stage::Ringing {
+            let reason = request.get(Name::Reason).map(str::to_owned);
+            self.drop_call(call, EndCause::Cancelled { reason });
+        } else {
+            // A cancelled re-INVITE leaves the session as it was.
+            self.start_wish(now, call);
+            self.settle_call(call);
+        }
+    }
+
+    /// Who sent this, by its credentials. `None` when it was answered with a challenge or a refusal.
+    fn authenticate(
+        &mut self,
+        now: Duration,
+        hop: Hop,
+        request: &Message,
+        realm: &str,
+        directory: &dyn Directory,
+    ) -> Option<UserKey> {
+        let source = hop.remote.ip();
+        let headers = request.all(Name::Authorization);
+        let claim = self.nonces.claim(now, source, realm, request.method().text(), headers);
+        let denial = match claim {
+            Err(denial) => denial,
+            Ok(claim) => {
+                let account = directory.account(realm, &claim.username);
+                match (self.nonces.verify(&claim, account.as_ref().map(|a| &a.ha1)), account) {
+                    (Ok(()), Some(account)) => return Some(account.user),
+                    (Ok(()), None) => Denial::Wrong,
+                    (Err(denial), _) => denial,
+                }
+            }
+        };
+        match denial {
+            Denial::Missing | Denial::Stale => {
+                let challenges = self.nonces.challenges(now, source, realm, denial == Denial::Stale);
+                let mut reply = self.reply(request, hop, 401);
+                for challenge in challenges {
+                    reply = reply.header(Name::WwwAuthenticate, challenge);
+                }
+                self.send_stateless(request, hop, reply);
+            }
+            Denial::Wrong => {
+                self.emit(Event::Refused { hop, status: 403 });
+                self.refuse(request, hop, 403);
+            }
+            Denial::Malformed => self.refuse(request, hop, 400),
+        }
+        None
+    }
+
+    fn on_register(&mut self, now: Duration, hop: Hop, request: Arc<Message>, directory: &dyn Directory) {
+        if !self.has_room() {
+            return self.refuse(&request, hop, 503);
+        }
+        // §10.3: the address of record is To, the domain ours.
+        let realm = if request.to.uri.is_sip() { directory.realm(&request.to.uri.host) } else { None };
+        let Some(realm) = realm else { return self.refuse(&request, hop, 404) };
+        let Some(user) = self.authenticate(now, hop, &request, &realm, directory) else { return };
+        let aor = request.to.uri.aor();
+        if !directory.may_register(&user, &aor) {
+            self.emit(Event::Refused { hop, status: 403 });
+            return self.refuse(&request, hop, 403);
+        }
+        let tag = self.random.hex(8);
+        let tx = self.open_server(hop, &request, None, tag);
+        let contacts = request.contacts();
+        let result = match &contacts {
+            None => Err(RegisterError::Malformed),
+            Some(ContactList::Addresses(list)) if list.is_empty() => Ok(Vec::new()),
+            Some(contacts) => self.registrar.register(
+                now,
+                &Registration {
+                    aor: &aor,
+                    user: &user,
+                    hop,
+                    call_id: request.call_id(),
+                    cseq: request.cseq.number,
+                    user_agent: request.get(Name::UserAgent),
+                    contacts,
+                    expires: request.number(Name::Expires),
+                },
+            ),
+        };
+        let status = match &result {
+            Ok(_) => 200,
+            Err(RegisterError::TooBrief { .. }) => 423,
+            Err(RegisterError::OutOfOrder) => 500,
+            Err(RegisterError::TooMany) => 403,
+            Err(RegisterError::Full) => 503,
+            Err(RegisterError::Malformed) => 400,
+        };
+        let Some(mut reply) = self.tx_reply(tx, status) else { return };
+        match &result {
+            Ok(_) => {
+                for binding in self.registrar.bindings(&aor) {
+                    let left = binding.expires_at.saturating_sub(now).as_secs();
+                    reply = reply.header(Name::Contact, format_args!("<{}>;expires={left}", binding.contact));
+                }
+            }
+            Err(RegisterError::TooBrief { min }) => reply = reply.header(Name::MinExpires, min.as_secs()),
+            Err(RegisterError::Full | RegisterError::OutOfOrder) => {
+                reply = reply.header(Name::RetryAfter, RETRY_AFTER_S);
+            }
+            Err(RegisterError::TooMany | RegisterError::Malformed) => {}
+        }
+        self.tx_send(now, tx, status, reply);
+        for change in result.unwrap_or_default() {
+            self.emit(Event::Registration { aor: aor.clone(), change });
+        }
+    }
+}
+
+fn merge_key(request: &Message) -> super::MergeKey {
+    (request.call_id().to_owned(), request.from.tag().unwrap_or("").to_owned(), request.cseq.number)
+}

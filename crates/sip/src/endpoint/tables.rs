@@ -1,0 +1,198 @@
+//! Rows of the endpoint's tables, and the timer queue they share.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::types::{CallId, ExtraHeader, PingId};
+use crate::dialog::{AckWait, Dialog, DialogKey};
+use crate::digest::Credentials;
+use crate::hop::Hop;
+use crate::msg::{Message, Method};
+use crate::transaction::{ClientTransaction, ServerKey, ServerTransaction};
+
+/// Number of a transaction within the endpoint.
+pub(super) type TxId = u64;
+
+/// Whose deadline it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    Client(TxId),
+    Server(TxId),
+    Call(CallId),
+}
+
+/// All deadlines. Each owner has at most one entry and remembers it in `armed`.
+#[derive(Debug, Default)]
+pub(super) struct Timers(BTreeSet<(Duration, Timer)>);
+
+impl Timers {
+    pub(super) fn arm(&mut self, armed: &mut Option<Duration>, timer: Timer, want: Option<Duration>) {
+        if *armed == want {
+            return;
+        }
+        if let Some(at) = armed.take() {
+            self.0.remove(&(at, timer));
+        }
+        if let Some(at) = want {
+            self.0.insert((at, timer));
+        }
+        *armed = want;
+    }
+
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.0.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the first deadline that has come.
+    pub(super) fn pop(&mut self, now: Duration) -> Option<Timer> {
+        let (at, timer) = *self.0.first()?;
+        (at <= now).then(|| {
+            self.0.remove(&(at, timer));
+            timer
+        })
+    }
+}
+
+/// Whom a response is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Invite(CallId),
+    Reinvite(CallId),
+    Options(CallId),
+    Info(CallId),
+    Ping(PingId),
+    /// BYE and CANCEL: the call is gone already, only the message must arrive.
+    Nobody,
+}
+
+/// Progress of a wish to cancel an INVITE of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cancel {
+    No,
+    /// No response has come yet, so CANCEL must wait (§9.1).
+    Wanted(Vec<ExtraHeader>),
+    Sent,
+}
+
+#[derive(Debug)]
+pub(super) struct ClientEntry {
+    pub tx: ClientTransaction,
+    pub key: (String, Method),
+    pub hop: Hop,
+    pub bytes: Arc<[u8]>,
+    pub request: Arc<Message>,
+    pub owner: Owner,
+    pub credentials: Option<Credentials>,
+    /// Challenges answered so far for this request.
+    pub auth_tries: u8,
+    pub cancel: Cancel,
+    /// After CANCEL: when to stop waiting for a final response.
+    pub give_up_at: Option<Duration>,
+    /// ACK of the non-2xx final response.
+    pub ack: Option<Arc<[u8]>>,
+    /// To tag of the fork that became the call.
+    pub winner: Option<String>,
+    /// ACKs of 2xx by To tag, to be repeated when the 2xx is.
+    pub acks: Vec<(String, Transmitted)>,
+    pub armed: Option<Duration>,
+}
+
+/// Something sent once that may have to be sent again.
+#[derive(Debug, Clone)]
+pub(super) struct Transmitted {
+    pub hop: Hop,
+    pub bytes: Arc<[u8]>,
+}
+
+impl ClientEntry {
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match (self.tx.deadline(), self.give_up_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+/// Call-ID, From tag, CSeq: equal in a request that reached us twice by different ways (§8.2.2.2).
+pub(super) type MergeKey = (String, String, u32);
+
+#[derive(Debug)]
+pub(super) struct ServerEntry {
+    pub tx: ServerTransaction,
+    pub key: ServerKey,
+    pub merge: Option<MergeKey>,
+    /// Where the request came from, and where responses go.
+    pub source: Hop,
+    pub reply_to: Hop,
+    pub request: Arc<Message>,
+    pub last: Option<Arc<[u8]>>,
+    /// The call an INVITE belongs to.
+    pub call: Option<CallId>,
+    /// Our To tag.
+    pub tag: String,
+    pub armed: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Outgoing, not answered.
+    Calling,
+    /// Incoming, not answered.
+    Ringing,
+    Up,
+}
+
+#[derive(Debug)]
+pub(super) struct Call {
+    pub stage: Stage,
+    /// Ended for the user; lives on only until the ACK of our 2xx allows the BYE (§15).
+    pub closing: bool,
+    /// By which way the peer was last heard.
+    pub source: Hop,
+    /// The peer's own idea of its address is not where it sends from.
+    pub is_natted: bool,
+    /// Our Contact value.
+    pub contact: String,
+    /// `None` only while `Calling`.
+    pub dialog: Option<Dialog>,
+    /// Our entry in the dialog index; while `Calling` with an empty remote tag.
+    pub dialog_key: DialogKey,
+    /// The Call-ID is ours: decides who retries first after glare (§14.1).
+    pub owns_call_id: bool,
+    /// An INVITE of the peer that waits for our final response.
+    pub invite_in: Option<TxId>,
+    /// An INVITE of ours that waits for a final response.
+    pub invite_out: Option<TxId>,
+    /// A 2xx of ours that waits for its ACK.
+    pub ack_wait: Option<AckWait>,
+    /// The first ACK has come, or been sent.
+    pub is_established: bool,
+    /// A 2xx with an offer waits for [`super::Command::Ack`].
+    pub pending_ack: Option<TxId>,
+    /// A re-INVITE that waits its turn.
+    pub wish: Option<Option<Vec<u8>>>,
+    pub retry_at: Option<Duration>,
+    pub retries: u8,
+    pub ring_until: Option<Duration>,
+    pub credentials: Option<Credentials>,
+    pub armed: Option<Duration>,
+}
+
+impl Call {
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let ack = self.ack_wait.as_ref().map(AckWait::deadline);
+        [ack, self.retry_at, self.ring_until].into_iter().flatten().min()
+    }
+
+    /// True when a re-INVITE of ours may start.
+    pub(super) fn may_reinvite(&self) -> bool {
+        self.stage == Stage::Up
+            && !self.closing
+            && self.invite_in.is_none()
+            && self.invite_out.is_none()
+            && self.ack_wait.is_none()
+            && self.pending_ack.is_none()
+            && self.retry_at.is_none()
+    }
+}
