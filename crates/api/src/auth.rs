@@ -1,0 +1,2 @@
+//! Sign-in.
+pub const COOKIE: &str = "cordboard_session";

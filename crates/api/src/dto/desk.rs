@@ -1,0 +1,410 @@
+//! The agent's desk and the live board: floor views with names and addresses filled in, and the commands they send.
+use std::collections::BTreeMap;
+
+use domain::id::{
+    AgentId, BreakReasonId, DeviceId, DispositionId, InteractionId, NumberId, OfferId, QueueId, RecordingId, SegmentId,
+    TeamId,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::common::{AgentRef, Lang, Localized, Medium, QueueRef};
+use super::words;
+
+/// The agent's choice of presence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Presence {
+    Available,
+    Break {
+        #[schema(value_type = String)]
+        reason: BreakReasonId,
+    },
+    Offline,
+}
+
+impl From<domain::command::Presence> for Presence {
+    fn from(p: domain::command::Presence) -> Self {
+        use domain::command::Presence as P;
+        match p {
+            P::Available => Presence::Available,
+            P::Break { reason } => Presence::Break { reason },
+            P::Offline => Presence::Offline,
+        }
+    }
+}
+
+impl From<Presence> for domain::command::Presence {
+    fn from(p: Presence) -> Self {
+        use domain::command::Presence as P;
+        match p {
+            Presence::Available => P::Available,
+            Presence::Break { reason } => P::Break { reason },
+            Presence::Offline => P::Offline,
+        }
+    }
+}
+
+/// What an agent may ask of the floor.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum AgentCommand {
+    /// Take a seat. A tab signs in by leading and needs not send this.
+    SignIn {
+        /// Left out: the agent's browser device.
+        #[serde(default)]
+        #[schema(value_type = Option<String>)]
+        device: Option<DeviceId>,
+    },
+    SignOut,
+    SetPresence {
+        presence: Presence,
+    },
+    AcceptOffer {
+        #[schema(value_type = String)]
+        offer: OfferId,
+    },
+    DeclineOffer {
+        #[schema(value_type = String)]
+        offer: OfferId,
+    },
+    Hold {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
+    Resume {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
+    Mute {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+        muted: bool,
+    },
+    SendDigits {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+        #[schema(max_length = 32, pattern = "^[0-9*#A-D]{1,32}$")]
+        digits: String,
+    },
+    HangUp {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
+    SetDisposition {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+        #[schema(value_type = String)]
+        disposition: DispositionId,
+        #[serde(default)]
+        #[schema(max_length = 4000)]
+        note: Option<String>,
+    },
+    EndWrapUp {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
+    ExtendWrapUp {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+        #[schema(maximum = 600_000)]
+        by_ms: u64,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum SupervisorCommand {
+    SetAgentPresence {
+        #[schema(value_type = String)]
+        agent: AgentId,
+        presence: Presence,
+    },
+    SignOutAgent {
+        #[schema(value_type = String)]
+        agent: AgentId,
+    },
+    /// Hangs up every leg; agents go to wrap-up.
+    EndInteraction {
+        #[schema(value_type = String)]
+        interaction: InteractionId,
+    },
+}
+
+/// What a socket may ask: told apart by the word in `command`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Command {
+    Agent(AgentCommand),
+    Supervisor(SupervisorCommand),
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct CommandRequest {
+    pub command: AgentCommand,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CommandAccepted {
+    /// The floor's last event, durable by now.
+    pub seq: u64,
+}
+
+/// Everything the desk shows about its agent.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DeskView {
+    pub agent: AgentRef,
+    pub extension: String,
+    pub signed_in: bool,
+    /// Signs out when the present work is done.
+    pub leaving: bool,
+    pub presence: Presence,
+    pub presence_since_at: i64,
+    #[schema(value_type = words::Occupancy)]
+    pub occupancy: domain::command::Occupancy,
+    pub occupancy_since_at: i64,
+    pub device: Option<DeskDevice>,
+    /// Why no offers come although the agent is available: a code such as `device.not_ready`.
+    pub blocked: Option<String>,
+    pub offers: Vec<DeskOffer>,
+    /// Oldest first.
+    pub work: Vec<DeskWork>,
+    pub queues: Vec<QueueRef>,
+    pub break_reasons: Vec<Choice>,
+}
+
+/// Something to choose from.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Choice {
+    pub id: String,
+    pub name: Localized,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DeskDevice {
+    #[schema(value_type = String)]
+    pub id: DeviceId,
+    pub name: String,
+    /// `browser`, `sip` or `uri`.
+    pub kind: String,
+    pub ready: bool,
+    #[schema(value_type = Option<words::DeviceLoss>)]
+    pub lost: Option<domain::device::DeviceLoss>,
+    pub since_at: i64,
+}
+
+/// A number of ours, by id.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct NumberRef {
+    #[schema(value_type = String)]
+    pub id: NumberId,
+    pub number: String,
+    pub name: Localized,
+}
+
+/// The outside person's address; `text` is for the screen.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct AddressView {
+    /// `phone`, `extension`, `sip_uri`, `email`, `social` or `withheld`.
+    pub kind: String,
+    pub text: String,
+}
+
+impl From<&domain::address::Address> for AddressView {
+    fn from(a: &domain::address::Address) -> Self {
+        use domain::address::Address as A;
+        let kind = match a {
+            A::Phone { .. } => "phone",
+            A::Extension { .. } => "extension",
+            A::SipUri { .. } => "sip_uri",
+            A::Email { .. } => "email",
+            A::Social { .. } => "social",
+            A::Withheld => "withheld",
+        };
+        Self { kind: kind.to_owned(), text: a.to_string() }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DeskOffer {
+    #[schema(value_type = String)]
+    pub offer: OfferId,
+    #[schema(value_type = String)]
+    pub interaction: InteractionId,
+    #[schema(value_type = String)]
+    pub segment: SegmentId,
+    pub medium: Medium,
+    pub queue: Option<QueueRef>,
+    pub from: Option<AddressView>,
+    pub number: Option<NumberRef>,
+    /// Answered on the ringing device itself: no accept button.
+    pub device_rings: bool,
+    pub since_at: i64,
+    pub until_at: i64,
+    /// Waited before the offer.
+    pub waited_ms: u64,
+}
+
+/// One piece of work past its offer.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DeskWork {
+    #[schema(value_type = String)]
+    pub interaction: InteractionId,
+    #[schema(value_type = String)]
+    pub segment: SegmentId,
+    pub medium: Medium,
+    #[schema(value_type = words::Direction)]
+    pub direction: domain::event::Direction,
+    pub queue: Option<QueueRef>,
+    pub from: Option<AddressView>,
+    pub number: Option<NumberRef>,
+    pub lang: Lang,
+    #[schema(value_type = words::SegmentState)]
+    pub state: domain::event::SegmentState,
+    pub state_since_at: i64,
+    /// Of the interaction.
+    pub started_at: i64,
+    pub answered_at: Option<i64>,
+    /// Up to `state_since_at`.
+    pub talk_ms: u64,
+    pub hold_ms: u64,
+    pub muted: bool,
+    /// Held by the agent's own phone: it must take the call back itself.
+    pub peer_held: bool,
+    #[schema(value_type = Option<String>)]
+    pub recording: Option<RecordingId>,
+    pub dispositions: Vec<Choice>,
+    #[schema(value_type = Option<String>)]
+    pub disposition: Option<DispositionId>,
+    pub disposition_required: bool,
+    pub wrap_up_until_at: Option<i64>,
+    /// What the caller keyed in or the flow set; sensitive digits are not among them.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// The live board.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LiveView {
+    pub at: i64,
+    pub totals: LiveTotals,
+    pub queues: Vec<LiveQueue>,
+    pub agents: Vec<LiveAgent>,
+    pub interactions: Vec<LiveInteraction>,
+}
+
+/// The tenant as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LiveTotals {
+    pub counts: AgentCounts,
+    pub calls: u32,
+    pub calls_max: u32,
+    pub seats: u32,
+    pub seats_max: u32,
+    /// The journal is written to the spool because the database is slow or away.
+    pub degraded: bool,
+}
+
+/// Agents by what they do; each counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct AgentCounts {
+    pub idle: u32,
+    pub offered: u32,
+    pub busy: u32,
+    pub wrap_up: u32,
+    pub on_break: u32,
+    /// Signed in, but the device is not ready.
+    pub not_ready: u32,
+    pub offline: u32,
+}
+
+impl From<domain::view::AgentCounts> for AgentCounts {
+    fn from(c: domain::view::AgentCounts) -> Self {
+        Self {
+            idle: c.idle,
+            offered: c.offered,
+            busy: c.busy,
+            wrap_up: c.wrap_up,
+            on_break: c.on_break,
+            not_ready: c.not_ready,
+            offline: c.offline,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LiveQueue {
+    #[schema(value_type = String)]
+    pub id: QueueId,
+    pub name: Localized,
+    pub open: bool,
+    /// Waiting, those being offered included.
+    pub waiting: u32,
+    /// When the longest waiting one arrived; null if nobody waits.
+    pub longest_since_at: Option<i64>,
+    pub agents: AgentCounts,
+    /// Since midnight in the tenant's time zone.
+    pub today: super::analysis::Figures,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LiveAgent {
+    #[schema(value_type = String)]
+    pub id: AgentId,
+    pub name: String,
+    pub extension: String,
+    #[schema(value_type = Option<String>)]
+    pub team: Option<TeamId>,
+    pub signed_in: bool,
+    pub leaving: bool,
+    pub presence: Presence,
+    /// Name of the break reason, if on a break.
+    pub break_reason: Option<Localized>,
+    pub presence_since_at: i64,
+    #[schema(value_type = words::Occupancy)]
+    pub occupancy: domain::command::Occupancy,
+    pub occupancy_since_at: i64,
+    pub device_ready: bool,
+    /// `browser`, `sip` or `uri`.
+    pub device_kind: Option<String>,
+    pub work: Vec<LiveWork>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LiveWork {
+    #[schema(value_type = String)]
+    pub interaction: InteractionId,
+    #[schema(value_type = Option<String>)]
+    pub queue: Option<QueueId>,
+    pub medium: Medium,
+    pub from: Option<AddressView>,
+    #[schema(value_type = words::SegmentState)]
+    pub state: domain::event::SegmentState,
+    pub state_since_at: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LiveInteraction {
+    #[schema(value_type = String)]
+    pub id: InteractionId,
+    pub medium: Medium,
+    #[schema(value_type = words::Direction)]
+    pub direction: domain::event::Direction,
+    pub number: Option<NumberRef>,
+    pub from: Option<AddressView>,
+    pub started_at: i64,
+    pub segments: Vec<LiveSegment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LiveSegment {
+    #[schema(value_type = String)]
+    pub segment: SegmentId,
+    #[schema(value_type = Option<String>)]
+    pub queue: Option<QueueId>,
+    #[schema(value_type = Option<String>)]
+    pub agent: Option<AgentId>,
+    #[schema(value_type = words::SegmentState)]
+    pub state: domain::event::SegmentState,
+    pub started_at: i64,
+    pub state_since_at: i64,
+}

@@ -1,0 +1,221 @@
+//! Logins, users, teams, agents, skills, dispositions, break reasons, API tokens.
+use domain::id::{AgentId, LoginId, QueueId, TeamId, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::common::{Capacity, Lang, Localized, SkillLevel};
+
+/// A person's sign-in. The password is written, never read.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = LoginNew)]
+pub struct LoginFields {
+    #[schema(max_length = 200, format = "email")]
+    pub email: String,
+    /// At least 10 characters. Without one the login can be used through one-time links only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200, write_only)]
+    pub password: Option<String>,
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// This tenant's membership of the login.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, read_only)]
+    pub user: Option<UserId>,
+    #[serde(default)]
+    #[schema(read_only)]
+    pub last_sign_in_at: Option<i64>,
+}
+
+/// A login's membership in this tenant.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct UserFields {
+    #[schema(value_type = String)]
+    pub login: LoginId,
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    #[serde(default = "zh")]
+    pub lang: Lang,
+    /// IANA name; null takes the tenant's.
+    #[serde(default)]
+    pub time_zone: Option<String>,
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    #[serde(default = "yes")]
+    pub active: bool,
+    #[serde(default)]
+    #[schema(read_only)]
+    pub email: Option<String>,
+    /// The agent this user is, if one.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, read_only)]
+    pub agent: Option<AgentId>,
+}
+
+/// A role within a scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Grant {
+    pub role: Role,
+    pub scope: GrantScope,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Agent,
+    Supervisor,
+    Admin,
+    /// Runs the installation; given by its owner only.
+    Host,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "scope", rename_all = "snake_case")]
+pub enum GrantScope {
+    Own,
+    Team {
+        #[schema(value_type = String)]
+        team: TeamId,
+    },
+    Queue {
+        #[schema(value_type = String)]
+        queue: QueueId,
+    },
+    Tenant,
+    Host,
+}
+
+/// Users and queues a supervisor answers for.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TeamFields {
+    pub name: Localized,
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub queues: Vec<QueueId>,
+}
+
+/// A user on the floor.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AgentFields {
+    #[schema(value_type = String)]
+    pub user: UserId,
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    /// Digits by which colleagues dial this agent.
+    #[schema(max_length = 10, pattern = "^[0-9]{2,10}$")]
+    pub extension: String,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub team: Option<TeamId>,
+    #[serde(default)]
+    pub skills: Vec<SkillLevel>,
+    pub capacity: Capacity,
+    #[serde(default = "yes")]
+    pub active: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SkillFields {
+    pub name: Localized,
+}
+
+/// An outcome chosen after an interaction (小结).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DispositionFields {
+    pub name: Localized,
+}
+
+/// Why an agent is on a break (小休).
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct BreakReasonFields {
+    pub name: Localized,
+}
+
+/// The company itself.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TenantFields {
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    /// IANA name, such as `Asia/Shanghai`.
+    pub time_zone: String,
+    pub lang: Lang,
+    /// Music where a queue names none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub music: Option<domain::id::PromptId>,
+}
+
+/// What the tenant is entitled to; refusals carry `limit.*` codes.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Entitlements {
+    pub seats: u32,
+    pub concurrent_calls: u32,
+    pub retention_days: u32,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TenantView {
+    pub id: String,
+    pub name: String,
+    pub time_zone: String,
+    pub lang: Lang,
+    pub music: Option<String>,
+    pub entitlements: Entitlements,
+    /// Number of the configuration revision in force.
+    pub revision: u64,
+    /// Whether seeded history is present (removed by `DELETE /sample-history`).
+    pub has_sample_history: bool,
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct ApiTokenNew {
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    /// Null: never.
+    #[serde(default)]
+    pub expires_at: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ApiToken {
+    pub id: String,
+    pub name: String,
+    /// Whose rights it carries.
+    #[schema(value_type = String)]
+    pub user: UserId,
+    pub created_at: i64,
+    pub expires_at: Option<i64>,
+    pub last_used_at: Option<i64>,
+}
+
+/// Shown once; only its hash is kept.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ApiTokenCreated {
+    pub token: ApiToken,
+    /// `cbt_…`
+    pub secret: String,
+}
+
+/// An agent put on duty without a tab.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct DutyStart {
+    /// A SIP or URI device of this agent.
+    #[schema(value_type = String)]
+    pub device: domain::id::DeviceId,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Duty {
+    #[schema(value_type = String)]
+    pub agent: AgentId,
+    #[schema(value_type = Option<String>)]
+    pub device: Option<domain::id::DeviceId>,
+    pub on_duty: bool,
+}
+
+pub(super) fn yes() -> bool {
+    true
+}
+
+fn zh() -> Lang {
+    Lang::Zh
+}

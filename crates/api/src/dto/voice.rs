@@ -1,0 +1,200 @@
+//! Numbers, devices (one by one and in bulk) and prompts.
+use domain::id::{AgentId, DeviceId, FlowId, QueueId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::common::{Lang, Localized};
+
+/// A number that can be called.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct NumberFields {
+    /// As dialled: digits, or `+` and digits.
+    #[schema(pattern = "^\\+?[0-9]{2,20}$")]
+    pub number: String,
+    pub name: Localized,
+    pub entry: EntryPoint,
+    pub lang: Lang,
+    /// May be called from this machine without authentication.
+    #[serde(default)]
+    pub sample: bool,
+    /// May be called from the customer page.
+    #[serde(default)]
+    pub web: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum EntryPoint {
+    Flow {
+        #[schema(value_type = String)]
+        flow: FlowId,
+    },
+    Queue {
+        #[schema(value_type = String)]
+        queue: QueueId,
+    },
+    Device {
+        #[schema(value_type = String)]
+        device: DeviceId,
+    },
+    /// The caller hears themselves.
+    Echo,
+}
+
+impl From<domain::config::NumberConfig> for NumberFields {
+    fn from(n: domain::config::NumberConfig) -> Self {
+        use domain::config::EntryPoint as E;
+        Self {
+            number: n.number,
+            name: n.name.into(),
+            entry: match n.entry {
+                E::Flow { flow } => EntryPoint::Flow { flow },
+                E::Queue { queue } => EntryPoint::Queue { queue },
+                E::Device { device } => EntryPoint::Device { device },
+                E::Echo => EntryPoint::Echo,
+            },
+            lang: n.lang.into(),
+            sample: n.sample,
+            web: n.web,
+        }
+    }
+}
+
+impl NumberFields {
+    pub fn into_config(self, id: domain::id::NumberId) -> domain::config::NumberConfig {
+        use domain::config::EntryPoint as E;
+        domain::config::NumberConfig {
+            id,
+            number: self.number,
+            name: self.name.into(),
+            entry: match self.entry {
+                EntryPoint::Flow { flow } => E::Flow { flow },
+                EntryPoint::Queue { queue } => E::Queue { queue },
+                EntryPoint::Device { device } => E::Device { device },
+                EntryPoint::Echo => E::Echo,
+            },
+            lang: self.lang.into(),
+            sample: self.sample,
+            web: self.web,
+        }
+    }
+}
+
+/// Where an agent can be reached. Browser devices are made by the desk itself.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = DeviceNew)]
+pub struct DeviceFields {
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub agent: Option<AgentId>,
+    pub kind: DeviceKind,
+    /// SIP password of a `sip` device; generated if left out when creating; never read again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 128, write_only)]
+    pub secret: Option<String>,
+    /// SIP domain and digest realm of a `sip` device.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub realm: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// The agent's tab.
+    Browser,
+    /// A phone that registers as `user` at the tenant's SIP domain.
+    Sip {
+        #[schema(pattern = "^[a-z0-9._-]{2,40}$")]
+        user: String,
+    },
+    /// An external SIP URI, always taken as reachable.
+    Uri { uri: String },
+}
+
+impl From<domain::config::DeviceKind> for DeviceKind {
+    fn from(k: domain::config::DeviceKind) -> Self {
+        use domain::config::DeviceKind as K;
+        match k {
+            K::Browser => DeviceKind::Browser,
+            K::Sip { user } => DeviceKind::Sip { user },
+            K::Uri { uri } => DeviceKind::Uri { uri },
+        }
+    }
+}
+
+impl From<DeviceKind> for domain::config::DeviceKind {
+    fn from(k: DeviceKind) -> Self {
+        use domain::config::DeviceKind as K;
+        match k {
+            DeviceKind::Browser => K::Browser,
+            DeviceKind::Sip { user } => K::Sip { user },
+            DeviceKind::Uri { uri } => K::Uri { uri },
+        }
+    }
+}
+
+/// A device just made, with what a phone needs to register. `secret` is shown this once.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct DeviceCreated {
+    #[schema(value_type = String)]
+    pub id: DeviceId,
+    pub name: String,
+    #[schema(value_type = Option<String>)]
+    pub agent: Option<AgentId>,
+    pub kind: DeviceKind,
+    /// SIP domain and digest realm.
+    pub realm: Option<String>,
+    pub secret: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct DevicesBulk {
+    #[schema(max_items = 1000)]
+    pub devices: Vec<DeviceFields>,
+}
+
+/// One result per row, in the order given.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct DevicesBulkResult {
+    pub created: u32,
+    pub failed: u32,
+    pub rows: Vec<DevicesBulkRow>,
+}
+
+/// Either `device` or `error` is set.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct DevicesBulkRow {
+    pub row: u32,
+    pub device: Option<DeviceCreated>,
+    pub error: Option<crate::error::Problem>,
+}
+
+/// A prompt or piece of music, in one or both languages.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PromptFields {
+    pub name: Localized,
+    /// WAV (mono, 8 or 16 kHz, 16 bit), base64, by language; at most 4 MiB each. Written, never read: see
+    /// `/prompts/{id}/audio/{lang}`. In a change, only the languages given are replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(write_only)]
+    pub audio: Option<PromptAudio>,
+    /// Licence or origin of the sound.
+    #[serde(default)]
+    #[schema(max_length = 300)]
+    pub source: String,
+    /// In which languages there is sound.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub languages: Vec<Lang>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct PromptAudio {
+    #[serde(rename = "zh-CN", default)]
+    pub zh: Option<String>,
+    #[serde(default)]
+    pub en: Option<String>,
+}

@@ -1,0 +1,4 @@
+//! Provisional.
+pub async fn unwritten() -> axum::http::StatusCode {
+    axum::http::StatusCode::NOT_IMPLEMENTED
+}
