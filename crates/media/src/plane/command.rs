@@ -7,6 +7,7 @@ use super::player::Player;
 use super::types::*;
 use crate::bridge::{Bridge, Matrix};
 use crate::codec::FRAME;
+use crate::dtmf::Press;
 use crate::recorder::Recorder;
 use std::time::Duration;
 
@@ -44,6 +45,12 @@ impl Plane {
                 let state = self.leg_mut(leg).ok_or(MediaError::UnknownLeg(leg))?;
                 state.dtmf_out.push(&digits);
                 self.replan(leg);
+                Ok(())
+            }
+            Command::Digit { leg, digit } => {
+                let slot = *self.slots.get(&leg).ok_or(MediaError::UnknownLeg(leg))?;
+                self.pressed(now, slot, Press::Started(digit));
+                self.pressed(now, slot, Press::Ended(digit, Duration::from_millis(100)));
                 Ok(())
             }
             Command::Record { recording, left, right } => {
@@ -125,7 +132,8 @@ impl Plane {
         if let Some(player) = self.legs[slot].take().and_then(|leg| leg.player) {
             self.event(player.end(PlayEnd::Stopped, false));
         }
-        self.leave_bridge(key);
+        let touched = self.leave_bridge(key);
+        self.plan(touched);
         self.rest_if_idle();
         Ok(())
     }
@@ -137,54 +145,48 @@ impl Plane {
         }
     }
 
-    fn leave_bridge(&mut self, leg: LegKey) {
-        let Some(key) = self.membership.remove(&leg) else { return };
-        if let Some(bridge) = self.bridges.get_mut(&key) {
-            bridge.remove(leg);
+    /// Takes a leg out of its bridge; answers whose plan this touches.
+    fn leave_bridge(&mut self, leg: LegKey) -> Vec<LegKey> {
+        let Some(key) = self.membership.remove(&leg) else { return Vec::new() };
+        let Some(bridge) = self.bridges.get_mut(&key) else { return Vec::new() };
+        let touched = bridge.legs().to_vec();
+        bridge.remove(leg);
+        if bridge.legs().is_empty() {
+            self.bridges.remove(&key);
         }
-        self.replan_bridge(key);
+        touched
     }
 
     fn set_bridge(&mut self, key: BridgeKey, matrix: Matrix) -> Result<(), MediaError> {
         let bridge = Bridge::new(matrix)?;
         // Every bridge holds at least one leg, so this bounds the bridges as well.
-        if bridge.legs().is_empty() {
-            return if self.bridges.contains_key(&key) { self.remove_bridge(key) } else { Ok(()) };
-        }
         if !self.bridges.contains_key(&key) && self.bridges.len() >= self.config.legs_max {
             return Err(MediaError::Full);
         }
-        for &leg in bridge.legs() {
-            if self.membership.get(&leg).is_some_and(|other| *other != key) {
-                self.leave_bridge(leg);
-            }
+        let members = bridge.legs().to_vec();
+        let mut touched = members.clone();
+        if let Some(before) = self.bridges.remove(&key) {
+            touched.extend(before.legs());
+            before.legs().iter().for_each(|leg| _ = self.membership.remove(leg));
         }
-        let before = self.bridges.insert(key, bridge).unwrap_or_default();
-        for leg in before.legs() {
-            self.membership.remove(leg);
-        }
-        let members = self.bridges.get(&key).map(|bridge| bridge.legs().to_vec()).unwrap_or_default();
-        for leg in members {
+        for &leg in &members {
+            touched.extend(self.leave_bridge(leg));
             self.membership.insert(leg, key);
             if let Some(leg) = self.leg_mut(leg) {
                 leg.typed.clear();
             }
         }
-        for &leg in before.legs() {
-            if !self.membership.contains_key(&leg) {
-                self.replan(leg);
-            }
+        if !members.is_empty() {
+            self.bridges.insert(key, bridge);
         }
-        self.replan_bridge(key);
+        self.plan(touched);
         Ok(())
     }
 
     fn remove_bridge(&mut self, key: BridgeKey) -> Result<(), MediaError> {
         let bridge = self.bridges.remove(&key).ok_or(MediaError::UnknownBridge(key))?;
-        for leg in bridge.legs() {
-            self.membership.remove(leg);
-        }
-        bridge.legs().iter().for_each(|&leg| self.replan(leg));
+        bridge.legs().iter().for_each(|leg| _ = self.membership.remove(leg));
+        self.plan(bridge.legs().to_vec());
         Ok(())
     }
 
@@ -242,36 +244,28 @@ impl Plane {
 
     /// Something about this leg changed: plan anew for it and all who share its bridge.
     pub(super) fn replan(&mut self, leg: LegKey) {
-        match self.membership.get(&leg) {
-            Some(&bridge) => self.replan_bridge(bridge),
-            None => {
-                if let Some(&slot) = self.slots.get(&leg) {
-                    self.plan_listener(slot, &[]);
-                    self.plan_speakers(&[slot]);
-                }
-            }
-        }
+        let bridge = self.membership.get(&leg).and_then(|key| self.bridges.get(key));
+        self.plan(bridge.map_or_else(|| vec![leg], |bridge| bridge.legs().to_vec()));
     }
 
-    fn replan_bridge(&mut self, key: BridgeKey) {
-        let Some(bridge) = self.bridges.get(&key) else { return };
-        let slot_of = |leg: &LegKey| self.slots.get(leg).copied();
-        let members: Vec<usize> = bridge.legs().iter().filter_map(slot_of).collect();
-        let rows: Vec<(usize, Vec<usize>)> = members
-            .iter()
-            .map(|&slot| {
-                let leg = self.legs[slot].as_ref().map(|leg| leg.key);
-                let row = bridge.rows().iter().find(|(listener, _)| Some(*listener) == leg);
-                (slot, row.map(|(_, hears)| hears.iter().filter_map(slot_of).collect()).unwrap_or_default())
-            })
-            .collect();
-        for (listener, hears) in &rows {
-            self.plan_listener(*listener, hears);
+    /// Plans for these legs: first all of them as listeners, then as speakers, whose plan follows from their listeners'.
+    fn plan(&mut self, mut legs: Vec<LegKey>) {
+        legs.sort_unstable();
+        legs.dedup();
+        let slots: Vec<usize> = legs.iter().filter_map(|leg| self.slots.get(leg).copied()).collect();
+        for leg in legs {
+            if let Some(&slot) = self.slots.get(&leg) {
+                self.plan_listener(slot, &self.row(leg));
+            }
         }
-        self.plan_speakers(&members);
-        if members.is_empty() && bridge_is_empty(self.bridges.get(&key)) {
-            self.bridges.remove(&key);
-        }
+        self.plan_speakers(&slots);
+    }
+
+    /// The slots of whom this leg hears by its bridge.
+    fn row(&self, leg: LegKey) -> Vec<usize> {
+        let bridge = self.membership.get(&leg).and_then(|key| self.bridges.get(key));
+        let row = bridge.and_then(|bridge| bridge.rows().iter().find(|(listener, _)| *listener == leg));
+        row.map_or_else(Vec::new, |(_, hears)| hears.iter().filter_map(|leg| self.slots.get(leg).copied()).collect())
     }
 
     /// How this listener's stream is made, given whom the matrix lets it hear.
@@ -319,8 +313,4 @@ impl Plane {
             }
         }
     }
-}
-
-fn bridge_is_empty(bridge: Option<&Bridge>) -> bool {
-    bridge.is_some_and(|bridge| bridge.legs().is_empty())
 }

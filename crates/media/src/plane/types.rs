@@ -185,6 +185,12 @@ pub enum Command {
         leg: LegKey,
         digits: String,
     },
+    /// A digit the peer sent by signalling (SIP INFO, a page's keypad): treated and reported as if it had come as a
+    /// telephone event.
+    Digit {
+        leg: LegKey,
+        digit: char,
+    },
     /// Starts a stereo recording of what these legs say: customer left; agent (and whoever joins) right.
     Record {
         recording: RecordingKey,

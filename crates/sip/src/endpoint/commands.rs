@@ -64,6 +64,7 @@ impl Endpoint {
                 self.dialog_request(now, call, &Method::Options, Owner::Options(call), |b| b);
             }
             Command::Ping { ping, hop, uri } => self.ping(now, ping, hop, &uri),
+            Command::EndDialog { mut dialog, hop } => self.send_bye(now, &mut dialog, hop, None, &[]),
         }
     }
 

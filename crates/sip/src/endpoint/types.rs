@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dialog::Dialog;
 use crate::digest::{Credentials, Ha1};
 use crate::hop::{ConnId, Hop, Transport};
 use crate::msg::{Message, NameAddr, Uri};
@@ -216,6 +217,11 @@ pub enum Command {
         hop: Hop,
         uri: Uri,
     },
+    /// BYE for a dialog of a former run, known from a checkpoint. No event follows.
+    EndDialog {
+        dialog: Box<Dialog>,
+        hop: Hop,
+    },
 }
 
 /// What the endpoint wants done or known; drain with [`super::Endpoint::poll_output`].
@@ -267,6 +273,8 @@ pub struct IncomingCall {
     pub message: Arc<Message>,
     /// Who it is: by digest, or as the directory said.
     pub identity: Option<UserKey>,
+    /// The dialog as it will be once answered: what a BYE after a crash would need.
+    pub dialog: Box<Dialog>,
 }
 
 impl IncomingCall {
