@@ -2,7 +2,7 @@
 //!
 //! Most callers need [`Endpoint`] alone: it is registrar, user agent server and user agent client for every call of a node.
 //! `telephony` feeds it datagrams, stream bytes and time and sends what it returns; `switch` reads its [`Event`]s and wishes
-//! [`Command`]s. No sockets, no clock, no randomness of its own.
+//! [`Command`]s; [`sdp`] negotiates what both carry. No sockets, no clock, no randomness of its own.
 //!
 //! A call from Alice's endpoint to Bob's, answered and hung up:
 //!
@@ -105,6 +105,7 @@ mod hop;
 pub mod msg;
 mod random;
 pub mod registrar;
+pub mod sdp;
 pub mod transaction;
 
 pub use endpoint::{

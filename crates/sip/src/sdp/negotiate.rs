@@ -1,0 +1,201 @@
+//! Offer and answer (RFC 3264) for one audio stream.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::{Codec, Direction, Format, Media, SessionDescription, family};
+
+/// What we can and wish to do.
+#[derive(Debug, Clone)]
+pub struct Capabilities {
+    /// Audio codecs, best first. Digits are always offered besides.
+    pub codecs: Vec<Codec>,
+    /// Where we receive RTP; the address is written as it stands.
+    pub local: SocketAddr,
+    /// What we want to do with audio: `SendOnly` holds the peer, `Inactive` stops both ways.
+    pub direction: Direction,
+    pub ptime: Duration,
+    /// Identifies the session in `o=`; keep it for the life of a leg.
+    pub session_id: u64,
+    /// Add one with each description of this leg that differs from the last.
+    pub version: u64,
+}
+
+/// What both sides have settled on, from our point of view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    pub codec: Codec,
+    /// Payload type to send the codec with: the peer's number.
+    pub payload: u8,
+    /// Payload type we receive the codec with.
+    pub receive_payload: u8,
+    /// Payload types of digits to send and to receive; `None` when the peer has none.
+    pub digits: Option<(u8, u8)>,
+    /// Where the peer wants RTP. `None` when it gave a name or no address (0.0.0.0): learn it from what arrives.
+    pub remote: Option<SocketAddr>,
+    /// Where the peer wants RTCP; equal to `remote` under rtcp-mux.
+    pub remote_rtcp: Option<SocketAddr>,
+    pub has_rtcp_mux: bool,
+    /// What we do: whether we send and whether we will receive.
+    pub direction: Direction,
+    /// True when the peer put us on hold: it does not want to hear us.
+    pub is_held_by_peer: bool,
+    /// Packet time to send with.
+    pub ptime: Duration,
+}
+
+/// Why there is no session. Deserves a 488.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NegotiateError {
+    #[error("no usable audio stream")]
+    NoAudio,
+    #[error("no codec in common")]
+    NoCodec,
+    #[error("the answer does not fit the offer")]
+    Mismatch,
+}
+
+/// Makes an offer.
+pub fn offer(caps: &Capabilities) -> SessionDescription {
+    let codecs = caps.codecs.iter().filter(|codec| **codec != Codec::TelephoneEvent).copied();
+    let formats = codecs.chain([Codec::TelephoneEvent]).map(|codec| Format::new(codec, codec.payload())).collect();
+    describe(caps, vec![our_media(caps, "RTP/AVP", formats, caps.direction, true)])
+}
+
+/// Answers an offer: takes the first usable audio section, refuses the others with port 0 (RFC 3264 §6).
+///
+/// Of the codecs both know, our order decides. Digits are kept when offered at the 8 kHz clock.
+///
+/// # Errors
+/// [`NegotiateError`]: answer with 488.
+pub fn negotiate(
+    offer: &SessionDescription,
+    caps: &Capabilities,
+) -> Result<(SessionDescription, Agreement), NegotiateError> {
+    let chosen = offer.media.iter().position(is_usable).ok_or(NegotiateError::NoAudio)?;
+    let media = &offer.media[chosen];
+    let find = |codec: Codec| media.formats.iter().find(|format| format.codec == Some(codec));
+    let voices = caps.codecs.iter().filter(|codec| **codec != Codec::TelephoneEvent);
+    let (codec, voice) = voices
+        .into_iter()
+        .find_map(|codec| find(*codec).map(|format| (*codec, format)))
+        .ok_or(NegotiateError::NoCodec)?;
+    let digits = find(Codec::TelephoneEvent);
+    let theirs = peer_direction(offer, media);
+    let direction = caps.direction.and(theirs.reversed());
+    // The answer uses the numbers of the offer (§6.1).
+    let mut formats = vec![Format { fmtp: Format::new(codec, 0).fmtp, ..voice.clone() }];
+    if let Some(digits) = digits {
+        formats.push(Format { fmtp: Some("0-15".to_owned()), ..digits.clone() });
+    }
+    let sections = offer.media.iter().enumerate().map(|(at, section)| {
+        if at == chosen {
+            our_media(caps, &section.protocol, formats.clone(), direction, section.has_rtcp_mux)
+        } else {
+            let (kind, protocol) = (section.kind.clone(), section.protocol.clone());
+            let (formats, raw_formats) = (section.formats.clone(), section.raw_formats.clone());
+            Media { kind, protocol, formats, raw_formats, ..Media::default() }
+        }
+    });
+    let answer = describe(caps, sections.collect());
+    let payload = voice.payload;
+    let digits = digits.map(|format| (format.payload, format.payload));
+    Ok((answer, agree(offer, media, codec, (payload, payload), digits, direction, caps)))
+}
+
+/// Reads the answer to an offer of ours.
+///
+/// # Errors
+/// [`NegotiateError`]: the call has no media; end it.
+pub fn conclude(answer: &SessionDescription, caps: &Capabilities) -> Result<Agreement, NegotiateError> {
+    // Our offers have one section.
+    let media = answer.media.first().ok_or(NegotiateError::Mismatch)?;
+    if !is_usable(media) {
+        return Err(NegotiateError::NoAudio);
+    }
+    // The answerer's first codec is the one it will use (§6.1).
+    let voice = media.formats.iter().find_map(|format| {
+        let codec = format.codec.filter(|codec| *codec != Codec::TelephoneEvent && caps.codecs.contains(codec))?;
+        Some((codec, format.payload))
+    });
+    let (codec, payload) = voice.ok_or(NegotiateError::NoCodec)?;
+    let digits = media.formats.iter().find(|format| format.codec == Some(Codec::TelephoneEvent));
+    let digits = digits.map(|format| (format.payload, Codec::TelephoneEvent.payload()));
+    let direction = caps.direction.and(peer_direction(answer, media).reversed());
+    Ok(agree(answer, media, codec, (payload, codec.payload()), digits, direction, caps))
+}
+
+fn is_usable(media: &Media) -> bool {
+    let protocol = matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF");
+    media.kind == "audio" && media.port != 0 && protocol && !media.formats.is_empty()
+}
+
+/// The peer's direction; an address of all zeros is the old way to hold (RFC 2543; RFC 3264 §8.4).
+fn peer_direction(description: &SessionDescription, media: &Media) -> Direction {
+    let direction = description.direction_of(media);
+    match description.address_of(media) {
+        Some(ip) if ip.is_unspecified() => direction.and(Direction::SendOnly),
+        _ => direction,
+    }
+}
+
+fn agree(
+    theirs: &SessionDescription,
+    media: &Media,
+    codec: Codec,
+    (payload, receive_payload): (u8, u8),
+    digits: Option<(u8, u8)>,
+    direction: Direction,
+    caps: &Capabilities,
+) -> Agreement {
+    let ip = theirs.address_of(media).filter(|ip| !ip.is_unspecified() && !ip.is_multicast());
+    let remote = ip.map(|ip| SocketAddr::new(ip, media.port));
+    let remote_rtcp = match (media.has_rtcp_mux, media.rtcp) {
+        (true, _) => remote,
+        (false, Some((port, address))) => address.or(ip).map(|ip| SocketAddr::new(ip, port)),
+        (false, None) => media.port.checked_add(1).and_then(|port| ip.map(|ip| SocketAddr::new(ip, port))),
+    };
+    Agreement {
+        codec,
+        payload,
+        receive_payload,
+        digits,
+        remote,
+        remote_rtcp,
+        has_rtcp_mux: media.has_rtcp_mux,
+        direction,
+        is_held_by_peer: !peer_direction(theirs, media).receives(),
+        // What the peer would like to receive, within what our mixer can cut.
+        ptime: media.ptime.filter(|p| [10, 20, 30, 40, 60].contains(&p.as_millis())).unwrap_or(caps.ptime),
+    }
+}
+
+fn our_media(
+    caps: &Capabilities,
+    protocol: &str,
+    formats: Vec<Format>,
+    direction: Direction,
+    has_rtcp_mux: bool,
+) -> Media {
+    Media {
+        kind: "audio".to_owned(),
+        port: caps.local.port(),
+        protocol: protocol.to_owned(),
+        formats,
+        ptime: Some(caps.ptime),
+        has_rtcp_mux,
+        direction: Some(direction),
+        ..Media::default()
+    }
+}
+
+fn describe(caps: &Capabilities, media: Vec<Media>) -> SessionDescription {
+    let ip: IpAddr = caps.local.ip();
+    SessionDescription {
+        origin: format!("- {} {} IN {} {ip}", caps.session_id, caps.version, family(ip)),
+        name: "-".to_owned(),
+        connection: Some(ip.to_string()),
+        media,
+        ..SessionDescription::default()
+    }
+}
