@@ -1,0 +1,540 @@
+//! The control thread: SIP sockets, timers, the switch and the SIP endpoint. Started by [`crate::Telephony::start`]; it
+//! carries values between its two state machines and the other threads and decides nothing.
+//!
+//! A round of the loop: wait for sockets, wake-ups or the next deadline; give what came to `sip` or `switch`; then carry
+//! out what they say until both are silent.
+//!
+//! Panics: each input is handled under `catch_unwind`. A panic in it is counted and logged; a leg that the input names
+//! is hung up. The process lives on.
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use domain::device::DeviceSignal;
+use domain::directory::Directory;
+use domain::leg::{EndCause, LegCommand, LegEvent};
+use media::{LegKey, RecordingKey};
+use mio::{Events, Poll, Token};
+use sip::{Admission, Endpoint, Hop};
+use switch::{Input, Output, PeerCommand, Policy, ResolveKey, Switch, Transport};
+
+use crate::checkpoint::CheckpointFile;
+use crate::config::{Sink, Up};
+use crate::media_thread::{FromMedia, ToMedia};
+use crate::net::{DATAGRAM_MAX, PortPool, READ_BUDGET};
+use crate::recording::{Job, Report};
+use crate::ring::Outbox;
+use crate::stats::Counters;
+
+pub(crate) mod sip_io;
+
+use sip_io::{SipIo, TcpEvent};
+
+/// From the engine's side.
+pub(crate) enum Down {
+    Leg(LegCommand),
+    Device(DeviceSignal),
+    Directory(Arc<Directory>),
+    /// End every call, then stop, within this time.
+    Shutdown(Duration),
+}
+
+/// A name to look up, and its answer.
+pub(crate) struct Question {
+    pub(crate) key: ResolveKey,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+pub(crate) type Answer = (ResolveKey, Vec<SocketAddr>);
+
+pub(crate) const WAKER: Token = Token(0);
+/// Longest wait without any deadline.
+const IDLE: Duration = Duration::from_secs(1);
+/// While something could not be passed on, it is tried again this often.
+const RETRY: Duration = Duration::from_millis(2);
+/// Commands taken in one round, so that the sockets get their turn.
+const DOWN_BUDGET: usize = 1024;
+const EVENTS_BUDGET: usize = 4096;
+/// Steps of one input; a call takes a dozen.
+const STEPS_MAX: usize = 1_000_000;
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+pub(crate) struct Parts {
+    pub(crate) poll: Poll,
+    pub(crate) start: Instant,
+    pub(crate) sip: SipIo,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) switch: Switch,
+    pub(crate) ports: PortPool,
+    pub(crate) checkpoints: CheckpointFile,
+    pub(crate) sink: Sink,
+    pub(crate) backlog_max: usize,
+    pub(crate) down: Receiver<Down>,
+    pub(crate) to_media: Outbox<ToMedia>,
+    pub(crate) from_media: Receiver<FromMedia>,
+    pub(crate) to_writer: Outbox<Job>,
+    pub(crate) from_writer: Receiver<Report>,
+    pub(crate) questions: Sender<Question>,
+    pub(crate) answers: Receiver<Answer>,
+    /// Set to stop at once, as if killed.
+    pub(crate) abort: Arc<AtomicBool>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+pub(crate) struct Control {
+    parts: Parts,
+    policy: Policy,
+    /// Answers to the switch that need no other thread.
+    answers: VecDeque<Input>,
+    /// UDP ports of media legs.
+    media_ports: HashMap<LegKey, u16>,
+    recordings: HashSet<RecordingKey>,
+    /// Waiting for the engine.
+    backlog: VecDeque<Up>,
+    /// Sockets with more to read than their budget.
+    again: Vec<Token>,
+    swept: Instant,
+    stop_at: Option<Instant>,
+    buffer: Box<[u8]>,
+}
+
+/// The switch's policy, closed for new calls while the engine does not keep up.
+struct Gate<'a> {
+    policy: &'a Policy,
+    is_closed: bool,
+}
+
+impl sip::Directory for Gate<'_> {
+    fn admit(&self, hop: &Hop, invite: &sip::msg::Message) -> Admission {
+        if self.is_closed {
+            return Admission::Reject { status: 503 };
+        }
+        self.policy.admit(hop, invite)
+    }
+
+    fn realm(&self, domain: &str) -> Option<String> {
+        self.policy.realm(domain)
+    }
+
+    fn account(&self, realm: &str, username: &str) -> Option<sip::Account> {
+        self.policy.account(realm, username)
+    }
+
+    fn may_register(&self, user: &sip::UserKey, aor: &str) -> bool {
+        self.policy.may_register(user, aor)
+    }
+}
+
+impl Control {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let policy = parts.switch.policy();
+        Self {
+            parts,
+            policy,
+            answers: VecDeque::new(),
+            media_ports: HashMap::new(),
+            recordings: HashSet::new(),
+            backlog: VecDeque::new(),
+            again: Vec::new(),
+            swept: Instant::now(),
+            stop_at: None,
+            buffer: vec![0; DATAGRAM_MAX].into_boxed_slice(),
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.parts.start.elapsed()
+    }
+
+    /// The thread's body: until shut down or aborted.
+    pub(crate) fn run(mut self) {
+        // The switch may have been given work before the start: goodbyes to the calls of a crashed run.
+        self.guard(None, |c| c.pump());
+        let mut events = Events::with_capacity(1024);
+        while !self.parts.abort.load(Ordering::Relaxed) && !self.is_done() {
+            let timeout = self.timeout();
+            if let Err(error) = self.parts.poll.poll(&mut events, Some(timeout))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "the control thread cannot wait for packets and stops");
+                break;
+            }
+            for token in std::mem::take(&mut self.again) {
+                self.ready(token);
+            }
+            for event in &events {
+                self.ready(event.token());
+            }
+            self.take_from_threads();
+            self.take_commands();
+            self.run_timers();
+            self.flush();
+        }
+        self.parts.to_media.send(ToMedia::Stop);
+        self.parts.to_writer.send(Job::Stop);
+        // The rings may be full; their readers are alive and empty them.
+        let give_up = Instant::now() + Duration::from_secs(1);
+        while self.parts.to_media.waiting() + self.parts.to_writer.waiting() > 0 && Instant::now() < give_up {
+            std::thread::sleep(RETRY);
+            self.parts.to_media.flush();
+            self.parts.to_writer.flush();
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let Some(stop_at) = self.stop_at else { return false };
+        let quiet = self.parts.switch.leg_count() == 0
+            && self.parts.endpoint.load().client_transactions == 0
+            && self.recordings.is_empty()
+            && self.backlog.is_empty();
+        quiet || Instant::now() >= stop_at
+    }
+
+    fn timeout(&self) -> Duration {
+        let parts = &self.parts;
+        if !self.again.is_empty()
+            || !parts.down.is_empty()
+            || !parts.from_media.is_empty()
+            || !parts.from_writer.is_empty()
+        {
+            return Duration::ZERO;
+        }
+        let now = self.now();
+        let mut wait = IDLE;
+        for due in [parts.endpoint.next_timeout(), parts.switch.next_timeout()].into_iter().flatten() {
+            wait = wait.min(due.saturating_sub(now));
+        }
+        if !self.backlog.is_empty() || parts.to_media.waiting() + parts.to_writer.waiting() > 0 {
+            wait = wait.min(RETRY);
+        }
+        if let Some(stop_at) = self.stop_at {
+            wait = wait.min(stop_at.saturating_duration_since(Instant::now()));
+        }
+        wait
+    }
+
+    /// Runs one input's handling; a panic ends at most the leg concerned.
+    fn guard(&mut self, leg: Option<domain::id::LegId>, run: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| run(self))).is_ok() {
+            return;
+        }
+        Counters::add(&self.parts.counters.panics, 1);
+        tracing::error!(leg = leg.map(tracing::field::display), "handling an input of the switch panicked");
+        if let Some(leg) = leg {
+            let hangup = LegCommand::Hangup { leg, cause: EndCause::SystemError };
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                self.tell_switch(Input::Leg(hangup));
+                self.pump();
+            }));
+            if ended.is_err() {
+                Counters::add(&self.parts.counters.panics, 1);
+            }
+        }
+    }
+
+    fn tell_sip(&mut self, input: sip::Input<'_>) {
+        let now = self.now();
+        let gate = Gate { policy: &self.policy, is_closed: self.backlog.len() >= self.parts.backlog_max };
+        self.parts.endpoint.handle(now, input, &gate);
+    }
+
+    fn tell_switch(&mut self, input: Input) {
+        let now = self.now();
+        let changes_policy = matches!(input, Input::Directory(_) | Input::Drain);
+        self.parts.switch.handle(now, input);
+        if changes_policy {
+            self.policy = self.parts.switch.policy();
+        }
+    }
+
+    fn ready(&mut self, token: Token) {
+        let mut tcp = Vec::new();
+        match token {
+            WAKER => {}
+            sip_io::UDP => self.read_udp(),
+            sip_io::LISTENER => {
+                let (taken, refused) = self.parts.sip.accept(self.parts.poll.registry(), &mut tcp);
+                Counters::add(&self.parts.counters.tcp_accepted, taken);
+                Counters::add(&self.parts.counters.tcp_refused, refused);
+            }
+            token => {
+                if self.parts.sip.ready(token, &mut self.buffer, &mut tcp) {
+                    self.again.push(token);
+                }
+            }
+        }
+        self.take_tcp(tcp);
+    }
+
+    fn read_udp(&mut self) {
+        for _ in 0..READ_BUDGET {
+            let (len, remote) = match self.parts.sip.receive(&mut self.buffer) {
+                Ok(received) => received,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // An ICMP error of an earlier message; its transaction times out.
+                Err(_) => continue,
+            };
+            Counters::add(&self.parts.counters.sip_received, 1);
+            let local = self.parts.sip.local_for(remote.ip());
+            let bytes = self.buffer[..len].to_vec();
+            self.guard(None, |c| {
+                c.tell_sip(sip::Input::Datagram { local, remote, bytes: &bytes });
+                c.pump();
+            });
+        }
+        self.again.push(sip_io::UDP);
+    }
+
+    fn take_tcp(&mut self, events: Vec<TcpEvent>) {
+        for event in events {
+            self.guard(None, |c| {
+                match event {
+                    TcpEvent::Opened { conn, local, remote } => {
+                        let transport = sip::Transport::Tcp;
+                        c.tell_sip(sip::Input::StreamOpened { conn, transport, local, remote });
+                    }
+                    TcpEvent::Data { conn, bytes } => {
+                        Counters::add(&c.parts.counters.sip_received, 1);
+                        c.tell_sip(sip::Input::Stream { conn, bytes: &bytes });
+                    }
+                    TcpEvent::Closed { conn } => c.tell_sip(sip::Input::StreamClosed { conn }),
+                    TcpEvent::Unreachable { remote } => {
+                        c.tell_sip(sip::Input::Unreachable { transport: sip::Transport::Tcp, remote });
+                    }
+                }
+                c.pump();
+            });
+        }
+    }
+
+    fn take_from_threads(&mut self) {
+        for _ in 0..EVENTS_BUDGET {
+            let Ok(event) = self.parts.from_media.try_recv() else { break };
+            let input = match event {
+                FromMedia::Event(event) => Input::Media(event),
+                FromMedia::Peer(event) => Input::Peer(event),
+                FromMedia::Closed { media, stats } => {
+                    self.free_port(media);
+                    Input::MediaClosed { media, stats }
+                }
+                FromMedia::Broken { media } => {
+                    self.free_port(media);
+                    Input::MediaFailed { media }
+                }
+            };
+            self.input(None, input);
+        }
+        for _ in 0..EVENTS_BUDGET {
+            let Ok(report) = self.parts.from_writer.try_recv() else { break };
+            let input = match report {
+                Report::Started { recording } => Input::RecordingStarted { recording },
+                Report::Ended { recording, length_ms, gaps } => {
+                    self.recordings.remove(&recording);
+                    Input::RecordingEnded { recording, length_ms, gaps }
+                }
+            };
+            self.input(None, input);
+        }
+        while let Ok((key, addresses)) = self.parts.answers.try_recv() {
+            self.input(None, Input::Resolved { key, addresses });
+        }
+    }
+
+    fn take_commands(&mut self) {
+        for _ in 0..DOWN_BUDGET {
+            let Ok(down) = self.parts.down.try_recv() else { break };
+            match down {
+                Down::Leg(command) => self.input(Some(leg_of(&command)).flatten(), Input::Leg(command)),
+                Down::Device(signal) => self.input(None, Input::Device(signal)),
+                Down::Directory(directory) => self.input(None, Input::Directory(directory)),
+                Down::Shutdown(within) => {
+                    self.stop_at = Some(Instant::now() + within);
+                    self.input(None, Input::Drain);
+                }
+            }
+        }
+    }
+
+    fn input(&mut self, leg: Option<domain::id::LegId>, input: Input) {
+        self.guard(leg, |c| {
+            c.tell_switch(input);
+            c.pump();
+        });
+    }
+
+    fn run_timers(&mut self) {
+        let now = self.now();
+        if self.parts.endpoint.next_timeout().is_some_and(|at| at <= now) {
+            self.guard(None, |c| {
+                c.tell_sip(sip::Input::Timeout);
+                c.pump();
+            });
+        }
+        if self.parts.switch.next_timeout().is_some_and(|at| at <= now) {
+            self.input(None, Input::Tick);
+        }
+        if self.swept.elapsed() > SWEEP_EVERY {
+            self.swept = Instant::now();
+            let mut tcp = Vec::new();
+            self.parts.sip.sweep(&mut tcp);
+            self.take_tcp(tcp);
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(up) = self.backlog.pop_front() {
+            if let Err(up) = (self.parts.sink)(up) {
+                self.backlog.push_front(up);
+                break;
+            }
+        }
+        Counters::set(&self.parts.counters.engine_backlog, self.backlog.len() as u64);
+        self.parts.to_media.flush();
+        self.parts.to_writer.flush();
+    }
+
+    /// Carries out what the two machines say until both are silent.
+    fn pump(&mut self) {
+        for _ in 0..STEPS_MAX {
+            if let Some(output) = self.parts.endpoint.poll_output() {
+                self.from_sip(output);
+            } else if let Some(output) = self.parts.switch.poll() {
+                self.from_switch(output);
+            } else if let Some(answer) = self.answers.pop_front() {
+                self.tell_switch(answer);
+            } else {
+                return;
+            }
+        }
+        tracing::error!("the switch and the SIP endpoint do not come to rest");
+    }
+
+    fn from_sip(&mut self, output: sip::Output) {
+        match output {
+            sip::Output::Transmit(transmit) => {
+                let sent = self.parts.sip.send(self.parts.poll.registry(), &transmit.hop, &transmit.bytes);
+                match sent {
+                    Ok(()) => Counters::add(&self.parts.counters.sip_sent, 1),
+                    Err(error) => {
+                        Counters::add(&self.parts.counters.sip_send_failed, 1);
+                        tracing::debug!(remote = %transmit.hop.remote, %error, "a SIP message could not be sent");
+                        // A full UDP socket recovers (the transaction repeats); anything else will not.
+                        if error.kind() != io::ErrorKind::WouldBlock {
+                            let (transport, remote) = (transmit.hop.transport, transmit.hop.remote);
+                            self.tell_sip(sip::Input::Unreachable { transport, remote });
+                        }
+                    }
+                }
+            }
+            sip::Output::CloseStream { conn } => {
+                self.parts.sip.close(conn);
+                self.tell_sip(sip::Input::StreamClosed { conn });
+            }
+            sip::Output::Event(event) => self.tell_switch(Input::Sip(event)),
+        }
+    }
+
+    fn from_switch(&mut self, output: Output) {
+        let counters = &self.parts.counters;
+        match output {
+            Output::Leg(event) => {
+                match &event {
+                    LegEvent::Offered { .. } | LegEvent::Answered { .. } => Counters::add(&counters.legs_started, 1),
+                    LegEvent::Ended { .. } => Counters::add(&counters.legs_ended, 1),
+                    _ => {}
+                }
+                self.backlog.push_back(Up::Leg(event));
+            }
+            Output::Report(report) => self.backlog.push_back(Up::Device(report)),
+            Output::Peer(PeerCommand::Accept { peer, offer_sdp }) => {
+                self.to_media(ToMedia::Accept { peer, offer_sdp });
+            }
+            Output::Peer(PeerCommand::Close { peer }) => self.to_media(ToMedia::ClosePeer { peer }),
+            Output::OpenMedia { media, transport, towards } => {
+                let opened = self.open(media, transport);
+                let ip = self.parts.sip.media_ip_for(towards);
+                self.answers.push_back(match opened {
+                    Some(port) => Input::MediaOpened { media, local: SocketAddr::new(ip, port) },
+                    None => Input::MediaFailed { media },
+                });
+            }
+            Output::MoveMedia { media, transport } => {
+                self.free_port(media);
+                if self.open(media, transport).is_none() {
+                    self.answers.push_back(Input::MediaFailed { media });
+                }
+            }
+            Output::CloseMedia { media } => self.to_media(ToMedia::Close { media }),
+            Output::Media(command) => self.to_media(ToMedia::Plane(command)),
+            Output::OpenRecording { recording, id, tenant: _ } => {
+                self.recordings.insert(recording);
+                self.parts.to_writer.send(Job::Open { recording, id });
+            }
+            Output::Resolve { key, host, port } => {
+                let asked = self.parts.questions.try_send(Question { key, host, port });
+                if let Err(TrySendError::Full(question) | TrySendError::Disconnected(question)) = asked {
+                    self.answers.push_back(Input::Resolved { key: question.key, addresses: Vec::new() });
+                }
+            }
+            Output::Checkpoint { leg, value } => {
+                let bytes = value.map(|v| serde_json::to_vec(&v)).transpose().map_err(io::Error::other);
+                if let Err(error) = bytes.and_then(|bytes| self.parts.checkpoints.put(leg.0, bytes)) {
+                    Counters::add(&self.parts.counters.checkpoint_errors, 1);
+                    tracing::error!(%error, "a call cannot be written to the checkpoint file: after a crash it would not be ended");
+                }
+            }
+            Output::Sip(command) => self.tell_sip(sip::Input::Command(command)),
+        }
+    }
+
+    fn to_media(&mut self, command: ToMedia) {
+        self.parts.to_media.send(command);
+    }
+
+    /// Gives a media leg its carrier; the port, which means nothing for a peer.
+    fn open(&mut self, media: LegKey, transport: Transport) -> Option<u16> {
+        match transport {
+            Transport::Udp => {
+                let pair = self.parts.ports.take()?;
+                let port = pair.port;
+                self.media_ports.insert(media, port);
+                self.to_media(ToMedia::OpenUdp { media, pair });
+                Some(port)
+            }
+            Transport::Peer(peer) => {
+                self.to_media(ToMedia::OpenPeer { media, peer });
+                Some(0)
+            }
+        }
+    }
+
+    fn free_port(&mut self, media: LegKey) {
+        if let Some(port) = self.media_ports.remove(&media) {
+            self.parts.ports.give_back(port);
+        }
+    }
+}
+
+/// The leg a command is about, if it is one.
+fn leg_of(command: &LegCommand) -> Option<domain::id::LegId> {
+    match command {
+        LegCommand::Ring { leg }
+        | LegCommand::Answer { leg }
+        | LegCommand::Reject { leg, .. }
+        | LegCommand::Originate { leg, .. }
+        | LegCommand::Hangup { leg, .. }
+        | LegCommand::Play { leg, .. }
+        | LegCommand::StopPlay { leg }
+        | LegCommand::Mute { leg, .. }
+        | LegCommand::SendDigits { leg, .. } => Some(*leg),
+        LegCommand::Bridge { .. }
+        | LegCommand::Record { .. }
+        | LegCommand::PauseRecording { .. }
+        | LegCommand::StopRecording { .. } => None,
+    }
+}

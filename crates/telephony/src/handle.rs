@@ -1,0 +1,329 @@
+//! Starting and stopping the threads, and what the engine holds of them.
+use std::fs;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam_channel::TrySendError;
+use domain::device::DeviceSignal;
+use domain::directory::Directory;
+use domain::leg::LegCommand;
+use media::PlaneConfig;
+use mio::{Poll, Waker};
+use sip::Endpoint;
+use switch::Switch;
+
+use crate::checkpoint::CheckpointFile;
+use crate::config::{Config, StartError};
+use crate::control::sip_io::SipIo;
+use crate::control::{self, Answer, Control, Down, Question};
+use crate::media_thread::{self, MediaThread, ToMedia};
+use crate::net::{Advertise, PortPool};
+use crate::recording::{self, Leftover, Writer};
+use crate::ring::ring;
+use crate::stats::{Counters, Stats};
+use crate::webrtc::{self, Peers};
+
+/// Reports of the writer to the control thread: two per recording.
+const REPORTS: usize = 4_096;
+/// Names being looked up; more are answered with nothing at once.
+const QUESTIONS: usize = 64;
+/// Fewer media ports than this are a mistake: the WebRTC port and a handful of legs.
+const PORTS_MIN: u32 = 10;
+
+/// The queue to telephony is full, or telephony has stopped: here is the value back. Try again a little later.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("telephony does not take commands at the moment")]
+pub struct Busy<T>(pub T);
+
+/// Sends commands to telephony; never waits, from any thread or task. Cloning copies a pointer.
+#[derive(Clone)]
+pub struct CommandSender {
+    down: crossbeam_channel::Sender<Down>,
+    waker: Arc<Waker>,
+}
+
+impl CommandSender {
+    /// The wrapped value comes back when it was not taken.
+    fn send(&self, down: Down) -> Result<(), Down> {
+        match self.down.try_send(down) {
+            Ok(()) => {
+                // Fails only when the thread is gone, which the next send reports.
+                let _ = self.waker.wake();
+                Ok(())
+            }
+            Err(TrySendError::Full(down) | TrySendError::Disconnected(down)) => Err(down),
+        }
+    }
+
+    /// A wish of a floor. Carried out in the order sent.
+    ///
+    /// # Errors
+    /// [`Busy`] with the command: the queue ([`crate::Limits::commands`]) is full.
+    pub fn command(&self, command: LegCommand) -> Result<(), Busy<LegCommand>> {
+        match self.send(Down::Leg(command)) {
+            Err(Down::Leg(command)) => Err(Busy(command)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A signal of a browser device.
+    ///
+    /// # Errors
+    /// [`Busy`] with the signal: the queue is full.
+    pub fn signal(&self, signal: DeviceSignal) -> Result<(), Busy<DeviceSignal>> {
+        match self.send(Down::Device(signal)) {
+            Err(Down::Device(signal)) => Err(Busy(signal)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A new directory, in force for everything that happens from now on. Until the first one, nobody can call.
+    ///
+    /// # Errors
+    /// [`Busy`] with the directory: the queue is full.
+    pub fn directory(&self, directory: Arc<Directory>) -> Result<(), Busy<Arc<Directory>>> {
+        match self.send(Down::Directory(directory)) {
+            Err(Down::Directory(directory)) => Err(Busy(directory)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Entry point; see the crate's header.
+pub struct Telephony;
+
+/// The running threads. Dropping it stops them at once without goodbyes, as a crash would: living SIP calls get their
+/// BYE at the next start. [`Handle::shutdown`] is the polite way.
+pub struct Handle {
+    sender: CommandSender,
+    threads: Vec<JoinHandle<()>>,
+    abort: Arc<AtomicBool>,
+    counters: Arc<Counters>,
+    leftovers: Vec<Leftover>,
+    sip_addr: SocketAddr,
+}
+
+impl Telephony {
+    /// Binds all sockets, opens the files and starts the threads: one for control, one for media, one that writes
+    /// recordings, one that looks up names. Calls that a crash of the former run left behind get their BYE first.
+    ///
+    /// # Errors
+    /// [`StartError`] in words for the operator; nothing keeps running then.
+    pub fn start(config: Config) -> Result<Handle, StartError> {
+        if config.media_threads != 1 {
+            return Err(StartError::Threads { threads: config.media_threads });
+        }
+        let (from, to) = (*config.media_ports.start(), *config.media_ports.end());
+        if u32::from(to) + 1 < u32::from(from) + PORTS_MIN {
+            return Err(StartError::PortRange { from, to });
+        }
+        let system = |what| move |source| StartError::System { what, source };
+        fs::create_dir_all(&config.spool)
+            .map_err(|source| StartError::Directory { path: config.spool.clone(), source })?;
+        let leftovers = recording::leftovers(&config.spool)
+            .map_err(|source| StartError::Directory { path: config.spool.clone(), source })?;
+        let advertise = Advertise::new(config.media_ip, &config.media_advertise);
+        let sip = SipIo::bind(config.sip, Advertise::new(config.media_ip, &config.media_advertise), config.limits.tcp_connections)?;
+        let sip_addr = sip.addr();
+        let mux = webrtc::bind_mux(config.media_ip, advertise.all(), from)?;
+        let ports = PortPool::new(config.media_ip, from + 1..=to);
+        let (checkpoints, recovered) = CheckpointFile::open(&config.checkpoint, &config.checkpoint_key)
+            .map_err(|source| StartError::Directory { path: config.checkpoint.clone(), source })?;
+
+        let counters = Arc::new(Counters::default());
+        let start = Instant::now();
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut switch = Switch::new(switch_config(&config, &advertise, since_epoch)?);
+        let recovered: Vec<switch::Checkpoint> =
+            recovered.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect();
+        if !recovered.is_empty() {
+            tracing::warn!(calls = recovered.len(), "ending the calls that the former run left behind");
+            switch.recover(start.elapsed(), recovered);
+        }
+        let endpoint = Endpoint::new(sip_config(sip_addr)?);
+
+        let control_poll = Poll::new().map_err(system("an event queue"))?;
+        let media_poll = Poll::new().map_err(system("an event queue"))?;
+        let waker = Waker::new(control_poll.registry(), control::WAKER).map(Arc::new).map_err(system("a waker"))?;
+        let media_waker =
+            Waker::new(media_poll.registry(), media_thread::WAKER_TOKEN).map(Arc::new).map_err(system("a waker"))?;
+
+        let limits = config.limits;
+        let (down, down_out) = crossbeam_channel::bounded(limits.commands);
+        let (to_media, media_commands) = ring::<ToMedia>(limits.media_ring, Some(media_waker));
+        let (from_media_in, from_media) = ring(limits.media_ring, Some(waker.clone()));
+        let (to_writer, jobs) = ring(limits.recording_ring, None);
+        let (reports_in, from_writer) = crossbeam_channel::bounded(REPORTS);
+        let (questions, questions_out) = crossbeam_channel::bounded(QUESTIONS);
+        let (answers_in, answers) = crossbeam_channel::bounded(QUESTIONS);
+        let abort = Arc::new(AtomicBool::new(false));
+
+        let plane = PlaneConfig { legs_max: limits.legs, ..PlaneConfig::default() };
+        let peers = Peers::new(mux, limits.webrtc_sessions, counters.clone())?;
+        let media = MediaThread::new(media_thread::Parts {
+            poll: media_poll,
+            start,
+            plane,
+            peers,
+            commands: media_commands,
+            control: from_media_in,
+            writer: to_writer.another(),
+            counters: counters.clone(),
+        })
+        .map_err(system("watching the WebRTC port"))?;
+        let report_waker = waker.clone();
+        let report = Box::new(move |report| {
+            // Waits while the control thread is behind; it never waits for us.
+            if reports_in.send(report).is_ok() {
+                let _ = report_waker.wake();
+            }
+        });
+        let writer = Writer::new(config.spool.clone(), jobs, report, counters.clone());
+        let mut sip = sip;
+        sip.register(control_poll.registry()).map_err(system("watching the SIP port"))?;
+        let control = Control::new(control::Parts {
+            poll: control_poll,
+            start,
+            sip,
+            endpoint,
+            switch,
+            ports,
+            checkpoints,
+            sink: config.on_event,
+            backlog_max: limits.backlog,
+            down: down_out,
+            to_media,
+            from_media,
+            to_writer,
+            from_writer,
+            questions,
+            answers,
+            abort: abort.clone(),
+            counters: counters.clone(),
+        });
+
+        let mut handle = Handle {
+            sender: CommandSender { down, waker: waker.clone() },
+            threads: Vec::new(),
+            abort,
+            counters,
+            leftovers,
+            sip_addr,
+        };
+        // The control thread last: it makes the others stop when it ends, also if a later spawn fails.
+        handle.spawn("recordings", move || writer.run())?;
+        handle.spawn("names", move || look_up_names(&questions_out, &answers_in, &waker))?;
+        handle.spawn("media-0", move || media.run())?;
+        handle.spawn("control", move || control.run())?;
+        tracing::info!(sip = %sip_addr, media_from = from, media_to = to, "telephony started");
+        Ok(handle)
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], StartError> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| StartError::Crypto { what: "randomness" })?;
+    Ok(bytes)
+}
+
+fn switch_config(config: &Config, advertise: &Advertise, since_epoch: Duration) -> Result<switch::Config, StartError> {
+    // Seconds count starts well enough: no node starts twice within one, and leg ids must differ between starts.
+    let start = u32::try_from(since_epoch.as_secs()).unwrap_or(u32::MAX);
+    let wall_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+    let seed = u64::from_le_bytes(random()?);
+    let mut out = switch::Config::new(config.node, start, seed, wall_ms);
+    out.max_legs = config.limits.legs;
+    out.max_peers = config.limits.webrtc_sessions;
+    if let Some(ip) = advertise.all().first() {
+        out.from_host = ip.to_string();
+    }
+    Ok(out)
+}
+
+fn sip_config(addr: SocketAddr) -> Result<sip::Config, StartError> {
+    let mut out = sip::Config::new(random()?);
+    out.tcp_port = addr.port();
+    Ok(out)
+}
+
+/// Asks the system's resolver, which may take seconds: hence a thread of its own.
+fn look_up_names(
+    questions: &crossbeam_channel::Receiver<Question>,
+    answers: &crossbeam_channel::Sender<Answer>,
+    waker: &Waker,
+) {
+    while let Ok(Question { key, host, port }) = questions.recv() {
+        let addresses = (host.as_str(), port).to_socket_addrs().map(|a| a.take(8).collect()).unwrap_or_default();
+        if answers.send((key, addresses)).is_err() {
+            return;
+        }
+        let _ = waker.wake();
+    }
+}
+
+impl Handle {
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+        let thread = std::thread::Builder::new()
+            .name(format!("tel-{name}"))
+            .spawn(run)
+            .map_err(|source| StartError::System { what: "a thread", source })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// For sending commands; clone it into whoever needs it.
+    pub fn sender(&self) -> CommandSender {
+        self.sender.clone()
+    }
+
+    /// The SIP address in use, with the real port.
+    pub fn sip_addr(&self) -> SocketAddr {
+        self.sip_addr
+    }
+
+    /// Spool files that were there at the start: recordings cut off by a crash, and complete ones never stored.
+    pub fn leftover_recordings(&self) -> &[Leftover] {
+        &self.leftovers
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// False once a thread has ended: telephony must then be started anew.
+    pub fn is_running(&self) -> bool {
+        !self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Ends every call (cause `system.shutdown`), waits for the peers' answers and for the recordings' last bytes, but
+    /// not longer than `within`, and joins the threads. `LegEvent::Ended` of each leg still reaches the sink, which
+    /// must therefore be drained meanwhile.
+    pub fn shutdown(mut self, within: Duration) {
+        if self.sender.send(Down::Shutdown(within)).is_err() {
+            self.abort.store(true, Ordering::Relaxed);
+        }
+        self.join();
+    }
+
+    fn join(&mut self) {
+        let _ = self.sender.waker.wake();
+        // The control thread, last in the list, stops the media and recording threads and hangs up on the resolver.
+        // The resolver may hang in the system's library for many seconds: it is not waited for.
+        while let Some(thread) = self.threads.pop() {
+            let is_resolver = thread.thread().name() == Some("tel-names");
+            if !is_resolver && thread.join().is_err() {
+                tracing::error!("a telephony thread had panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.abort.store(true, Ordering::Relaxed);
+        self.join();
+    }
+}

@@ -1,0 +1,86 @@
+//! Counters of the threads, read by the metrics endpoint. Plain atomics: no reader ever waits for a media thread.
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Shared by the threads; each counter has one writer or is added to only.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: AtomicU64,)*
+        }
+
+        /// A reading of all counters. They only grow, except those that say otherwise.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            pub(crate) fn read(&self) -> Stats {
+                Stats { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Legs the floor was told of, both directions.
+    legs_started,
+    legs_ended,
+    /// SIP datagrams and stream reads in and messages out.
+    sip_received,
+    sip_sent,
+    /// SIP messages that could not be sent (socket full or gone).
+    sip_send_failed,
+    tcp_accepted,
+    /// TCP connections turned away at the limit.
+    tcp_refused,
+    rtp_received,
+    rtp_sent,
+    /// Media packets the kernel did not take.
+    rtp_send_failed,
+    /// Datagrams on the WebRTC port from nobody we know.
+    webrtc_unknown,
+    webrtc_received,
+    webrtc_sent,
+    /// Living peer connections (goes up and down).
+    webrtc_sessions,
+    media_ticks,
+    /// Sum of how late the 20 ms ticks began, in microseconds.
+    media_tick_late_us,
+    /// The worst so far, in microseconds.
+    media_tick_late_us_max,
+    /// Ticks left out because the thread fell more than 200 ms behind.
+    media_ticks_skipped,
+    /// Events of the media threads that found their ring full and waited.
+    media_events_delayed,
+    /// Media commands refused because the media thread's ring was full.
+    media_commands_dropped,
+    /// Values waiting for the engine (goes up and down).
+    engine_backlog,
+    recording_bytes,
+    /// Recorded chunks lost because the disk was too slow: each is listed as a gap by the reader of the segments.
+    recording_chunks_dropped,
+    recording_errors,
+    checkpoint_errors,
+    /// Panics caught: each ended the call it happened in.
+    panics,
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set(counter: &AtomicU64, n: u64) {
+        counter.store(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn tick(&self, late: Duration) {
+        let us = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+        Self::add(&self.media_ticks, 1);
+        Self::add(&self.media_tick_late_us, us);
+        self.media_tick_late_us_max.fetch_max(us, Ordering::Relaxed);
+    }
+}

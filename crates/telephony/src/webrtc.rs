@@ -1,0 +1,464 @@
+//! WebRTC peers of one media thread: str0m sessions behind one multiplexed UDP port. Called by the media thread only.
+//!
+//! A browser offers one audio line; we are ICE-lite, answer G.711 (the first of PCMU and PCMA the browser lists) and
+//! telephone-event, and hand plain RTP up and down. What a session goes through:
+//!
+//! ```text
+//! accept → Connecting ─ ICE + DTLS done → Ready ─ DTLS closed, or nothing heard for 10 s → Closed
+//!              └─ 20 s pass, or DTLS fails → Failed
+//! ```
+//!
+//! Datagrams find their session by remote address. An address is learned only from a STUN binding request whose
+//! username names the session **and** whose message integrity proves knowledge of its password (RFC 8445 §7.3);
+//! everything else from strangers is counted and dropped.
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use str0m::crypto::{CryptoProvider, DtlsCert};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpPacket;
+use str0m::{Candidate, Event, Input, Output, Rtc};
+use switch::{PeerAudio, PeerEvent, PeerRef};
+
+use crate::config::StartError;
+use crate::net::{self, WEBRTC};
+use crate::stats::Counters;
+
+mod offer;
+mod rewrite;
+
+use rewrite::Rewrite;
+
+/// From the offer to ICE and DTLS done; a person answering a microphone prompt has answered before the offer.
+const CONNECT_WITHIN: Duration = Duration::from_secs(20);
+/// Browsers check consent every 2.5 to 6 s and send audio between; RFC 7675 lets consent live 30 s, an agent's desk
+/// wants to know sooner.
+const SILENT_FOR: Duration = Duration::from_secs(10);
+/// Remote addresses remembered for one session (interfaces of a laptop, NAT rebinding).
+const ADDRESSES_MAX: usize = 8;
+/// Outputs taken from one session at a time; str0m is done long before.
+const OUTPUTS_MAX: usize = 10_000;
+/// All sessions share the socket: 2,000 browsers × 50 packets/s × 200 octets × 0.1 s.
+const MUX_BUFFER: usize = 4 * 1024 * 1024;
+
+/// A socket of the mux port, and the candidate it stands for (they differ behind a NAT).
+pub(crate) struct MuxSocket {
+    pub(crate) socket: mio::net::UdpSocket,
+    candidate: SocketAddr,
+}
+
+/// Opens the mux port on each advertised address of this machine; addresses that are not ours (NAT) share the socket
+/// bound to `media_ip`.
+pub(crate) fn bind_mux(media_ip: IpAddr, advertise: &[IpAddr], port: u16) -> Result<Vec<MuxSocket>, StartError> {
+    let mut sockets: Vec<MuxSocket> = Vec::new();
+    for ip in advertise {
+        let candidate = SocketAddr::new(*ip, port);
+        match net::bind_udp(candidate, MUX_BUFFER) {
+            Ok(socket) => sockets.push(MuxSocket { socket, candidate }),
+            Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => {
+                let addr = SocketAddr::new(media_ip, port);
+                // Binding the wildcard next to specific addresses fails: then the NAT's packets arrive on those.
+                match net::bind_udp(addr, MUX_BUFFER) {
+                    Ok(socket) => sockets.push(MuxSocket { socket, candidate }),
+                    Err(e) if sockets.is_empty() => return Err(net::explain(WEBRTC, addr, e)),
+                    Err(_) => tracing::warn!(%candidate, "this advertised address has no socket of its own"),
+                }
+            }
+            Err(e) => return Err(net::explain(WEBRTC, candidate, e)),
+        }
+    }
+    Ok(sockets)
+}
+
+/// Called back while peers are driven.
+pub(crate) enum PeerOut {
+    Event(PeerEvent),
+    /// A decrypted RTP packet, header rebuilt without extensions.
+    Rtp { peer: PeerRef, packet: Vec<u8> },
+}
+
+struct Session {
+    peer: PeerRef,
+    rtc: Rtc,
+    ufrag: String,
+    audio: PeerAudio,
+    mid: Option<str0m::media::Mid>,
+    addresses: Vec<SocketAddr>,
+    ready: bool,
+    since: Instant,
+    heard: Instant,
+    deadline: Instant,
+    /// Over: reported once, then removed.
+    over: bool,
+    out: Rewrite,
+}
+
+pub(crate) struct Peers {
+    sockets: Vec<MuxSocket>,
+    sessions: HashMap<PeerRef, Session>,
+    by_addr: HashMap<SocketAddr, PeerRef>,
+    by_ufrag: HashMap<String, PeerRef>,
+    crypto: Arc<CryptoProvider>,
+    /// One certificate for the run: making one costs as much as a handshake, and it says nothing about the peer.
+    certificate: DtlsCert,
+    max: usize,
+    counters: Arc<Counters>,
+}
+
+impl Peers {
+    pub(crate) fn new(sockets: Vec<MuxSocket>, max: usize, counters: Arc<Counters>) -> Result<Self, StartError> {
+        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let certificate = crypto
+            .dtls_provider
+            .generate_certificate()
+            .ok_or(StartError::Crypto { what: "to make a certificate for WebRTC" })?;
+        Ok(Self {
+            sockets,
+            sessions: HashMap::new(),
+            by_addr: HashMap::new(),
+            by_ufrag: HashMap::new(),
+            crypto,
+            certificate,
+            max,
+            counters,
+        })
+    }
+
+    pub(crate) fn sockets(&mut self) -> &mut [MuxSocket] {
+        &mut self.sockets
+    }
+
+    /// Answers a browser's offer.
+    pub(crate) fn accept(&mut self, now: Instant, peer: PeerRef, offer_sdp: &str, out: &mut dyn FnMut(PeerOut)) {
+        let failed = |code: &str| PeerOut::Event(PeerEvent::Failed { peer, code: code.to_owned() });
+        if self.sessions.len() >= self.max {
+            return out(failed("limit.devices"));
+        }
+        let made = catch_unwind(AssertUnwindSafe(|| self.make(now, peer, offer_sdp)));
+        match made {
+            Ok(Ok((session, answer_sdp))) => {
+                self.remove(peer);
+                self.by_ufrag.insert(session.ufrag.clone(), peer);
+                self.sessions.insert(peer, session);
+                Counters::set(&self.counters.webrtc_sessions, self.sessions.len() as u64);
+                out(PeerOut::Event(PeerEvent::Accepted { peer, answer_sdp }));
+                self.drive(now, peer, out);
+            }
+            Ok(Err(code)) => out(failed(code)),
+            Err(_) => {
+                Counters::add(&self.counters.panics, 1);
+                out(failed("device.bad_sdp"));
+            }
+        }
+    }
+
+    fn make(&self, now: Instant, peer: PeerRef, offer_sdp: &str) -> Result<(Session, String), &'static str> {
+        let wanted = offer::read(offer_sdp)?;
+        let mut config = Rtc::builder()
+            .set_crypto_provider(self.crypto.clone())
+            .set_dtls_cert(self.certificate.clone())
+            .set_ice_lite(true)
+            .set_rtp_mode(true)
+            .clear_codecs()
+            // Only what binds packets to the line: no feedback traffic is wanted for audio on one path.
+            .clear_extension_map()
+            .set_extension(4, str0m::rtp::Extension::RtpMid);
+        wanted.configure(config.codec_config());
+        let mut rtc = config.build(now);
+        for socket in &self.sockets {
+            let candidate = Candidate::host(socket.candidate, "udp").map_err(|_| "system.error")?;
+            rtc.add_local_candidate(candidate);
+        }
+        let offer = str0m::change::SdpOffer::from_sdp_string(offer_sdp).map_err(|_| "device.bad_sdp")?;
+        let answer = rtc.sdp_api().accept_offer(offer).map_err(|e| {
+            tracing::debug!(device = %peer.device, error = %e, "a browser's offer was refused");
+            "device.bad_sdp"
+        })?;
+        let ufrag = rtc.direct_api().local_ice_credentials().ufrag.clone();
+        let session = Session {
+            peer,
+            rtc,
+            ufrag,
+            audio: wanted.audio(),
+            mid: None,
+            addresses: Vec::new(),
+            ready: false,
+            since: now,
+            heard: now,
+            deadline: now,
+            over: false,
+            out: Rewrite::default(),
+        };
+        Ok((session, answer.to_sdp_string()))
+    }
+
+    /// Ends a session at our wish: says goodbye and reports nothing.
+    pub(crate) fn close(&mut self, now: Instant, peer: PeerRef) {
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.over = true;
+            let _ = session.rtc.close();
+            let _ = session.rtc.handle_input(Input::Timeout(now));
+            self.drive(now, peer, &mut |_| {});
+        }
+        self.remove(peer);
+    }
+
+    pub(crate) fn contains(&self, peer: PeerRef) -> bool {
+        self.sessions.contains_key(&peer)
+    }
+
+    fn remove(&mut self, peer: PeerRef) {
+        if let Some(session) = self.sessions.remove(&peer) {
+            self.by_ufrag.remove(&session.ufrag);
+            for addr in &session.addresses {
+                if self.by_addr.get(addr) == Some(&peer) {
+                    self.by_addr.remove(addr);
+                }
+            }
+            Counters::set(&self.counters.webrtc_sessions, self.sessions.len() as u64);
+        }
+    }
+
+    /// A datagram that arrived on mux socket number `socket`.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        socket: usize,
+        source: SocketAddr,
+        bytes: &[u8],
+        out: &mut dyn FnMut(PeerOut),
+    ) {
+        Counters::add(&self.counters.webrtc_received, 1);
+        let Some(destination) = self.sockets.get(socket).map(|s| s.candidate) else { return };
+        let ufrag = binding_ufrag(bytes);
+        let is_check = ufrag.is_some();
+        let found = match ufrag {
+            Some(ufrag) => self.by_ufrag.get(ufrag).copied(),
+            None => self.by_addr.get(&source).copied(),
+        };
+        let Some(session) = found.and_then(|peer| self.sessions.get_mut(&peer)) else {
+            return Counters::add(&self.counters.webrtc_unknown, 1);
+        };
+        let peer = session.peer;
+        let Ok(receive) = Receive::new(Protocol::Udp, source, destination, bytes) else {
+            return Counters::add(&self.counters.webrtc_unknown, 1);
+        };
+        let input = Input::Receive(now, receive);
+        let by_addr = &mut self.by_addr;
+        let taken = catch_unwind(AssertUnwindSafe(|| {
+            if by_addr.get(&source) != Some(&peer) {
+                // Only a request with the right integrity gets here and past this: see the header.
+                if !session.rtc.accepts(&input) {
+                    return false;
+                }
+                if session.addresses.len() >= ADDRESSES_MAX {
+                    let oldest = session.addresses.remove(0);
+                    if by_addr.get(&oldest) == Some(&peer) {
+                        by_addr.remove(&oldest);
+                    }
+                }
+                session.addresses.push(source);
+                by_addr.insert(source, peer);
+            }
+            if is_check {
+                session.heard = now;
+            }
+            // An error may come from a datagram that only pretends to be the peer's: it must not end the session.
+            if let Err(error) = session.rtc.handle_input(input) {
+                tracing::debug!(device = %peer.device, %error, "a WebRTC datagram was refused");
+            }
+            true
+        }));
+        match taken {
+            Ok(true) => {
+                self.drive(now, peer, out);
+            }
+            Ok(false) => Counters::add(&self.counters.webrtc_unknown, 1),
+            Err(_) => self.fail(peer, out),
+        }
+    }
+
+    /// Sends one RTP packet (plain, as the media plane made it) to a peer. Dropped while it is not ready.
+    pub(crate) fn send(&mut self, now: Instant, peer: PeerRef, packet: &[u8], out: &mut dyn FnMut(PeerOut)) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        let (true, Some(mid), Ok(packet)) = (session.ready, session.mid, media::rtp::Packet::parse(packet)) else {
+            return;
+        };
+        let (sequence, timestamp) = session.out.next(now, &packet.header);
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(stream) = session.rtc.direct_api().stream_tx_by_mid(mid, None) {
+                let write = str0m::rtp::RtpWrite::new(
+                    packet.header.payload_type.into(),
+                    sequence.into(),
+                    timestamp,
+                    now,
+                    packet.payload,
+                );
+                stream.write_rtp(write.marker(packet.header.marker));
+            }
+            // Queued packets leave when time moves on.
+            session.rtc.handle_input(Input::Timeout(now))
+        }));
+        match written {
+            Ok(_) => self.drive(now, peer, out),
+            Err(_) => self.fail(peer, out),
+        }
+    }
+
+    /// Lets time pass: call at each tick.
+    pub(crate) fn tick(&mut self, now: Instant, out: &mut dyn FnMut(PeerOut)) {
+        let due: Vec<PeerRef> = self
+            .sessions
+            .values()
+            .filter(|s| {
+                now >= s.deadline
+                    || (!s.ready && now.duration_since(s.since) > CONNECT_WITHIN)
+                    || (s.ready && now.duration_since(s.heard) > SILENT_FOR)
+            })
+            .map(|s| s.peer)
+            .collect();
+        for peer in due {
+            let Some(session) = self.sessions.get_mut(&peer) else { continue };
+            let lost = if session.ready { now - session.heard > SILENT_FOR } else { now - session.since > CONNECT_WITHIN };
+            if lost {
+                self.end(peer, "device.ice_failed", out);
+                continue;
+            }
+            match catch_unwind(AssertUnwindSafe(|| session.rtc.handle_input(Input::Timeout(now)))) {
+                Ok(_) => self.drive(now, peer, out),
+                Err(_) => self.fail(peer, out),
+            }
+        }
+    }
+
+    /// Takes everything a session has to say until it asks to wait.
+    fn drive(&mut self, now: Instant, peer: PeerRef, out: &mut dyn FnMut(PeerOut)) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        let sockets = &self.sockets;
+        let counters = &self.counters;
+        let mut became_ready = false;
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            for _ in 0..OUTPUTS_MAX {
+                match session.rtc.poll_output() {
+                    Ok(Output::Timeout(at)) => {
+                        session.deadline = at;
+                        return !session.over && !session.rtc.is_alive();
+                    }
+                    Ok(Output::Transmit(t)) => {
+                        let from = sockets.iter().find(|s| s.candidate == t.source).or(sockets.first());
+                        match from.map(|s| s.socket.send_to(&t.contents, t.destination)) {
+                            Some(Ok(_)) => Counters::add(&counters.webrtc_sent, 1),
+                            _ => Counters::add(&counters.rtp_send_failed, 1),
+                        }
+                    }
+                    Ok(Output::Event(event)) => match event {
+                        Event::Connected if !session.ready => {
+                            session.ready = true;
+                            session.heard = now;
+                            became_ready = true;
+                        }
+                        Event::MediaAdded(added) => session.mid = Some(added.mid),
+                        Event::RtpPacket(packet) => {
+                            session.heard = now;
+                            if !session.over {
+                                out(PeerOut::Rtp { peer, packet: plain(&packet) });
+                            }
+                        }
+                        Event::Closed => return !session.over,
+                        _ => {}
+                    },
+                    Err(error) => {
+                        tracing::debug!(device = %peer.device, %error, "a WebRTC session failed");
+                        return !session.over;
+                    }
+                }
+            }
+            false
+        }));
+        match done {
+            Ok(ended) => {
+                if became_ready {
+                    let audio = session.audio;
+                    out(PeerOut::Event(PeerEvent::Ready { peer, audio }));
+                }
+                if ended {
+                    self.end(peer, "device.dtls_failed", out);
+                }
+            }
+            Err(_) => self.fail(peer, out),
+        }
+    }
+
+    fn end(&mut self, peer: PeerRef, code: &str, out: &mut dyn FnMut(PeerOut)) {
+        let ready = self.sessions.get(&peer).is_some_and(|s| s.ready);
+        self.remove(peer);
+        out(PeerOut::Event(if ready {
+            PeerEvent::Closed { peer }
+        } else {
+            PeerEvent::Failed { peer, code: code.to_owned() }
+        }));
+    }
+
+    /// A panic inside a session: it ends, the others go on.
+    fn fail(&mut self, peer: PeerRef, out: &mut dyn FnMut(PeerOut)) {
+        Counters::add(&self.counters.panics, 1);
+        tracing::error!(device = %peer.device, "a WebRTC session panicked and was ended");
+        self.end(peer, "system.error", out);
+    }
+}
+
+/// The packet as plain RTP for the media plane.
+fn plain(packet: &RtpPacket) -> Vec<u8> {
+    let header = media::rtp::Header {
+        marker: packet.header.marker,
+        payload_type: *packet.header.payload_type,
+        sequence: packet.header.sequence_number,
+        timestamp: packet.header.timestamp,
+        ssrc: *packet.header.ssrc,
+    };
+    media::rtp::Packet::new(header, &packet.payload).to_vec()
+}
+
+/// Our username fragment in a STUN binding request (RFC 8489 §5, §14.3); `None` for any other datagram.
+fn binding_ufrag(bytes: &[u8]) -> Option<&str> {
+    const BINDING_REQUEST: [u8; 2] = [0, 1];
+    const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+    const USERNAME: [u8; 2] = [0, 6];
+    let (header, mut rest) = bytes.split_first_chunk::<20>()?;
+    if header[0..2] != BINDING_REQUEST || header[4..8] != COOKIE {
+        return None;
+    }
+    while let Some((attribute, tail)) = rest.split_first_chunk::<4>() {
+        let length = usize::from(u16::from_be_bytes([attribute[2], attribute[3]]));
+        let value = tail.get(..length)?;
+        if attribute[0..2] == USERNAME {
+            return std::str::from_utf8(value).ok()?.split(':').next();
+        }
+        rest = tail.get(length.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_username_names_the_session_and_broken_stun_names_none() {
+        let mut stun = vec![0, 1, 0, 16, 0x21, 0x12, 0xa4, 0x42];
+        stun.extend([0; 12]);
+        stun.extend([0, 6, 0, 9]);
+        stun.extend(b"ours:them");
+        stun.extend([0; 3]);
+        assert_eq!(binding_ufrag(&stun), Some("ours"));
+        for cut in 0..stun.len() - 4 {
+            assert_eq!(binding_ufrag(&stun[..cut]), None, "cut at {cut}");
+        }
+        stun[1] = 0x11;
+        assert_eq!(binding_ufrag(&stun), None);
+    }
+}

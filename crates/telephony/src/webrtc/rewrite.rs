@@ -1,0 +1,78 @@
+//! One unbroken RTP stream for the browser out of the streams of successive calls. Called by [`super`].
+//!
+//! A peer connection outlives calls and keeps its own SSRC, while each media leg starts its own sequence and
+//! timestamps. SRTP needs sequence numbers that never jump back (RFC 3711 §3.3.1), the browser's jitter buffer needs
+//! timestamps that advance with time.
+use std::time::Instant;
+
+use media::rtp::Header;
+
+#[derive(Debug, Default)]
+pub(super) struct Rewrite {
+    last: Option<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    source: Header,
+    sequence: u64,
+    timestamp: u32,
+    /// The furthest source packet so far was sent at.
+    at: Instant,
+}
+
+/// More than this many packets forwards is another stream, not loss.
+const JUMP_MAX: i16 = 1_000;
+/// Within one stream timestamps advance less than 20 s between packets.
+const TIME_JUMP_MAX: u32 = 160_000;
+
+impl Rewrite {
+    /// Sequence (extended, from 1) and timestamp on the wire for a packet of the media plane.
+    pub(super) fn next(&mut self, now: Instant, header: &Header) -> (u64, u32) {
+        let Some(last) = &mut self.last else {
+            self.last = Some(Last { source: *header, sequence: 1, timestamp: header.timestamp, at: now });
+            return (1, header.timestamp);
+        };
+        let ahead = header.sequence.wrapping_sub(last.source.sequence) as i16;
+        let time_ahead = header.timestamp.wrapping_sub(last.source.timestamp);
+        let same = header.ssrc == last.source.ssrc && (1..JUMP_MAX).contains(&ahead) && time_ahead < TIME_JUMP_MAX;
+        let (sequence, timestamp) = if same {
+            (last.sequence + ahead.unsigned_abs() as u64, last.timestamp.wrapping_add(time_ahead))
+        } else {
+            // 8 units a millisecond passed; the gap between calls is real time for the browser.
+            let passed = u32::try_from(now.duration_since(last.at).as_millis() * 8).unwrap_or(u32::MAX);
+            (last.sequence + 1, last.timestamp.wrapping_add(passed.max(160)))
+        };
+        *last = Last { source: *header, sequence, timestamp, at: now };
+        (sequence, timestamp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn header(ssrc: u32, sequence: u16, timestamp: u32) -> Header {
+        Header { ssrc, sequence, timestamp, ..Header::default() }
+    }
+
+    #[test]
+    fn a_stream_keeps_its_gaps_and_wraps_without_going_back() {
+        let mut rewrite = Rewrite::default();
+        let now = Instant::now();
+        assert_eq!(rewrite.next(now, &header(1, 65_534, 100)), (1, 100));
+        assert_eq!(rewrite.next(now, &header(1, 65_535, 260)), (2, 260));
+        assert_eq!(rewrite.next(now, &header(1, 1, 580)), (4, 580));
+    }
+
+    #[test]
+    fn the_next_call_continues_where_the_last_one_ended() {
+        let mut rewrite = Rewrite::default();
+        let now = Instant::now();
+        rewrite.next(now, &header(1, 500, 80_000));
+        let later = now + Duration::from_secs(2);
+        assert_eq!(rewrite.next(later, &header(2, 9, 7)), (2, 96_000));
+        assert_eq!(rewrite.next(later, &header(2, 10, 167)), (3, 96_160));
+    }
+}
