@@ -5,32 +5,52 @@ use utoipa::ToSchema;
 
 use super::common::{Capacity, Lang, Localized, SkillLevel};
 
-/// A person's sign-in. The password is written, never read.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = LoginNew)]
-pub struct LoginFields {
+/// A person's sign-in, as far as this tenant sees it. The password is written, never read.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Login {
+    #[schema(value_type = String)]
+    pub id: LoginId,
+    pub email: String,
+    /// This tenant's membership of the login.
+    #[schema(value_type = String)]
+    pub user: UserId,
+    /// Without one the login can be used through one-time links only.
+    pub has_password: bool,
+    /// Barred after too many wrong passwords.
+    pub locked_until_at: Option<i64>,
+    pub created_at: i64,
+}
+
+/// Makes a login and its membership here, without grants. A person who already has a login elsewhere keeps their own
+/// password; the one given is ignored then.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct LoginNew {
     #[schema(max_length = 200, format = "email")]
     pub email: String,
-    /// At least 10 characters. Without one the login can be used through one-time links only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 200, write_only)]
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    #[serde(default)]
+    #[schema(min_length = 10, max_length = 200, format = "password")]
     pub password: Option<String>,
-    #[serde(default = "yes")]
-    pub active: bool,
-    /// This tenant's membership of the login.
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct LoginPatch {
+    /// Ends every session of the login.
     #[serde(default)]
-    #[schema(value_type = Option<String>, read_only)]
-    pub user: Option<UserId>,
+    #[schema(min_length = 10, max_length = 200, format = "password")]
+    pub password: Option<String>,
+    /// Lift the bar after too many wrong passwords.
     #[serde(default)]
-    #[schema(read_only)]
-    pub last_sign_in_at: Option<i64>,
+    pub unlock: bool,
 }
 
 /// A login's membership in this tenant.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct UserFields {
-    #[schema(value_type = String)]
-    pub login: LoginId,
+    /// Of the login; made if there is none. Cannot be changed afterwards.
+    #[schema(max_length = 200, format = "email")]
+    pub email: String,
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     #[serde(default = "zh")]
@@ -43,8 +63,8 @@ pub struct UserFields {
     #[serde(default = "yes")]
     pub active: bool,
     #[serde(default)]
-    #[schema(read_only)]
-    pub email: Option<String>,
+    #[schema(value_type = Option<String>, read_only)]
+    pub login: Option<LoginId>,
     /// The agent this user is, if one.
     #[serde(default)]
     #[schema(value_type = Option<String>, read_only)]
@@ -138,6 +158,10 @@ pub struct TenantFields {
     /// IANA name, such as `Asia/Shanghai`.
     pub time_zone: String,
     pub lang: Lang,
+    /// ISO 3166, for national numbers.
+    #[serde(default)]
+    #[schema(pattern = "^[A-Z]{2}$")]
+    pub region: Option<String>,
     /// Music where a queue names none.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -158,7 +182,10 @@ pub struct TenantView {
     pub name: String,
     pub time_zone: String,
     pub lang: Lang,
+    pub region: Option<String>,
     pub music: Option<String>,
+    /// Where phones register; realm of the devices' secrets.
+    pub sip_domain: String,
     pub entitlements: Entitlements,
     /// Number of the configuration revision in force.
     pub revision: u64,

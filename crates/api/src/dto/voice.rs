@@ -181,10 +181,14 @@ pub struct PromptFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(write_only)]
     pub audio: Option<PromptAudio>,
-    /// Licence or origin of the sound.
+    /// Who made it.
     #[serde(default)]
     #[schema(max_length = 300)]
     pub source: String,
+    /// Under which licence it may be used.
+    #[serde(default)]
+    #[schema(max_length = 300)]
+    pub licence: String,
     /// In which languages there is sound.
     #[serde(default)]
     #[schema(read_only)]

@@ -4,8 +4,8 @@ use utoipa::ToSchema;
 
 use crate::dto::interaction::{AuditEntry, ConfigRevision};
 use crate::dto::people::{
-    AgentFields, BreakReasonFields, DispositionFields, LoginFields, SkillFields, TeamFields, TenantFields, TenantView,
-    UserFields,
+    AgentFields, BreakReasonFields, DispositionFields, Login, LoginNew, LoginPatch, SkillFields, TeamFields,
+    TenantFields, TenantView, UserFields,
 };
 use crate::dto::routing::{CalendarFields, QueueFields};
 use crate::dto::voice::{DeviceCreated, DeviceFields, DevicesBulk, DevicesBulkResult, NumberFields, PromptFields};
@@ -39,7 +39,22 @@ fn crud<F: ToSchema>(path: &str, name: &str, one: &str, many: &str) -> Vec<Op> {
 
 pub fn operations() -> Vec<Op> {
     let mut all = Vec::new();
-    all.extend(crud::<LoginFields>("/logins", "Login", "login", "logins"));
+    all.extend([
+        Op::get("/logins", "list_logins", TAG, READ, u)
+            .summary("Sign-ins of this company's members")
+            .query("q", "string", "searches names and addresses")
+            .returns_page::<Login>(),
+        Op::post("/logins", "create_login", TAG, WRITE, u)
+            .summary("Make a sign-in and its membership")
+            .idempotent()
+            .body::<LoginNew>()
+            .returns::<Login>(StatusCode::CREATED),
+        Op::get("/logins/{id}", "get_login", TAG, READ, u).returns::<Login>(StatusCode::OK),
+        Op::patch("/logins/{id}", "patch_login", TAG, WRITE, u)
+            .summary("Set a password or lift a bar; not for a login that belongs to other companies too")
+            .body::<LoginPatch>()
+            .returns::<Login>(StatusCode::OK),
+    ]);
     all.extend(crud::<UserFields>("/users", "User", "user", "users"));
     all.extend(crud::<TeamFields>("/teams", "Team", "team", "teams"));
     all.extend(crud::<AgentFields>("/agents", "Agent", "agent", "agents"));
