@@ -97,13 +97,14 @@ mod tests {
 
     #[test]
     fn digital_milliwatt_is_one_kilohertz_at_zero_dbm0() {
-        for (samples, full_scale_dbm0) in
-            [(ALAW_MILLIWATT.map(alaw_to_linear), 3.14), (ULAW_MILLIWATT.map(ulaw_to_linear), 3.17)]
+        // Full scale lies 3.14 and 3.17 dB above 0 dBm0.
+        for (samples, full_scale_centibels) in
+            [(ALAW_MILLIWATT.map(alaw_to_linear), 314), (ULAW_MILLIWATT.map(ulaw_to_linear), 317)]
         {
             let wave: Vec<i16> = samples.iter().copied().cycle().take(800).collect();
             assert!(tone::is_tone(&wave, 1000.0));
             let dbfs = 20.0 * (tone::amplitude(&wave, 1000.0) * 32_768.0 / 32_256.0).log10();
-            assert!((dbfs + full_scale_dbm0).abs() < 0.2, "{dbfs} dB below full scale");
+            assert!((dbfs + f64::from(full_scale_centibels) / 100.0).abs() < 0.2, "{dbfs} dB below full scale");
         }
     }
 

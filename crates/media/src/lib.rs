@@ -42,7 +42,7 @@
 
 pub mod audio;
 pub mod bridge;
-mod codec;
+pub mod codec;
 pub mod dtmf;
 pub mod g711;
 pub mod jitter;

@@ -11,6 +11,8 @@ mod leg;
 mod player;
 mod source;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tick;
 pub mod types;
 
@@ -178,6 +180,7 @@ impl Plane {
         for at in 0..targets {
             let Some(target) = self.legs[slot].as_ref().and_then(|leg| leg.relay_to.get(at).copied()) else { return };
             let Some(listener) = self.legs.get_mut(target).and_then(Option::as_mut) else { continue };
+            debug_assert_eq!(listener.relay_from, Some(slot), "plans of speaker and listener agree");
             let Some(dst) = listener.destination() else { continue };
             let payload_type = match (samples, listener.dtmf_payload_type) {
                 (Some(_), _) => listener.codec.payload_type,
@@ -201,15 +204,13 @@ impl Plane {
             return;
         };
         let presses = leg.dtmf_in.packet(now, packet.header.timestamp, packet.header.marker, payload);
-        // A play on this leg wants the digits itself; muted legs send none.
-        let relayed = leg.player.is_none() && !leg.muted && leg.relay_to.iter().any(|&to| to != slot);
         for press in presses.into_iter().flatten() {
             self.pressed(now, slot, press);
-            if let (Press::Started(_), true, Some(leg)) = (press, relayed, self.legs[slot].as_mut()) {
-                leg.press_done = true;
-            }
         }
-        if relayed {
+        let Some(leg) = self.legs[slot].as_mut() else { return };
+        // What a play has used is not for the other side, up to its last repeated end packet.
+        if !leg.press_used && !leg.muted && leg.relay_to.iter().any(|&to| to != slot) {
+            leg.press_relayed = true;
             self.relay(now, slot, packet, None);
         }
     }
@@ -220,7 +221,8 @@ impl Plane {
         let key = leg.key;
         match press {
             Press::Started(digit) => {
-                leg.press_done = leg.player.is_some();
+                leg.press_used = leg.player.is_some();
+                leg.press_relayed = false;
                 let used = leg.player.as_mut().is_some_and(|player| player.digit(now, digit));
                 // Digits pressed during a conversation are for the other side, not for the next menu.
                 if !used && (leg.player.is_some() || !self.membership.contains_key(&key)) {
@@ -229,17 +231,30 @@ impl Plane {
                 self.end_play_if_over(now, slot);
             }
             Press::Ended(digit, duration) => {
-                let send_on = !leg.press_done && !leg.muted;
+                let relaying = leg.press_relayed || leg.relay_to.iter().any(|&to| to != slot);
+                let send_on = !leg.press_used && !relaying && !leg.muted;
                 self.event(Event::Digit { leg: key, digit, duration });
                 if send_on {
-                    self.send_on(slot, digit);
+                    self.send_on(slot, digit, false);
                 }
             }
         }
     }
 
-    /// A digit received from a leg that is heard through the mixer goes to its listeners as a new one.
-    fn send_on(&mut self, slot: usize, digit: char) {
+    /// A digit that arrived by signalling: no telephone-event packets of it are relayed, so all listeners get it anew.
+    fn signalled_digit(&mut self, now: Duration, slot: usize, digit: char) {
+        self.pressed(now, slot, Press::Started(digit));
+        let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else { return };
+        let (key, send_on) = (leg.key, !leg.press_used && !leg.muted);
+        self.event(Event::Digit { leg: key, digit, duration: Duration::from_millis(100) });
+        if send_on {
+            self.send_on(slot, digit, true);
+        }
+    }
+
+    /// Sends a digit received from this leg to those who hear it through the mixer (and, if `relayed`, by relay) as a
+    /// digit of our own.
+    fn send_on(&mut self, slot: usize, digit: char, relayed: bool) {
         let mut text = [0; 4];
         let digit = &*digit.encode_utf8(&mut text);
         let mut listeners = Vec::new();
@@ -247,7 +262,7 @@ impl Plane {
             if let Some(leg) = leg
                 && at != slot
                 && leg.player.is_none()
-                && leg.hears.contains(&slot)
+                && (leg.hears.contains(&slot) || (relayed && leg.relay_from == Some(slot)))
             {
                 leg.dtmf_out.push(digit);
                 listeners.push(leg.key);
@@ -288,7 +303,7 @@ impl Plane {
                     let units = arrived.wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
                     // Negative or absurd results come from clocks that jumped, or from a liar.
                     if units < 60 << 16 {
-                        leg.round_trip = Some(Duration::from_micros(u64::from(units) * 1_000_000 >> 16));
+                        leg.round_trip = Some(Duration::from_micros((u64::from(units) * 1_000_000) >> 16));
                     }
                 }
             }

@@ -4,6 +4,8 @@
 //! Taps copy the received payload into a lane per leg, at the place its RTP timestamp gives it on the plane's clock;
 //! nothing is decoded on the way. A lane trails the clock by 100 ms so that late packets find their place, and is cut
 //! every 100 ms: a crash loses at most 200 ms. Length = stop − start, whatever the packets did.
+//! When a stall is followed by a burst, the burst is laid after what was cut already, so no word is lost; the lane then
+//! runs ahead of the clock until pauses in the speech, left out one packet at a time, bring it back.
 
 pub mod export;
 pub mod segment;
@@ -19,6 +21,9 @@ const LAG: u64 = 800;
 const CHUNK: u64 = 800;
 /// A burst after a stall may lie this far in the future before it is pulled back to the clock, in samples.
 const LEAD_MAX: u64 = 3200;
+/// Beyond this lead, quiet packets are left out until the lane is back at the clock, in samples; and what quiet means.
+const LEAD_WANTED: i64 = 160;
+const QUIET: u16 = 260;
 /// Legs of one side: the agent and those who join or take over.
 pub(crate) const SIDE_LEGS_MAX: usize = 8;
 
@@ -234,13 +239,13 @@ impl Lane {
             }
             _ => arrival as i64 - length as i64,
         };
-        if by_timestamp != Some(position) {
-            // Before the very start only when the first packet was spoken before the recording began.
-            self.anchor = Some((header.ssrc, header.timestamp, position.max(0) as u64));
-        } else {
-            // Moving the anchor along keeps the difference of timestamps small for ever.
-            self.anchor = Some((header.ssrc, header.timestamp, position as u64));
+        let lead = position + length as i64 - arrival as i64;
+        if lead > LEAD_WANTED && is_quiet(codec, payload) {
+            self.anchor = Some((header.ssrc, header.timestamp, (position - length as i64).max(0) as u64));
+            return;
         }
+        // Moving the anchor along keeps the difference of timestamps small for ever.
+        self.anchor = Some((header.ssrc, header.timestamp, position.max(0) as u64));
         let skip = (earliest - position).clamp(0, length as i64) as usize;
         let at = (position.max(earliest) - earliest) as usize;
         let octets = &payload[skip..];
@@ -261,3 +266,12 @@ impl Lane {
         self.codec = codec;
     }
 }
+
+fn is_quiet(codec: Codec, payload: &[u8]) -> bool {
+    let mut samples = Vec::new();
+    codec.decode(payload, &mut samples);
+    samples.iter().all(|sample| sample.unsigned_abs() < QUIET)
+}
+
+#[cfg(test)]
+mod tests;

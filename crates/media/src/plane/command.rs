@@ -7,7 +7,7 @@ use super::player::Player;
 use super::types::*;
 use crate::bridge::{Bridge, Matrix};
 use crate::codec::FRAME;
-use crate::dtmf::Press;
+use crate::dtmf;
 use crate::recorder::Recorder;
 use std::time::Duration;
 
@@ -49,8 +49,9 @@ impl Plane {
             }
             Command::Digit { leg, digit } => {
                 let slot = *self.slots.get(&leg).ok_or(MediaError::UnknownLeg(leg))?;
-                self.pressed(now, slot, Press::Started(digit));
-                self.pressed(now, slot, Press::Ended(digit, Duration::from_millis(100)));
+                if let Some(digit) = dtmf::event_of_digit(digit).and_then(dtmf::digit_of_event) {
+                    self.signalled_digit(now, slot, digit);
+                }
                 Ok(())
             }
             Command::Record { recording, left, right } => {

@@ -36,8 +36,10 @@ pub(super) struct Leg {
     pub(super) stream: OutStream,
     pub(super) reception: Reception,
     pub(super) dtmf_in: dtmf::Receiver,
-    /// The press under way was used by a play, or went out as relayed packets: do not send it on when it ends.
-    pub(super) press_done: bool,
+    /// The newest press was for a play: nobody else gets it.
+    pub(super) press_used: bool,
+    /// Packets of the newest press were relayed: do not send it on once more when it ends.
+    pub(super) press_relayed: bool,
     /// Digits typed ahead of a collection.
     pub(super) typed: VecDeque<char>,
     pub(super) dtmf_out: dtmf::Sender,
@@ -86,7 +88,8 @@ impl Leg {
             stream: OutStream::new(add.seed),
             reception: Reception::default(),
             dtmf_in: dtmf::Receiver::default(),
-            press_done: false,
+            press_used: false,
+            press_relayed: false,
             typed: VecDeque::new(),
             dtmf_out: dtmf::Sender::default(),
             press_timestamp: 0,

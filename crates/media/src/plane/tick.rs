@@ -22,7 +22,7 @@ const PRESS_SAMPLES: u32 = 5 * FRAME as u32;
 
 /// A time in NTP's 32.32 format, as far as differences are concerned.
 pub(super) fn ntp(now: Duration) -> u64 {
-    now.as_secs() << 32 | (u64::from(now.subsec_nanos()) << 32) / 1_000_000_000
+    (now.as_secs() << 32) | ((u64::from(now.subsec_nanos()) << 32) / 1_000_000_000)
 }
 
 impl Plane {

@@ -186,7 +186,7 @@ pub enum Command {
         digits: String,
     },
     /// A digit the peer sent by signalling (SIP INFO, a page's keypad): treated and reported as if it had come as a
-    /// telephone event.
+    /// telephone event, and sent on to those who hear this leg. Anything but 0–9, `*`, `#`, A–D is left out.
     Digit {
         leg: LegKey,
         digit: char,

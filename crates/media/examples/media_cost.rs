@@ -1,0 +1,78 @@
+//! What media costs on this machine: CPU time per relayed packet and per mixed leg and tick, without sockets.
+//! Run with `cargo run --release -p media --example media_cost`.
+
+use media::{
+    AddLeg, BridgeKey, Codec, CodecParams, Command, Direction, LegKey, LockPolicy, MediaError, Plane, PlaneConfig,
+    RecordingKey, RtcpMode, Transport, bridge, rtp,
+};
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+const TICKS: u32 = 500;
+
+fn add(plane: &mut Plane, now: Duration, n: u64, codec: Codec) -> Result<(), MediaError> {
+    let transport = Transport::Rtp { remote: Some(addr()), lock: LockPolicy::Any, rtcp: RtcpMode::Off };
+    let codec = CodecParams { codec, payload_type: codec.static_payload_type() };
+    let direction = Direction::BOTH;
+    plane.handle(
+        now,
+        Command::AddLeg(AddLeg { leg: LegKey(n), transport, codec, dtmf_payload_type: None, direction, seed: n }),
+    )
+}
+
+fn addr() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], 4000))
+}
+
+/// `group` legs to a bridge; the last of each group speaks µ-law when `mixed`, so that nothing can be relayed.
+fn measure(name: &str, legs: u64, group: u64, mixed: bool, record: bool) -> Result<(), MediaError> {
+    let mut plane = Plane::new(PlaneConfig::default());
+    let mut now = Duration::from_secs(1);
+    let codec_of = |n: u64| if mixed && n.is_multiple_of(group) { Codec::Pcmu } else { Codec::Pcma };
+    for n in 1..=legs {
+        add(&mut plane, now, n, codec_of(n))?;
+    }
+    for first in (1..=legs).step_by(group as usize) {
+        let members: Vec<LegKey> = (first..first + group).map(LegKey).collect();
+        let matrix = bridge::conference(&members);
+        plane.handle(now, Command::SetBridge { bridge: BridgeKey(first), matrix })?;
+        if record {
+            let (left, right) = (members[0], members[1..].to_vec());
+            plane.handle(now, Command::Record { recording: RecordingKey(first), left, right })?;
+        }
+    }
+    let payload: Vec<u8> = (0..160u32).map(|n| (n * 37 % 251) as u8).collect();
+    let mut outputs = 0u64;
+    let started = Instant::now();
+    for tick in 0..TICKS {
+        for n in 1..=legs {
+            let header = rtp::Header {
+                payload_type: codec_of(n).static_payload_type(),
+                sequence: tick as u16,
+                timestamp: tick * 160,
+                ssrc: n as u32,
+                marker: false,
+            };
+            let bytes = rtp::Packet::new(header, &payload).to_vec();
+            plane.handle_packet(now, LegKey(n), addr(), &bytes);
+        }
+        now += Duration::from_millis(20);
+        plane.handle_timeout(now);
+        while let Some(output) = plane.poll() {
+            black_box(output);
+            outputs += 1;
+        }
+    }
+    let per_leg_tick = started.elapsed().as_nanos() / u128::from(TICKS) / u128::from(legs);
+    println!("{name:<44} {per_leg_tick:>6} ns per leg and 20 ms   ({outputs} outputs)");
+    Ok(())
+}
+
+fn main() -> Result<(), MediaError> {
+    measure("relay, 500 pairs", 1000, 2, false, false)?;
+    measure("relay and record, 500 pairs", 1000, 2, false, true)?;
+    measure("decode and mix, 500 pairs of two codecs", 1000, 2, true, false)?;
+    measure("decode, mix and record, 500 pairs", 1000, 2, true, true)?;
+    measure("conferences of five", 1000, 5, true, false)
+}
