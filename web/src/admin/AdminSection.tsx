@@ -1,0 +1,1 @@
+export function AdminSection() { return null; }

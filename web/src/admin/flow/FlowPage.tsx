@@ -1,0 +1,1 @@
+export function FlowPage() { return null; }

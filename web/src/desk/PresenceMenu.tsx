@@ -1,0 +1,57 @@
+// The agent's presence, its clock, and the choice of another.
+import { Menu } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useLocal } from '../i18n/localized';
+import { useShortcut } from '../shell/keyboard';
+import { useCommand, useDesk } from '../socket/session';
+import { Elapsed } from '../ui/Elapsed';
+import { Icon } from '../ui/icons';
+import { activity } from './words';
+
+export function PresenceMenu() {
+  const { t } = useTranslation('common');
+  const local = useLocal();
+  const desk = useDesk();
+  const command = useCommand();
+  const [open, setOpen] = useState(false);
+  useShortcut('presence', () => setOpen(true), desk !== null);
+  if (!desk) return <span className="bar-button bar-dim presence">{t('presence.unknown')}</span>;
+
+  const now = activity(desk);
+  const presence = desk.presence;
+  const reason = presence.state === 'break' ? desk.break_reasons.find((b) => b.id === presence.reason) : undefined;
+  const word = now.key === 'break' && reason ? local(reason.name) : t(`presence.${now.key}`);
+  const set = (p: typeof presence) => void command({ command: 'set_presence', presence: p });
+  return (
+    <Menu opened={open} onChange={setOpen}>
+      <Menu.Target>
+        <button type="button" className="bar-button presence" data-testid="presence" data-state={now.key} data-presence={presence.state} aria-label={t('presence.change', { state: word })}>
+          <span className="state" data-tone={now.tone} aria-hidden />
+          <span className="cut" title={word}>
+            {word}
+          </span>
+          <span className="bar-dim">
+            <Elapsed since={now.since} />
+          </span>
+          <Icon name="chevron" size={16} />
+        </button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item data-testid="presence-available" leftSection={<span className="state" data-tone="ready" />} onClick={() => set({ state: 'available' })}>
+          {t('presence.available')}
+        </Menu.Item>
+        <Menu.Label>{t('presence.break')}</Menu.Label>
+        {desk.break_reasons.map((b) => (
+          <Menu.Item key={b.id} leftSection={<span className="state" data-tone="away" />} onClick={() => set({ state: 'break', reason: b.id })}>
+            {local(b.name)}
+          </Menu.Item>
+        ))}
+        <Menu.Divider />
+        <Menu.Item leftSection={<span className="state" data-tone="away" />} onClick={() => set({ state: 'offline' })}>
+          {t('presence.offline')}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

@@ -1,0 +1,116 @@
+// The softphone: every button at its place at all times, so that the hand finds it; what cannot be done now is disabled.
+import { Popover, Tooltip } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useLocal } from '../i18n/localized';
+import { spelled, type ShortcutId, useShortcut, useShortcuts } from '../shell/keyboard';
+import { useCommand, useDesk, useDevice } from '../socket/session';
+import { Elapsed } from '../ui/Elapsed';
+import { Icon, type IconName } from '../ui/icons';
+import { DigitPad } from './DigitPad';
+import { useCaller } from './caller';
+import type { DeskWork } from './words';
+
+/** The call the strip acts on: the one talking or held, the newest first. */
+export function activeCall(work: readonly DeskWork[]): DeskWork | undefined {
+  return [...work].reverse().find((w) => w.medium === 'voice' && ['connecting', 'talking', 'held'].includes(w.state));
+}
+
+export function SoftphoneStrip() {
+  const { t } = useTranslation('common');
+  const desk = useDesk();
+  const device = useDevice();
+  const command = useCommand();
+  const caller = useCaller();
+  const local = useLocal();
+  const [pad, setPad] = useState(false);
+
+  const offer = desk?.offers[0];
+  const call = desk ? activeCall(desk.work) : undefined;
+  // A tab that does not lead shows everything and changes nothing.
+  const readOnly = device ? !device.view.leading && desk?.device?.kind === 'browser' : false;
+  const canAccept = !readOnly && offer !== undefined && !offer.device_rings;
+  const canTalk = !readOnly && call !== undefined && call.state !== 'connecting';
+  const held = call?.state === 'held';
+
+  const accept = () => offer && void command({ command: 'accept_offer', offer: offer.offer });
+  const decline = () => offer && void command({ command: 'decline_offer', offer: offer.offer });
+  const mute = () => call && void command({ command: 'mute', segment: call.segment, muted: !call.muted });
+  const hold = () => call && void command({ command: held ? 'resume' : 'hold', segment: call.segment });
+  const hangUp = () => call && void command({ command: 'hang_up', segment: call.segment });
+
+  useShortcut('accept', accept, canAccept);
+  useShortcut('decline', decline, canAccept);
+  useShortcut('mute', mute, canTalk);
+  useShortcut('hold', hold, canTalk);
+  useShortcut('hang_up', hangUp, !readOnly && call !== undefined);
+
+  const shown = call ?? offer;
+  return (
+    <section className="strip grow" aria-label={t('phone.label')}>
+      <Strip id="accept" icon="phone" name={t('phone.accept')} onClick={accept} disabled={!canAccept} good />
+      <Strip id="decline" icon="close" name={t('phone.decline')} onClick={decline} disabled={!canAccept} />
+      <span className="strip-call">
+        {shown ? (
+          <>
+            <span className="cut" title={caller(shown)}>
+              {caller(shown)}
+            </span>
+            <span className="bar-dim cut" title={shown.queue ? local(shown.queue.name) : undefined}>
+              {shown.queue ? local(shown.queue.name) : ''}
+            </span>
+            <span className="bar-dim">{call ? t(`segment.${call.state}`) : t('presence.offered')}</span>
+            <Elapsed since={call ? call.state_since_at : (offer?.since_at ?? 0)} />
+          </>
+        ) : (
+          <span className="bar-dim">{t('phone.idle')}</span>
+        )}
+      </span>
+      <Strip id="mute" icon={call?.muted ? 'micoff' : 'mic'} name={t(call?.muted ? 'phone.unmute' : 'phone.mute')} onClick={mute} disabled={!canTalk} pressed={call?.muted ?? false} />
+      <Strip id="hold" icon={held ? 'play' : 'pause'} name={t(held ? 'phone.resume' : 'phone.hold')} onClick={hold} disabled={!canTalk} pressed={held} />
+      <Popover opened={pad && canTalk} onChange={setPad} trapFocus position="bottom" shadow="md">
+        <Popover.Target>
+          <button type="button" className="bar-button" aria-label={t('phone.keypad')} aria-expanded={pad && canTalk} title={t('phone.keypad')} disabled={!canTalk} onClick={() => setPad(!pad)}>
+            <Icon name="keypad" />
+          </button>
+        </Popover.Target>
+        <Popover.Dropdown>
+          <DigitPad onDigit={(d) => call && void command({ command: 'send_digits', segment: call.segment, digits: d })} />
+        </Popover.Dropdown>
+      </Popover>
+      <Strip id="hang_up" icon="hangup" name={t('phone.hang_up')} onClick={hangUp} disabled={readOnly || !call} danger />
+    </section>
+  );
+}
+
+interface StripProps {
+  id: ShortcutId;
+  icon: IconName;
+  name: string;
+  onClick: () => void;
+  disabled: boolean;
+  pressed?: boolean;
+  good?: boolean;
+  danger?: boolean;
+}
+
+function Strip({ id, icon, name, onClick, disabled, pressed, good, danger }: StripProps) {
+  const keys = useShortcuts();
+  return (
+    <Tooltip label={`${name} · ${spelled(keys[id])}`}>
+      <button
+        type="button"
+        className="bar-button"
+        data-testid={`phone-${id}`}
+        aria-label={name}
+        aria-pressed={pressed}
+        data-good={good && !disabled ? '' : undefined}
+        data-danger={danger && !disabled ? '' : undefined}
+        disabled={disabled}
+        onClick={onClick}
+      >
+        <Icon name={icon} />
+      </button>
+    </Tooltip>
+  );
+}

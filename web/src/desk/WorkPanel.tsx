@@ -1,0 +1,73 @@
+// One piece of work: who, where from, how long; notes and outcome at any time, the wrap-up with its countdown; what happened.
+import { Button } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import { useLocal } from '../i18n/localized';
+import { useCommand } from '../socket/session';
+import { useNow } from '../ui/clock';
+import { Remaining } from '../ui/Elapsed';
+import { clock } from '../ui/format';
+import { useCaller } from './caller';
+import { Outcome } from './Outcome';
+import { WorkTimeline } from './WorkTimeline';
+import { type DeskWork, stateTone, talkMs } from './words';
+
+export function WorkPanel({ work }: { work: DeskWork }) {
+  const { t } = useTranslation('common');
+  const local = useLocal();
+  const caller = useCaller();
+  const command = useCommand();
+  const now = useNow();
+  const wrapping = work.state === 'wrap_up';
+  return (
+    <>
+      <header className="work-head">
+        <h1 className="cut" title={caller(work)}>
+          {caller(work)}
+        </h1>
+        <span className="state" data-tone={stateTone(work.state)} data-testid="work-state" data-state={work.state}>
+          {t(`segment.${work.state}`)}
+        </span>
+        {work.muted ? <span className="tag">{t('phone.muted')}</span> : null}
+        {work.peer_held ? <span className="tag">{t('phone.peer_held')}</span> : null}
+        {work.recording ? <span className="tag">{t('phone.recorded')}</span> : null}
+        <span className="grow" />
+        <span className="dim">
+          {t('desk.talk')} <span className="num">{clock(talkMs(work, now))}</span>
+        </span>
+        {work.hold_ms > 0 || work.state === 'held' ? (
+          <span className="dim">
+            {t('desk.hold')}{' '}
+            <span className="num">{clock(work.hold_ms + (work.state === 'held' ? Math.max(0, now - work.state_since_at) : 0))}</span>
+          </span>
+        ) : null}
+      </header>
+      <p className="dim">
+        {[work.queue ? local(work.queue.name) : null, work.number ? `${local(work.number.name)} ${work.number.number}` : null, t(`language.${work.lang}`)]
+          .filter(Boolean)
+          .join(' · ')}
+      </p>
+
+      <section className={`card ${wrapping ? 'wrapup' : ''}`} aria-label={t(wrapping ? 'wrap.title' : 'wrap.notes_title')} data-testid={wrapping ? 'wrap-up' : 'notes'}>
+        <div className="card-head">
+          <strong className="grow">{t(wrapping ? 'wrap.title' : 'wrap.notes_title')}</strong>
+          {wrapping && work.wrap_up_until_at ? (
+            <>
+              <span>{t('wrap.left')}</span>
+              <Remaining until={work.wrap_up_until_at} />
+              <Button
+                size="compact-xs"
+                variant="default"
+                onClick={() => void command({ command: 'extend_wrap_up', segment: work.segment, by_ms: 60_000 })}
+              >
+                {t('wrap.extend')}
+              </Button>
+            </>
+          ) : null}
+        </div>
+        <Outcome work={work} />
+      </section>
+
+      <WorkTimeline id={work.interaction} version={`${work.state}${work.state_since_at}`} />
+    </>
+  );
+}

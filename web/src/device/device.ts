@@ -1,0 +1,280 @@
+// The browser as a device: leads or not, has a microphone or not, and keeps one peer connection to the server standing
+// from sign-in on (that is the pre-flight; between calls the track is silent). Calls are edits on the server: answering,
+// holding and reloading need nothing here but this connection.
+//
+//   waiting for the lead → asking for the microphone → connecting → ready ⇄ lost (a new generation each time)
+//
+// Tests and support read `window.__cordboard` (see `expose`): they judge the received sound on `stream`.
+import { followLead, type Leader } from './leader';
+import { type Microphone, type MicrophoneState, openMicrophone } from './microphone';
+import { Peer } from './peer';
+
+export type LinkState = 'idle' | 'connecting' | 'ready' | 'lost' | 'refused';
+
+export interface DeviceView {
+  leading: boolean;
+  microphone: MicrophoneState;
+  link: LinkState;
+  /** Why `refused`, or what the server says. */
+  code: string | null;
+  /** The browser wants a gesture before it plays sound. */
+  soundBlocked: boolean;
+}
+
+/** What the device says to the server; the socket carries it. */
+export type DeviceMessage =
+  | { type: 'lead'; take: boolean }
+  | { type: 'preflight'; microphone: 'ok' | 'denied' | 'missing' | 'listen_only' }
+  | { type: 'device_offer'; generation: number; sdp: string };
+
+const RETRY_MS = [500, 1000, 2000, 5000, 10_000];
+// After a resumed socket the server says within a round trip whether it still has the connection.
+const CONFIRM_MS = 1500;
+const ANSWER_MS = 8000;
+
+export class BrowserDevice {
+  private state: DeviceView = { leading: false, microphone: 'asking', link: 'idle', code: null, soundBlocked: false };
+  private readonly listeners = new Set<() => void>();
+  private readonly audio: HTMLAudioElement;
+  private readonly leader: Leader;
+  private microphone: Microphone | undefined;
+  private peer: Peer | undefined;
+  private remote: MediaStream | undefined;
+  private online = false;
+  private speaking = false;
+  private tries = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private generation = 0;
+  private stopped = false;
+
+  constructor(
+    private readonly send: (message: DeviceMessage) => void,
+    lockName: string,
+  ) {
+    this.audio = document.createElement('audio');
+    this.audio.autoplay = true;
+    this.audio.dataset.cordboard = 'remote';
+    document.body.append(this.audio);
+    this.expose();
+    this.leader = followLead(lockName, (leading, taken) => void this.leadChanged(leading, taken));
+    navigator.mediaDevices?.addEventListener?.('devicechange', this.devicesChanged);
+  }
+
+  view = (): DeviceView => this.state;
+  subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** The socket said hello (or came back). */
+  socketOpened(): void {
+    this.online = true;
+    if (!this.state.leading) return;
+    this.send({ type: 'lead', take: false });
+    this.tellPreflight();
+    if (this.peer?.pc.connectionState === 'connected') {
+      this.set({ link: 'connecting' });
+      this.later(CONFIRM_MS, () => this.connect());
+    } else {
+      this.connect();
+    }
+  }
+
+  socketClosed(): void {
+    this.online = false;
+    clearTimeout(this.timer);
+  }
+
+  answered(generation: number, sdp: string): void {
+    const peer = this.peer;
+    if (peer?.generation !== generation) return;
+    peer.answer(sdp).catch(() => this.fail('device.bad_answer'));
+  }
+
+  refused(generation: number, code: string): void {
+    if (this.peer?.generation !== generation) return;
+    this.set({ link: 'refused', code });
+    this.retry();
+  }
+
+  /** The server's view of this device. */
+  serverSays(state: 'connecting' | 'ready' | 'lost' | 'not_leading', code: string | null): void {
+    switch (state) {
+      case 'ready':
+        clearTimeout(this.timer);
+        this.tries = 0;
+        this.set({ link: 'ready', code: null });
+        break;
+      case 'lost':
+        if (this.state.leading) this.fail(code ?? 'device.lost');
+        break;
+      case 'not_leading':
+        if (this.state.leading) this.leader.release();
+        break;
+      case 'connecting':
+        break;
+    }
+  }
+
+  /** Sound leaves only while somebody is there to hear it. */
+  setSpeaking(speaking: boolean): void {
+    this.speaking = speaking;
+    if (this.microphone) this.microphone.track.enabled = speaking;
+  }
+
+  leadHere(): void {
+    this.leader.take();
+  }
+
+  async useListenOnly(): Promise<void> {
+    if (!this.microphone) return;
+    this.microphone = { ...this.microphone, state: 'listen_only' };
+    this.set({ microphone: 'listen_only' });
+    this.tellPreflight();
+  }
+
+  /** Asks again, after the person gave permission or plugged a headset in. */
+  async askMicrophone(): Promise<void> {
+    const former = this.microphone?.track;
+    this.set({ microphone: 'asking' });
+    const mic = await openMicrophone();
+    this.adopt(mic);
+    await this.peer?.useTrack(mic.track);
+    if (former && former !== mic.track) former.stop();
+    this.tellPreflight();
+  }
+
+  async unlockSound(): Promise<void> {
+    try {
+      await this.audio.play();
+      this.set({ soundBlocked: false });
+    } catch {
+      this.set({ soundBlocked: true });
+    }
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    navigator.mediaDevices?.removeEventListener?.('devicechange', this.devicesChanged);
+    this.leader.release();
+    this.microphone?.track.stop();
+    this.audio.remove();
+  }
+
+  private readonly devicesChanged = () => {
+    const m = this.state.microphone;
+    const ended = this.microphone?.track.readyState === 'ended';
+    if (this.state.leading && (m === 'missing' || m === 'listen_only' || ended)) void this.askMicrophone();
+  };
+
+  private async leadChanged(leading: boolean, taken: boolean): Promise<void> {
+    // The lock can be granted before the constructor returns.
+    await Promise.resolve();
+    if (this.stopped && leading) return;
+    this.set({ leading, link: leading ? this.state.link : 'idle' });
+    if (!leading) {
+      clearTimeout(this.timer);
+      this.peer?.close();
+      this.peer = undefined;
+      this.microphone?.track.stop();
+      this.microphone = undefined;
+      return;
+    }
+    if (this.online) this.send({ type: 'lead', take: taken });
+    if (!this.microphone) this.adopt(await openMicrophone());
+    this.tellPreflight();
+    this.connect();
+  }
+
+  private adopt(mic: Microphone): void {
+    // Nothing to repair: no microphone here, so listen, and say so. A refused one is the person's choice to change.
+    const state = mic.state === 'missing' || mic.state === 'insecure' ? 'listen_only' : mic.state;
+    this.microphone = { state, track: mic.track };
+    mic.track.enabled = this.speaking;
+    mic.track.addEventListener('ended', this.devicesChanged);
+    this.set({ microphone: state, code: mic.state === 'insecure' ? 'microphone.insecure' : this.state.code });
+  }
+
+  private tellPreflight(): void {
+    const m = this.microphone?.state;
+    if (this.online && (m === 'ok' || m === 'denied' || m === 'listen_only')) this.send({ type: 'preflight', microphone: m });
+  }
+
+  private connect(): void {
+    if (this.stopped || !this.online || !this.state.leading || !this.microphone) return;
+    clearTimeout(this.timer);
+    this.peer?.close();
+    // Grows across reloads and machines too.
+    this.generation = Math.max(this.generation + 1, Date.now());
+    const peer = new Peer(this.generation, this.microphone.track, {
+      connected: () => {
+        if (this.peer === peer && this.state.link !== 'ready') this.set({ link: 'ready', code: null });
+      },
+      failed: () => {
+        if (this.peer === peer) this.fail('device.ice_failed');
+      },
+      stream: (s) => this.play(s),
+    });
+    this.peer = peer;
+    this.set({ link: 'connecting' });
+    peer.offer().then(
+      (sdp) => {
+        if (this.peer !== peer) return;
+        this.send({ type: 'device_offer', generation: peer.generation, sdp });
+        this.later(ANSWER_MS, () => {
+          if (this.peer === peer && peer.pc.connectionState !== 'connected') this.fail('device.ice_failed');
+        });
+      },
+      () => this.fail('device.no_webrtc'),
+    );
+  }
+
+  private fail(code: string): void {
+    this.set({ link: 'lost', code });
+    this.retry();
+  }
+
+  private retry(): void {
+    const wait = RETRY_MS[Math.min(this.tries++, RETRY_MS.length - 1)] ?? 10_000;
+    this.later(wait, () => this.connect());
+  }
+
+  private later(ms: number, what: () => void): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(what, ms);
+  }
+
+  private play(stream: MediaStream): void {
+    this.remote = stream;
+    this.audio.srcObject = stream;
+    void this.unlockSound();
+  }
+
+  private set(change: Partial<DeviceView>): void {
+    this.state = { ...this.state, ...change };
+    for (const l of this.listeners) l();
+  }
+
+  /** A read-only window for end-to-end tests and support: `{ pc, stream, audio, device }`. */
+  private expose(): void {
+    const self = this;
+    Object.defineProperty(window, '__cordboard', {
+      configurable: true,
+      value: Object.freeze({
+        get pc() {
+          return self.peer?.pc;
+        },
+        get stream() {
+          return self.remote;
+        },
+        get audio() {
+          return self.audio;
+        },
+        get device() {
+          return self.state;
+        },
+      }),
+    });
+  }
+}

@@ -1,0 +1,1 @@
+export function InteractionPage() { return null; }

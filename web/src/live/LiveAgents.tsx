@@ -1,0 +1,1 @@
+export function LiveAgents() { return null; }

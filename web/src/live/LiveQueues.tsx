@@ -1,0 +1,1 @@
+export function LiveQueues() { return null; }

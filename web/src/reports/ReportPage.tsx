@@ -1,0 +1,2 @@
+export function QueueReportPage() { return null; }
+export function AgentReportPage() { return null; }

@@ -1,0 +1,41 @@
+// Navigation by grants: what the person may not do is not shown.
+import { Link, type LinkProps } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import { useMay, useMe } from '../api/session';
+import { Icon, type IconName } from '../ui/icons';
+
+export interface NavItem {
+  key: string;
+  icon: IconName;
+  link: Pick<LinkProps, 'to' | 'params'>;
+}
+
+/** Shared with the palette. */
+export function useNavItems(): NavItem[] {
+  const me = useMe();
+  const may = useMay();
+  const items: (NavItem & { show: boolean })[] = [
+    { key: 'desk', icon: 'desk', link: { to: '/desk/{-$interactionId}' }, show: me.agent != null },
+    { key: 'welcome', icon: 'bell', link: { to: '/welcome' }, show: true },
+    { key: 'queues', icon: 'live', link: { to: '/live/queues' }, show: may('watch_live') },
+    { key: 'agents', icon: 'team', link: { to: '/live/agents' }, show: may('watch_live') },
+    { key: 'interactions', icon: 'list', link: { to: '/interactions' }, show: may('read_interactions') },
+    { key: 'reports', icon: 'report', link: { to: '/reports/queues' }, show: may('read_reports') },
+    { key: 'admin', icon: 'gear', link: { to: '/admin/$section', params: { section: 'users' } }, show: may('read_config') },
+  ];
+  return items.filter((i) => i.show);
+}
+
+export function Nav() {
+  const { t } = useTranslation('common');
+  return (
+    <nav className="nav" aria-label={t('nav.label')}>
+      {useNavItems().map((i) => (
+        <Link key={i.key} {...i.link} activeOptions={{ exact: false }}>
+          <Icon name={i.icon} />
+          <span>{t(`nav.${i.key}`)}</span>
+        </Link>
+      ))}
+    </nav>
+  );
+}
