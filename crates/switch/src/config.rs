@@ -1,4 +1,5 @@
 //! What the switch is told once, at start: identity of the node, time anchor, bounds and waiting times.
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// See the fields; [`Config::new`] fills in the defaults.
@@ -16,6 +17,8 @@ pub struct Config {
     pub realm: String,
     /// Value of the From host on outgoing calls, usually the advertised address or the SIP domain.
     pub from_host: String,
+    /// Our SIP socket, as `sip::Hop::local` of calls we place to URIs.
+    pub sip_local: SocketAddr,
     /// An offered leg nobody decides about is refused with 503 after this.
     pub offer_timeout: Duration,
     /// RTP silence of an answered, not held leg after which the peer is asked whether it lives.
@@ -30,12 +33,6 @@ pub struct Config {
     pub max_legs: usize,
     /// Most browser devices connected at once.
     pub max_peers: usize,
-    /// Most contact bindings of one device; the oldest gives way.
-    pub max_bindings: usize,
-    /// Longest registration granted.
-    pub max_expires: Duration,
-    /// Shortest registration granted (423 below).
-    pub min_expires: Duration,
 }
 
 impl Config {
@@ -47,6 +44,7 @@ impl Config {
             wall_ms_at_start,
             realm: "cordboard".to_owned(),
             from_host: "cordboard.invalid".to_owned(),
+            sip_local: SocketAddr::from(([127, 0, 0, 1], 5060)),
             offer_timeout: Duration::from_secs(10),
             silence: Duration::from_secs(30),
             media_lost: Duration::from_secs(600),
@@ -55,9 +53,6 @@ impl Config {
             // A node is sized for some thousand calls; this only stops a flood from eating memory.
             max_legs: 20_000,
             max_peers: 10_000,
-            max_bindings: 5,
-            max_expires: Duration::from_secs(3600),
-            min_expires: Duration::from_secs(30),
         }
     }
 }

@@ -9,6 +9,9 @@ use domain::directory::Directory;
 use domain::id::{DeviceId, LegId, RecordingId, TenantId};
 use domain::leg::{Gap, LegCommand, LegEvent};
 use media::{LegKey, RecordingKey};
+use sip::registrar::BindingRecord;
+
+use crate::checkpoint::Checkpoint;
 
 /// A name look-up the switch waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,8 +25,6 @@ pub struct PeerRef {
 }
 
 /// Something happened.
-///
-/// A further variant, `Sip`, will carry the events of that crate as they are.
 ///
 /// Media legs, plays, bridges and recordings are named by keys the switch mints; none is used twice in one run.
 #[derive(Debug, Clone)]
@@ -39,10 +40,12 @@ pub enum Input {
     /// Answer to [`Output::OpenMedia`]: the address to write into SDP as ours (advertised address, RTP port). For
     /// [`Transport::Peer`] the address means nothing.
     MediaOpened { media: LegKey, local: SocketAddr },
-    /// Answer to [`Output::OpenMedia`]: no port left, or the peer is gone.
+    /// Answer to [`Output::OpenMedia`]: no port left, or the peer is gone. Later on: the carrier broke, which ends the leg.
     MediaFailed { media: LegKey },
     /// Answer to [`Output::CloseMedia`]: the counters at removal, `None` if the plane did not know the leg (any more).
     MediaClosed { media: LegKey, stats: Option<media::LegStats> },
+    /// From the SIP endpoint.
+    Sip(sip::Event),
     /// From a media plane.
     Media(media::Event),
     /// The first frame of a recording stands in its spool file.
@@ -58,14 +61,17 @@ pub enum Input {
 }
 
 /// To be carried out, in order.
-///
-/// A further variant, `Sip`, will carry the commands of that crate as they are.
 #[derive(Debug, Clone)]
 pub enum Output {
     /// To the floor.
     Leg(LegEvent),
     /// To the device hub.
     Report(DeviceReport),
+    /// To the SIP endpoint.
+    Sip(sip::Command),
+    /// At the first directory: registrations that outlived a restart, for `Endpoint::import_bindings` (with `away` zero:
+    /// what they have left is counted from now).
+    RestoreBindings { records: Vec<BindingRecord> },
     /// To the WebRTC peers.
     Peer(PeerCommand),
     /// Get a carrier for a media leg: a UDP port pair, or the (single) audio line of a peer connection. Answer with
@@ -85,7 +91,7 @@ pub enum Output {
     /// here, so telephony may answer with an empty list until it can resolve.
     Resolve { key: ResolveKey, host: String, port: u16 },
     /// Keep this (or forget it) in the node-local crash file, under the leg's id.
-    Checkpoint { leg: LegId, value: Option<Checkpoint> },
+    Checkpoint { leg: LegId, value: Option<Box<Checkpoint>> },
 }
 
 /// What carries a media leg's packets.
@@ -134,25 +140,4 @@ pub struct PeerAudio {
     pub codec: media::CodecParams,
     /// telephone-event at 8000 Hz, if agreed.
     pub dtmf_payload_type: Option<u8>,
-}
-
-/// Enough of a confirmed SIP dialog to send a BYE after a crash. Versioned: a reader refuses a `v` it does not know.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Checkpoint {
-    pub v: u32,
-    pub call_id: String,
-    pub local_tag: String,
-    pub remote_tag: String,
-    /// From and To of our next request, as URIs.
-    pub local_uri: String,
-    pub remote_uri: String,
-    /// Request-URI of our next request.
-    pub remote_target: String,
-    /// Route headers, first hop first.
-    pub route_set: Vec<String>,
-    /// CSeq of our last request.
-    pub local_cseq: u32,
-    pub transport: String,
-    /// Where the dialog's packets go.
-    pub destination: SocketAddr,
 }

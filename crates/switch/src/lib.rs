@@ -24,10 +24,25 @@
 //! Invariants: (S1) each leg is reported `Ended` exactly once, and nothing is reported about it afterwards; (S2) a
 //! leg that ended leaves no entry in any table; (S3) every table has a bound in [`Config`]; (S4) a command about a leg
 //! that is unknown or ending does nothing.
+mod browser;
+mod checkpoint;
 mod config;
+mod dialog;
+mod ending;
+mod inbound;
 mod io;
+mod leg;
+mod negotiate;
+mod outbound;
+mod policy;
+mod recording;
+mod registrations;
+mod sound;
+mod switch;
+mod timers;
 
+pub use checkpoint::Checkpoint;
 pub use config::Config;
-pub use io::{
-    Checkpoint, Input, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, ResolveKey, Transport,
-};
+pub use inbound::Policy;
+pub use io::{Input, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, ResolveKey, Transport};
+pub use switch::Switch;

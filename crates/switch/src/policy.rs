@@ -75,12 +75,9 @@ pub(crate) fn admit(directory: &Directory, source: IpAddr, host: &str, user: &st
     if let Some(trunk) = directory.trunks.iter().find(|t| t.addresses.iter().any(|a| a.to_canonical() == source)) {
         let via = Via::Trunk { trunk: trunk.trunk };
         return match number(directory, trunk.tenant, user) {
-            Some(entry) => Verdict::Accept {
-                tenant: trunk.tenant,
-                number: entry.number,
-                via,
-                region: trunk.region.clone(),
-            },
+            Some(entry) => {
+                Verdict::Accept { tenant: trunk.tenant, number: entry.number, via, region: trunk.region.clone() }
+            }
             None => Verdict::NotFound,
         };
     }
@@ -102,14 +99,6 @@ pub(crate) fn account<'a>(directory: &'a Directory, user: &str, realm: &str) -> 
 /// Whose number a guest may dial: any of its own tenant's.
 pub(crate) fn owns_number(directory: &Directory, tenant: TenantId, number: NumberId) -> bool {
     directory.numbers.iter().any(|((owner, _), entry)| *owner == tenant && entry.number == number)
-}
-
-/// The device behind an AOR, for forced unregistration when its account goes away.
-pub(crate) fn device_is_sip(directory: &Directory, device: DeviceId) -> bool {
-    directory
-        .devices
-        .get(&device)
-        .is_some_and(|d| matches!(d.kind, domain::directory::DeviceEntryKind::Sip { .. }))
 }
 
 #[cfg(test)]
@@ -169,14 +158,9 @@ mod tests {
 
     #[test]
     fn an_account_reaches_its_own_tenant_whatever_host_it_names() {
-        let account = SipAccount {
-            tenant: OTHERS,
-            device: DeviceId(5),
-            ha1_md5: String::new(),
-            ha1_sha256: String::new(),
-        };
-        let verdict =
-            admit(&directory(), NOBODY.parse().unwrap(), "ours.example", "3000", Caller::Account(&account));
+        let account =
+            SipAccount { tenant: OTHERS, device: DeviceId(5), ha1_md5: String::new(), ha1_sha256: String::new() };
+        let verdict = admit(&directory(), NOBODY.parse().unwrap(), "ours.example", "3000", Caller::Account(&account));
         assert_eq!(number_of(verdict), Some(13000));
     }
 

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::id::{DeviceId, LegId};
+use domain::id::LegId;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
@@ -18,8 +18,6 @@ pub(crate) enum Timer {
     Probe(LegId),
     /// RTP has been silent for too long.
     MediaLost(LegId),
-    /// The next expiry among a device's bindings.
-    Binding(DeviceId),
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +32,10 @@ impl Timers {
         self.cancel(timer);
         self.at.insert(timer, at);
         self.due.insert((at, timer));
+    }
+
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.at.contains_key(&timer)
     }
 
     pub(crate) fn cancel(&mut self, timer: Timer) {

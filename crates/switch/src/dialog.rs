@@ -1,0 +1,173 @@
+//! Life of an established leg as SIP tells it: coming up, hold and other session changes, digits by INFO, is-anybody-there,
+//! the end. Also where every event of the SIP endpoint is handed on.
+use domain::id::LegId;
+use domain::leg::{EndCause, EndedBy, LegEvent};
+use sip::{CallId, Event};
+
+use crate::leg::{Leg, Party, Phase};
+use crate::negotiate::{Remote, read_offer};
+use crate::switch::Switch;
+use crate::timers::Timer;
+
+impl Switch {
+    pub(crate) fn on_sip(&mut self, event: Event) {
+        match event {
+            Event::IncomingCall(incoming) => self.on_incoming_call(&incoming),
+            Event::Progress { call, status, .. } => self.on_progress(call, status),
+            Event::Answered { call, message, sdp } => self.on_answered(call, &message, sdp.as_deref()),
+            Event::Established { call, sdp } => self.on_established(call, sdp.as_deref()),
+            Event::Reinvite { call, sdp } => self.on_reinvite(call, sdp.as_deref()),
+            Event::ReinviteAcked { call, sdp } => self.on_session(call, sdp.as_deref()),
+            // The switch sends no re-INVITEs yet.
+            Event::ReinviteDone { .. } => {}
+            Event::Info { call, content_type, body } => self.on_info(call, &content_type, &body),
+            Event::OptionsResult { call, status } => self.on_options_result(call, status),
+            Event::PingResult { .. } => {}
+            Event::Ended { call, cause } => self.on_call_ended(call, &cause),
+            Event::Registration { aor, change } => self.on_registration(&aor, change),
+            // Counting and banning by address is telephony's.
+            Event::Refused { .. } => {}
+        }
+    }
+
+    /// The leg is answered: timers of the calling phase end. Its sound starts with [`Switch::start_media`].
+    pub(crate) fn leg_is_up(&mut self, leg: LegId) {
+        let now = self.now;
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        state.phase = Phase::Up;
+        state.answered_at = Some(now);
+        self.timers.cancel(Timer::Ring(leg));
+        self.timers.cancel(Timer::Outside(leg));
+    }
+
+    fn on_established(&mut self, call: CallId, sdp: Option<&[u8]>) {
+        let Some(leg) = self.living_by_call(call) else { return };
+        let Some(state) = self.legs.get(&leg) else { return };
+        // Our offer stood in the 200; the ACK brings the answer.
+        if state.is_up() && state.media_key().is_none() {
+            match self.conclude(leg, sdp) {
+                Some(remote) => self.start_media(leg, &remote),
+                None => self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer),
+            }
+        }
+    }
+
+    /// The peer's answer to our last offer.
+    pub(crate) fn conclude(&self, leg: LegId, sdp: Option<&[u8]>) -> Option<Remote> {
+        let state = self.legs.get(&leg)?;
+        let local = state.media.as_ref()?.local?;
+        state.session()?.conclude(local, sdp?).ok()
+    }
+
+    /// The peer wants to change the session, or wants our offer.
+    fn on_reinvite(&mut self, call: CallId, sdp: Option<&[u8]>) {
+        let leg = self.living_by_call(call);
+        let state = leg.and_then(|leg| self.legs.get_mut(&leg)).filter(|l| l.is_up());
+        let local = state.as_ref().and_then(|l| l.media.as_ref()).and_then(|m| m.local);
+        let (Some(leg), Some(local)) = (leg, local) else {
+            return self.sip(sip::Command::RejectReinvite { call, status: 500 });
+        };
+        let Some(session) = self.legs.get_mut(&leg).and_then(Leg::session_mut) else { return };
+        let answer = match sdp {
+            Some(sdp) => read_offer(sdp).and_then(|offer| session.answer(local, &offer)).map(|(a, r)| (a, Some(r))),
+            // RFC 6337 §5.2.5: an offer on request is the whole of what we can, sending and receiving.
+            None => Ok((session.offer(local), None)),
+        };
+        // The session goes on as it was (RFC 3261 §14.2).
+        let Ok((answer, remote)) = answer else {
+            return self.sip(sip::Command::RejectReinvite { call, status: 488 });
+        };
+        self.sip(sip::Command::AnswerReinvite { call, sdp: answer });
+        if let Some(remote) = remote {
+            self.apply_session(leg, &remote);
+        }
+    }
+
+    fn on_session(&mut self, call: CallId, sdp: Option<&[u8]>) {
+        let Some(leg) = self.living_by_call(call) else { return };
+        if let Some(remote) = self.conclude(leg, sdp) {
+            self.apply_session(leg, &remote);
+        }
+    }
+
+    fn apply_session(&mut self, leg: LegId, remote: &Remote) {
+        self.update_media(leg, remote);
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        if state.peer_held != remote.held {
+            state.peer_held = remote.held;
+            self.tell(LegEvent::PeerHeld { leg, held: remote.held });
+            self.review_silence(leg);
+        }
+    }
+
+    fn on_info(&mut self, call: CallId, content_type: &str, body: &[u8]) {
+        let Some(leg) = self.living_by_call(call) else { return };
+        if let Some((digit, _)) = sip::info_digit(content_type, body) {
+            self.digit_by_signalling(leg, digit);
+        }
+    }
+
+    fn on_call_ended(&mut self, call: CallId, cause: &sip::EndCause) {
+        let Some(leg) = self.living_by_call(call) else { return };
+        let Some(state) = self.legs.get(&leg) else { return };
+        let answered = state.answered_at.is_some();
+        match &state.party {
+            Party::Outgoing(sip) if sip.won != Some(call) => self.attempt_failed(leg, call, cause),
+            _ => {
+                let (cause, by) = match cause {
+                    sip::EndCause::Remote { .. } => (EndCause::Hangup, EndedBy::Peer),
+                    sip::EndCause::Cancelled { .. } => (EndCause::Cancelled, EndedBy::Peer),
+                    sip::EndCause::TimedOut if !answered => (EndCause::NoAnswer, EndedBy::System),
+                    sip::EndCause::TimedOut | sip::EndCause::Unreachable | sip::EndCause::Gone => {
+                        (EndCause::SignallingLost, EndedBy::System)
+                    }
+                    sip::EndCause::Rejected { .. } => (EndCause::Rejected, EndedBy::Peer),
+                    sip::EndCause::Refused => (EndCause::Limit, EndedBy::System),
+                    sip::EndCause::Local => (EndCause::Hangup, EndedBy::Us),
+                };
+                self.let_go(leg, cause, by);
+            }
+        }
+    }
+
+    /// The plane hears nothing, or hears again, or hold began or ended: what follows for the leg.
+    ///
+    /// Browsers are left out: a listener without a microphone never sends, and a vanished one is reported by its peer
+    /// connection.
+    pub(crate) fn review_silence(&mut self, leg: LegId) {
+        let now = self.now;
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        if matches!(state.party, Party::Browser(_)) || !state.is_up() {
+            return;
+        }
+        let silent = state.rtp_silent && !state.peer_held;
+        if silent == state.silence_told {
+            return;
+        }
+        state.silence_told = silent;
+        if silent {
+            self.timers.set(Timer::Probe(leg), now + self.config.silence);
+            self.timers.set(Timer::MediaLost(leg), now + self.config.media_lost);
+        } else {
+            self.timers.cancel(Timer::Probe(leg));
+            self.timers.cancel(Timer::MediaLost(leg));
+        }
+        self.tell(LegEvent::MediaSilent { leg, silent });
+    }
+
+    /// RTP has been silent for long: ask whether anybody is there, and go on asking while it lasts.
+    pub(crate) fn probe(&mut self, leg: LegId) {
+        let Some(call) = self.legs.get(&leg).filter(|l| l.is_up()).and_then(Leg::call) else { return };
+        self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
+        self.sip(sip::Command::Options { call });
+    }
+
+    fn on_options_result(&mut self, call: CallId, status: u16) {
+        let Some(leg) = self.living_by_call(call) else { return };
+        // 408: nothing came; 481: the call is unknown there (RFC 3261 §12.2.1.2). Any other answer proves life, even
+        // "501 not implemented".
+        if matches!(status, 408 | 481) && self.legs.get(&leg).is_some_and(|l| l.rtp_silent) {
+            self.end(leg, EndCause::SignallingLost, EndedBy::System);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Calls that come to us by INVITE: who is let in, the offer to the floor, and the floor's decision.
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use domain::address::Address;
+use domain::directory::Directory;
+use domain::id::LegId;
+use domain::leg::{EndCause, EndedBy, LegEvent, RejectReason};
+use sip::msg::Message;
+use sip::{Admission, Hop, IncomingCall};
+
+use crate::io::Transport;
+use crate::leg::{Incoming, Leg, Party, Phase};
+use crate::negotiate::{Session, read_offer};
+use crate::policy::{self, Caller, Verdict};
+use crate::switch::Switch;
+use crate::timers::Timer;
+
+/// The directory as the SIP endpoint asks it. See [`Switch::policy`].
+#[derive(Debug, Clone)]
+pub struct Policy {
+    directory: Arc<Directory>,
+    realm: String,
+    draining: bool,
+}
+
+impl Policy {
+    pub(crate) fn new(directory: Arc<Directory>, realm: String, draining: bool) -> Self {
+        Self { directory, realm, draining }
+    }
+
+    fn realm_of(&self, host: &str) -> String {
+        policy::realm_of(&self.directory, host, &self.realm)
+    }
+}
+
+/// The key of an account: `user@realm`. Realms hold no `@`.
+fn user_key(user: &str, realm: &str) -> sip::registrar::UserKey {
+    format!("{user}@{realm}").into()
+}
+
+/// The (user, realm) of a key.
+pub(crate) fn split_key(key: &str) -> Option<(&str, &str)> {
+    key.rsplit_once('@')
+}
+
+impl sip::Directory for Policy {
+    fn admit(&self, hop: &Hop, invite: &Message) -> Admission {
+        if self.draining {
+            return Admission::Reject { status: 503 };
+        }
+        let uri = invite.uri().unwrap_or(&invite.to.uri);
+        let Some(user) = uri.user_decoded() else { return Admission::Reject { status: 404 } };
+        match policy::admit(&self.directory, hop.remote.ip(), &uri.host, &user, Caller::Unknown) {
+            Verdict::Accept { .. } => Admission::Accept { identity: None },
+            Verdict::Challenge => Admission::Challenge { realm: self.realm_of(&uri.host) },
+            Verdict::NotFound => Admission::Reject { status: 404 },
+        }
+    }
+
+    fn realm(&self, domain: &str) -> Option<String> {
+        Some(self.realm_of(domain))
+    }
+
+    fn account(&self, realm: &str, username: &str) -> Option<sip::Account> {
+        let account = policy::account(&self.directory, username, realm)?;
+        let ha1 = sip::digest::Ha1 { md5: unhex(&account.ha1_md5), sha256: unhex(&account.ha1_sha256) };
+        Some(sip::Account { user: user_key(username, realm), ha1 })
+    }
+
+    fn may_register(&self, user: &sip::registrar::UserKey, aor: &str) -> bool {
+        // Phones register under the domain or under our bare address: the user part says who it is, and the realm was
+        // proved by the digest.
+        let Some((name, realm)) = split_key(user) else { return false };
+        let Some((aor_user, aor_host)) = aor.rsplit_once('@') else { return false };
+        aor_user == name && self.realm_of(aor_host) == realm
+    }
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let text = text.as_bytes();
+    if text.len() != 2 * N {
+        return None;
+    }
+    let mut out = [0; N];
+    for (byte, pair) in out.iter_mut().zip(text.chunks_exact(2)) {
+        let digit = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
+        *byte = (digit(pair[0])? << 4) | digit(pair[1])?;
+    }
+    Some(out)
+}
+
+impl Switch {
+    pub(crate) fn on_incoming_call(&mut self, incoming: &IncomingCall) {
+        let call = incoming.call;
+        if self.draining || !self.has_room() {
+            return self.refuse(call, 503);
+        }
+        let uri = incoming.uri();
+        let account = incoming
+            .identity
+            .as_deref()
+            .and_then(split_key)
+            .and_then(|(user, realm)| policy::account(&self.directory, user, realm));
+        let caller = account.map_or(Caller::Unknown, Caller::Account);
+        let source: IpAddr = incoming.hop.remote.ip();
+        let user = uri.user_decoded().unwrap_or_default();
+        let (tenant, number, via, region) = match policy::admit(&self.directory, source, &uri.host, &user, caller) {
+            Verdict::Accept { tenant, number, via, region } => (tenant, number, via, region),
+            // The endpoint has challenged already where that helps; the directory may have changed since.
+            Verdict::Challenge => return self.refuse(call, 403),
+            Verdict::NotFound => return self.refuse(call, 404),
+        };
+        let offer = match incoming.sdp().map(read_offer) {
+            None => None,
+            Some(Ok(offer)) => Some(offer),
+            Some(Err(why)) => {
+                tracing::debug!(%why, "INVITE refused: unusable session description");
+                return self.refuse(call, 488);
+            }
+        };
+        let from = incoming.from();
+        let from_user = from.uri.user_decoded().unwrap_or_default();
+        let address = Address::from_sip(&from_user, &from.uri.host, region.as_deref());
+        let name = from.display.clone().filter(|_| address != Address::Withheld).map(|n| n.chars().take(128).collect());
+
+        let leg = self.mint_leg();
+        let session = Session::new(self.draw());
+        let party =
+            Party::Incoming(Incoming { call, offer, dialog: incoming.dialog.clone(), hop: incoming.hop, session });
+        self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Offered));
+        self.by_call.insert(call, leg);
+        self.timers.set(Timer::Offer(leg), self.now + self.config.offer_timeout);
+        self.tell(LegEvent::Offered { leg, tenant, number, from: address, name, via });
+    }
+
+    fn refuse(&mut self, call: sip::CallId, status: u16) {
+        let headers = if status == 503 { vec![("Retry-After".to_owned(), "5".to_owned())] } else { Vec::new() };
+        self.sip(sip::Command::Reject { call, status, headers });
+    }
+
+    pub(crate) fn offer_timed_out(&mut self, leg: LegId) {
+        let Some(state) = self.legs.get(&leg).filter(|l| matches!(l.phase, Phase::Offered)) else { return };
+        if let Party::Incoming(sip) = &state.party {
+            let call = sip.call;
+            self.refuse(call, 503);
+        }
+        self.let_go(leg, EndCause::SystemError, EndedBy::System);
+    }
+
+    pub(crate) fn ring(&mut self, leg: LegId) {
+        let Some(state) = self.legs.get_mut(&leg).filter(|l| matches!(l.phase, Phase::Offered)) else { return };
+        state.phase = Phase::Ringing;
+        self.timers.cancel(Timer::Offer(leg));
+        match &state.party {
+            Party::Incoming(sip) => {
+                let call = sip.call;
+                self.sip(sip::Command::Progress { call, status: 180, sdp: None });
+            }
+            Party::Browser(browser) => {
+                use domain::device::{DeviceReport, GuestCallState};
+                let device = browser.device;
+                self.report(DeviceReport::GuestCall { device, state: GuestCallState::Ringing });
+            }
+            Party::Outgoing(_) => {}
+        }
+    }
+
+    /// Opens media first; [`Switch::send_answer`] or `browser_up` goes on from there.
+    pub(crate) fn answer(&mut self, leg: LegId) {
+        let Some(state) = self.legs.get(&leg) else { return };
+        if !matches!(state.phase, Phase::Offered | Phase::Ringing) {
+            return;
+        }
+        self.timers.cancel(Timer::Offer(leg));
+        match &state.party {
+            Party::Incoming(_) => self.open_media(leg, Transport::Udp),
+            Party::Browser(browser) => {
+                let device = browser.device;
+                self.open_browser_media(leg, device);
+            }
+            Party::Outgoing(_) => {}
+        }
+    }
+
+    /// Media is open: 200 with our session, and the media leg begins.
+    pub(crate) fn send_answer(&mut self, leg: LegId) {
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        let Some(local) = state.media.as_ref().and_then(|m| m.local) else { return };
+        let Party::Incoming(sip) = &mut state.party else { return };
+        let (call, offer) = (sip.call, sip.offer.take());
+        let (sdp, remote) = match offer.map(|offer| sip.session.answer(local, &offer)) {
+            Some(Ok((sdp, remote))) => (sdp, Some(remote)),
+            Some(Err(_)) => return self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer),
+            None => (sip.session.offer(local), None),
+        };
+        self.sip(sip::Command::Answer { call, sdp, headers: Vec::new() });
+        self.leg_is_up(leg);
+        if let Some(remote) = remote {
+            self.start_media(leg, &remote);
+        }
+        self.checkpoint(leg);
+        // Without an offer the codec is known when the ACK brings the peer's answer.
+    }
+
+    pub(crate) fn reject(&mut self, leg: LegId, why: RejectReason) {
+        let undecided = |l: &&Leg| matches!(l.phase, Phase::Offered | Phase::Ringing);
+        if self.legs.get(&leg).filter(undecided).is_none() {
+            return;
+        }
+        let cause = match why {
+            RejectReason::Busy => EndCause::Busy,
+            RejectReason::NotFound => EndCause::NotFound,
+            RejectReason::Overload => EndCause::Limit,
+            RejectReason::Forbidden => EndCause::Rejected,
+            RejectReason::Unavailable => EndCause::Unreachable,
+        };
+        self.end(leg, cause, EndedBy::Us);
+    }
+}

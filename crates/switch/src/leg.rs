@@ -1,0 +1,180 @@
+//! What the switch remembers of a leg. The state machine's picture is in the crate's header; its steps are spread over
+//! `inbound`, `outbound`, `dialog`, `browser`, `sound` and `ending`, which alone change these values.
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use domain::id::{BridgeId, DeviceId, LegId, PlayId, TenantId};
+use domain::leg::{CallerId, EndCause, EndedBy, LegCommand};
+use media::{CodecParams, LegKey, PlayKey};
+use sip::CallId;
+use sip::dialog::Dialog;
+use sip::sdp::SessionDescription;
+
+use crate::io::ResolveKey;
+use crate::negotiate::Session;
+
+/// Commands that may wait for a leg to come up; more than any flow sends ahead.
+pub(crate) const DEFERRED_MAX: usize = 16;
+
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    pub(crate) tenant: TenantId,
+    pub(crate) party: Party,
+    pub(crate) phase: Phase,
+    pub(crate) media: Option<MediaLeg>,
+    pub(crate) answered_at: Option<Duration>,
+    /// The peer put us on hold.
+    pub(crate) peer_held: bool,
+    /// The plane last said that no RTP comes.
+    pub(crate) rtp_silent: bool,
+    /// `MediaSilent { silent: true }` was reported.
+    pub(crate) silence_told: bool,
+    pub(crate) play: Option<(PlayId, PlayKey)>,
+    pub(crate) bridge: Option<BridgeId>,
+    /// Media commands that came before the leg was up, in order.
+    pub(crate) deferred: Vec<LegCommand>,
+}
+
+impl Leg {
+    pub(crate) fn new(id: LegId, tenant: TenantId, party: Party, phase: Phase) -> Self {
+        Self {
+            id,
+            tenant,
+            party,
+            phase,
+            media: None,
+            answered_at: None,
+            peer_held: false,
+            rtp_silent: false,
+            silence_told: false,
+            play: None,
+            bridge: None,
+            deferred: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up)
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Ending { .. })
+    }
+
+    /// The media leg, once it exists in a plane.
+    pub(crate) fn media_key(&self) -> Option<LegKey> {
+        self.media.as_ref().filter(|m| m.added).map(|m| m.key)
+    }
+
+    /// The one SIP call of an established or incoming leg.
+    pub(crate) fn call(&self) -> Option<CallId> {
+        match &self.party {
+            Party::Incoming(sip) => Some(sip.call),
+            Party::Outgoing(sip) => sip.won,
+            Party::Browser(_) => None,
+        }
+    }
+
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match &self.party {
+            Party::Incoming(sip) => Some(&sip.session),
+            Party::Outgoing(sip) => Some(&sip.session),
+            Party::Browser(_) => None,
+        }
+    }
+
+    pub(crate) fn session_mut(&mut self) -> Option<&mut Session> {
+        match &mut self.party {
+            Party::Incoming(sip) => Some(&mut sip.session),
+            Party::Outgoing(sip) => Some(&mut sip.session),
+            Party::Browser(_) => None,
+        }
+    }
+}
+
+/// Who is at the other end.
+#[derive(Debug)]
+pub(crate) enum Party {
+    Incoming(Incoming),
+    Outgoing(Outgoing),
+    Browser(Browser),
+}
+
+/// A call that came by INVITE.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) call: CallId,
+    /// What the INVITE offered; `None` when the caller wants our offer.
+    pub(crate) offer: Option<SessionDescription>,
+    /// For a BYE after a crash.
+    pub(crate) dialog: Box<Dialog>,
+    pub(crate) hop: sip::Hop,
+    pub(crate) session: Session,
+}
+
+/// A call we placed by INVITE, to one or several contacts at once.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) from: CallerId,
+    /// Contacts to call, until media is open.
+    pub(crate) targets: Vec<Target>,
+    /// Calls still unanswered, and where they went.
+    pub(crate) calls: Vec<(CallId, sip::Hop)>,
+    /// The call that was answered.
+    pub(crate) won: Option<CallId>,
+    /// For a BYE after a crash.
+    pub(crate) dialog: Option<(Box<Dialog>, sip::Hop)>,
+    pub(crate) rang: bool,
+    /// The best reason why calls failed so far.
+    pub(crate) failure: Option<(EndCause, EndedBy)>,
+    pub(crate) session: Session,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) hop: sip::Hop,
+    pub(crate) uri: sip::msg::Uri,
+}
+
+/// A browser device.
+#[derive(Debug)]
+pub(crate) struct Browser {
+    pub(crate) device: DeviceId,
+    /// The browser placed the call (a guest on the customer page, or an agent dialling).
+    pub(crate) dialled: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Incoming; the floor has decided nothing.
+    Offered,
+    /// Incoming; the floor said `Ring`.
+    Ringing,
+    /// Outgoing; a name is being looked up. The URI waits.
+    Resolving {
+        key: ResolveKey,
+        uri: sip::msg::Uri,
+    },
+    /// Waiting for a media carrier, in order to answer or to call.
+    Opening,
+    /// Outgoing; INVITEs are out.
+    Calling,
+    Up,
+    /// Everything is let go but the counters, which media still owes us.
+    Ending {
+        cause: EndCause,
+        by: EndedBy,
+        talked: Duration,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct MediaLeg {
+    pub(crate) key: LegKey,
+    /// Our address in SDP, once the carrier is open.
+    pub(crate) local: Option<SocketAddr>,
+    /// Added to its plane.
+    pub(crate) added: bool,
+    pub(crate) codec: Option<CodecParams>,
+}

@@ -1,0 +1,291 @@
+//! Calls we place: where a device or URI is, INVITEs to all contacts at once, the first answer wins.
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use domain::directory::DeviceEntryKind;
+use domain::id::{DeviceId, LegId, TenantId};
+use domain::leg::{CallerId, Dial, EndCause, EndedBy, LegEvent, LegStats};
+use sip::dialog::Dialog;
+use sip::msg::{Message, Name, NameAddr, Uri};
+use sip::{CallId, Hop};
+
+use crate::io::{Output, ResolveKey, Transport};
+use crate::leg::{Leg, Outgoing, Party, Phase, Target};
+use crate::negotiate::Session;
+use crate::switch::Switch;
+use crate::timers::Timer;
+
+/// Contacts of one device called at once.
+const FORK_MAX: usize = 5;
+
+impl Switch {
+    pub(crate) fn originate(&mut self, leg: LegId, tenant: TenantId, to: Dial, from: CallerId, ring: Duration) {
+        if self.legs.contains_key(&leg) {
+            return;
+        }
+        let refused = if self.draining {
+            Some(EndCause::SystemShutdown)
+        } else if !self.has_room() {
+            Some(EndCause::Limit)
+        } else {
+            None
+        };
+        if let Some(cause) = refused {
+            return self.stillborn(leg, cause);
+        }
+        match to {
+            Dial::Uri { uri } => self.originate_uri(leg, tenant, &uri, from, ring),
+            Dial::Device { device } => match self.device_of(tenant, device).map(|d| d.kind.clone()) {
+                Some(DeviceEntryKind::Browser) => self.originate_browser(leg, tenant, device),
+                Some(DeviceEntryKind::Sip { .. }) => self.originate_registered(leg, tenant, device, from, ring),
+                Some(DeviceEntryKind::Uri { uri }) => self.originate_uri(leg, tenant, &uri, from, ring),
+                None => self.stillborn(leg, EndCause::Unreachable),
+            },
+        }
+    }
+
+    /// A leg that could not even begin.
+    pub(crate) fn stillborn(&mut self, leg: LegId, cause: EndCause) {
+        self.tell(LegEvent::Ended { leg, cause, by: EndedBy::System, stats: LegStats::default() });
+    }
+
+    fn originate_registered(&mut self, leg: LegId, tenant: TenantId, device: DeviceId, from: CallerId, ring: Duration) {
+        let now = self.now;
+        let mut bindings: Vec<_> =
+            self.registered.get(&device).into_iter().flatten().filter(|b| b.expires_at > now).collect();
+        // The most recently refreshed first, in case there are too many.
+        bindings.sort_by_key(|b| std::cmp::Reverse(b.expires_at));
+        let targets: Vec<Target> =
+            bindings.iter().take(FORK_MAX).map(|b| Target { hop: b.hop, uri: b.contact.clone() }).collect();
+        if targets.is_empty() {
+            return self.stillborn(leg, EndCause::Unreachable);
+        }
+        self.begin_outgoing(leg, tenant, from, ring, targets);
+        self.open_media(leg, Transport::Udp);
+    }
+
+    fn originate_uri(&mut self, leg: LegId, tenant: TenantId, uri: &str, from: CallerId, ring: Duration) {
+        let Some(uri) = Uri::parse(uri).ok().filter(|u| u.is_sip() && !u.host.is_empty()) else {
+            return self.stillborn(leg, EndCause::Unreachable);
+        };
+        let port = uri.port.unwrap_or(5060);
+        let literal = if uri.host == "localhost" { Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { uri.host_ip() };
+        match literal {
+            Some(ip) => {
+                let target = self.target(uri, SocketAddr::new(ip, port));
+                self.begin_outgoing(leg, tenant, from, ring, vec![target]);
+                self.open_media(leg, Transport::Udp);
+            }
+            None => {
+                self.begin_outgoing(leg, tenant, from, ring, Vec::new());
+                let key = ResolveKey(self.next_number());
+                let host = uri.host.clone();
+                if let Some(state) = self.legs.get_mut(&leg) {
+                    state.phase = Phase::Resolving { key, uri };
+                }
+                self.by_resolve.insert(key, leg);
+                self.timers.set(Timer::Outside(leg), self.now + self.config.outside);
+                self.emit(Output::Resolve { key, host, port });
+            }
+        }
+    }
+
+    fn target(&self, uri: Uri, remote: SocketAddr) -> Target {
+        let tcp = uri.params.get("transport").is_some_and(|t| t.eq_ignore_ascii_case("tcp"));
+        let local = self.config.sip_local;
+        let hop = if tcp { Hop::tcp(local, remote) } else { Hop::udp(local, remote) };
+        Target { hop, uri }
+    }
+
+    pub(crate) fn on_resolved(&mut self, key: ResolveKey, addresses: &[SocketAddr]) {
+        let Some(leg) = self.by_resolve.remove(&key) else { return };
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        let Phase::Resolving { uri, .. } = &state.phase else { return };
+        let uri = uri.clone();
+        self.timers.cancel(Timer::Outside(leg));
+        // One address family for now: the one our socket speaks.
+        let v4 = self.config.sip_local.is_ipv4();
+        let Some(remote) = addresses.iter().find(|a| a.is_ipv4() == v4).or(addresses.first()).copied() else {
+            return self.end(leg, EndCause::Unreachable, EndedBy::System);
+        };
+        let target = self.target(uri, remote);
+        if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
+            sip.targets = vec![target];
+        }
+        self.open_media(leg, Transport::Udp);
+    }
+
+    fn begin_outgoing(&mut self, leg: LegId, tenant: TenantId, from: CallerId, ring: Duration, targets: Vec<Target>) {
+        let session = Session::new(self.draw());
+        let party = Party::Outgoing(Outgoing {
+            from,
+            targets,
+            calls: Vec::new(),
+            won: None,
+            dialog: None,
+            rang: false,
+            failure: None,
+            session,
+        });
+        self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Opening));
+        self.timers.set(Timer::Ring(leg), self.now + ring);
+    }
+
+    /// Media is open: INVITE every target.
+    pub(crate) fn send_invites(&mut self, leg: LegId) {
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        let Some(local) = state.media.as_ref().and_then(|m| m.local) else { return };
+        let Party::Outgoing(sip) = &mut state.party else { return };
+        state.phase = Phase::Calling;
+        let targets = std::mem::take(&mut sip.targets);
+        let sdp = sip.session.offer(local);
+        let mut from = NameAddr::new(Uri::sip(
+            Some(sip.from.user.as_deref().unwrap_or("anonymous")),
+            &self.config.from_host,
+            None,
+        ));
+        if let Some(name) = &sip.from.name {
+            from = from.with_display(name);
+        }
+        for target in targets {
+            let call = CallId::outgoing(self.next_number());
+            if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
+                sip.calls.push((call, target.hop));
+            }
+            self.by_call.insert(call, leg);
+            self.sip(sip::Command::Invite(Box::new(sip::Invite {
+                call,
+                hop: target.hop,
+                uri: target.uri,
+                from: from.clone(),
+                to: None,
+                contact_user: None,
+                headers: Vec::new(),
+                sdp: Some(sdp.clone()),
+                credentials: None,
+            })));
+        }
+    }
+
+    pub(crate) fn on_progress(&mut self, call: CallId, status: u16) {
+        let Some(leg) = self.living_by_call(call) else { return };
+        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
+        // 181, 182 and 183 say that something happens, which for whoever waits is ringing just as well.
+        if sip.won.is_none() && !sip.rang && (180..=183).contains(&status) {
+            sip.rang = true;
+            self.tell(LegEvent::Ringing { leg });
+        }
+    }
+
+    pub(crate) fn on_answered(&mut self, call: CallId, response: &Message, sdp: Option<&[u8]>) {
+        let Some(leg) = self.living_by_call(call) else {
+            // Its leg has gone: whoever answered is let go.
+            return self.sip(sip::Command::Hangup { call, headers: Vec::new() });
+        };
+        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
+        if sip.won.is_some() {
+            return;
+        }
+        let hop = sip.calls.iter().find(|(c, _)| *c == call).map(|(_, hop)| *hop);
+        let losers: Vec<CallId> = sip.calls.drain(..).map(|(c, _)| c).filter(|c| *c != call).collect();
+        sip.won = Some(call);
+        sip.dialog = hop.and_then(|hop| Some((Box::new(dialog_of_answer(response)?), hop)));
+        for loser in losers {
+            self.by_call.remove(&loser);
+            let reason = "SIP;cause=200;text=\"Call completed elsewhere\"".to_owned();
+            self.sip(sip::Command::Hangup { call: loser, headers: vec![("Reason".to_owned(), reason)] });
+        }
+        match self.conclude(leg, sdp) {
+            Some(remote) => {
+                self.leg_is_up(leg);
+                self.start_media(leg, &remote);
+                self.checkpoint(leg);
+            }
+            None => self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer),
+        }
+    }
+
+    /// One of the INVITEs failed; the leg ends with the best reason when it was the last.
+    pub(crate) fn attempt_failed(&mut self, leg: LegId, call: CallId, cause: &sip::EndCause) {
+        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
+        self.by_call.remove(&call);
+        sip.calls.retain(|(c, _)| *c != call);
+        let failure = failure_of(cause, sip.rang);
+        let better = sip.failure.is_none_or(|old| weight(failure.0) > weight(old.0));
+        if better {
+            sip.failure = Some(failure);
+        }
+        if sip.calls.is_empty() {
+            let (cause, by) = sip.failure.unwrap_or(failure);
+            self.let_go(leg, cause, by);
+        }
+    }
+}
+
+/// The dialog that a 2xx to our INVITE made (RFC 3261 §12.1.2).
+fn dialog_of_answer(response: &Message) -> Option<Dialog> {
+    let mut routes: Vec<String> = response.list(Name::RecordRoute).map(str::to_owned).collect();
+    routes.reverse();
+    Some(Dialog {
+        call_id: response.call_id().to_owned(),
+        local: response.from.clone(),
+        remote: response.to.clone(),
+        target: response.contact()?.uri,
+        routes,
+        local_cseq: response.cseq.number,
+        remote_cseq: None,
+    })
+}
+
+/// What a failed call attempt means.
+fn failure_of(cause: &sip::EndCause, rang: bool) -> (EndCause, EndedBy) {
+    match cause {
+        sip::EndCause::Rejected { status, .. } => (cause_of_status(*status), EndedBy::Peer),
+        sip::EndCause::TimedOut if rang => (EndCause::NoAnswer, EndedBy::System),
+        sip::EndCause::TimedOut | sip::EndCause::Unreachable | sip::EndCause::Gone => {
+            (EndCause::Unreachable, EndedBy::System)
+        }
+        sip::EndCause::Remote { .. } => (EndCause::Hangup, EndedBy::Peer),
+        sip::EndCause::Cancelled { .. } => (EndCause::Cancelled, EndedBy::Peer),
+        sip::EndCause::Refused => (EndCause::Limit, EndedBy::System),
+        sip::EndCause::Local => (EndCause::Hangup, EndedBy::Us),
+    }
+}
+
+/// What a callee's final response means to the floor.
+fn cause_of_status(status: u16) -> EndCause {
+    match status {
+        486 | 600 => EndCause::Busy,
+        404 | 484 | 485 | 604 => EndCause::NotFound,
+        408 | 480 => EndCause::NoAnswer,
+        415 | 488 | 606 => EndCause::MediaIncompatible,
+        410 | 430 | 500..=599 => EndCause::Unreachable,
+        _ => EndCause::Rejected,
+    }
+}
+
+/// Which of several failures of one forked call is told: the one in which a person took part.
+fn weight(cause: EndCause) -> u8 {
+    match cause {
+        EndCause::Rejected => 5,
+        EndCause::Busy => 4,
+        EndCause::NoAnswer => 3,
+        EndCause::MediaIncompatible => 2,
+        EndCause::NotFound => 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_by_a_person_outweighs_a_phone_that_is_off() {
+        assert!(weight(cause_of_status(486)) > weight(cause_of_status(503)));
+        assert!(weight(cause_of_status(603)) > weight(cause_of_status(486)));
+        let silent = failure_of(&sip::EndCause::TimedOut, false);
+        assert_eq!(silent.0, EndCause::Unreachable);
+        assert_eq!(failure_of(&sip::EndCause::TimedOut, true).0, EndCause::NoAnswer);
+    }
+}

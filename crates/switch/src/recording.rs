@@ -1,0 +1,146 @@
+//! Recordings: two sides, one stereo file, ended by command or with either side.
+//!
+//! States: `waiting for the left leg → running ⇄ paused → stopping (until the file is complete) → gone`.
+use domain::id::{LegId, RecordingId, TenantId};
+use domain::leg::{Gap, GapCause, LegEvent};
+use media::RecordingKey;
+use media::recorder::GapReason;
+
+use crate::io::Output;
+use crate::leg::Leg;
+use crate::switch::Switch;
+
+/// Recordings one leg may be in at once.
+const PER_LEG_MAX: usize = 4;
+
+#[derive(Debug)]
+pub(crate) struct Recording {
+    key: RecordingKey,
+    tenant: TenantId,
+    left: LegId,
+    right: Option<LegId>,
+    pause: Option<GapCause>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The left leg has no media yet.
+    Waiting,
+    Running,
+    /// Waiting for telephony's word that the file is complete.
+    Stopping,
+}
+
+impl Switch {
+    pub(crate) fn record(&mut self, id: RecordingId, tenant: TenantId, left: LegId, right: Option<LegId>) {
+        let living = |leg: LegId| self.legs.get(&leg).is_some_and(|l| !l.is_ending());
+        let of_left = self.recordings.values().filter(|r| r.left == left && r.state != State::Stopping).count();
+        // Recordings whose files are still being closed count too, so that a stuck disk cannot fill the table.
+        let full = self.recordings.len() >= self.config.max_legs.saturating_mul(2);
+        let dead = !living(left) || right.is_some_and(|right| !living(right));
+        if dead || full || of_left >= PER_LEG_MAX || self.recordings.contains_key(&id) {
+            tracing::warn!(recording = %id, dead, full, "recording not started");
+            return;
+        }
+        let key = RecordingKey(self.next_number());
+        self.by_recording.insert(key, id);
+        self.recordings.insert(id, Recording { key, tenant, left, right, pause: None, state: State::Waiting });
+        self.run_recording(id);
+    }
+
+    /// Starts a waiting recording if its left leg has sound, and brings a running one up to date.
+    fn run_recording(&mut self, id: RecordingId) {
+        let Some(recording) = self.recordings.get_mut(&id) else { return };
+        let media_of = |leg: LegId| self.legs.get(&leg).and_then(Leg::media_key);
+        let Some(left) = media_of(recording.left) else { return };
+        let right: Vec<_> = recording.right.and_then(media_of).into_iter().collect();
+        let (key, tenant, pause) = (recording.key, recording.tenant, recording.pause);
+        match recording.state {
+            State::Waiting => {
+                recording.state = State::Running;
+                self.emit(Output::OpenRecording { recording: key, id, tenant });
+                self.media(media::Command::Record { recording: key, left, right: right.clone() });
+                if pause.is_some() {
+                    self.media(media::Command::UpdateRecord {
+                        recording: key,
+                        left,
+                        right,
+                        pause: pause.map(reason_of),
+                    });
+                }
+            }
+            State::Running => {
+                self.media(media::Command::UpdateRecord { recording: key, left, right, pause: pause.map(reason_of) })
+            }
+            State::Stopping => {}
+        }
+    }
+
+    pub(crate) fn pause_recording(&mut self, id: RecordingId, why: Option<GapCause>) {
+        let Some(recording) = self.recordings.get_mut(&id) else { return };
+        if recording.pause != why {
+            recording.pause = why;
+            self.run_recording(id);
+        }
+    }
+
+    pub(crate) fn stop_recording(&mut self, id: RecordingId) {
+        let Some(recording) = self.recordings.get_mut(&id) else { return };
+        let key = recording.key;
+        match recording.state {
+            // Nothing was recorded, so there is nothing to report or to ship.
+            State::Waiting => self.drop_recording(id),
+            State::Running => {
+                recording.state = State::Stopping;
+                self.media(media::Command::StopRecord { recording: key });
+            }
+            State::Stopping => {}
+        }
+    }
+
+    fn drop_recording(&mut self, id: RecordingId) {
+        if let Some(recording) = self.recordings.remove(&id) {
+            self.by_recording.remove(&recording.key);
+        }
+    }
+
+    /// A leg ended: so does every recording it is a side of, since talk is over at that instant.
+    pub(crate) fn stop_recordings_of(&mut self, leg: LegId) {
+        let concerned = |r: &Recording| r.left == leg || r.right == Some(leg);
+        let ids: Vec<RecordingId> = self.recordings.iter().filter(|(_, r)| concerned(r)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.stop_recording(id);
+        }
+    }
+
+    /// A leg's sound began: recordings that waited for it go on.
+    pub(crate) fn recordings_of_ready(&mut self, leg: LegId) {
+        let concerned = |r: &Recording| r.left == leg || r.right == Some(leg);
+        let ids: Vec<RecordingId> = self.recordings.iter().filter(|(_, r)| concerned(r)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.run_recording(id);
+        }
+    }
+
+    pub(crate) fn on_recording_started(&mut self, key: RecordingKey) {
+        if let Some(&recording) = self.by_recording.get(&key) {
+            self.tell(LegEvent::RecordingStarted { recording });
+        }
+    }
+
+    pub(crate) fn on_recording_ended(&mut self, key: RecordingKey, length_ms: u64, gaps: Vec<Gap>) {
+        if let Some(&recording) = self.by_recording.get(&key) {
+            self.drop_recording(recording);
+            self.tell(LegEvent::RecordingEnded { recording, length_ms, gaps });
+        }
+    }
+}
+
+fn reason_of(cause: GapCause) -> GapReason {
+    match cause {
+        GapCause::Hold => GapReason::Hold,
+        GapCause::Mask => GapReason::Mask,
+        GapCause::Lost => GapReason::Lost,
+    }
+}

@@ -1,0 +1,300 @@
+//! What legs hear: media legs beginning and changing, bridges, plays, digits, mute. Recordings are in `recording`.
+use domain::id::{BridgeId, LegId};
+use domain::leg::{ClipRef, Collect, Hears, LegCommand, LegEvent, PlayEnd};
+use media::{BridgeKey, Clip, LegKey, PlayKey};
+
+use crate::leg::{DEFERRED_MAX, Leg};
+use crate::negotiate::{Remote, floor_codec};
+use crate::switch::Switch;
+
+/// As many as a media plane takes.
+const BRIDGE_LEGS_MAX: usize = media::bridge::LEGS_MAX;
+/// A spoken amount or date needs a dozen; the plane takes 64.
+const CLIPS_MAX: usize = 64;
+const COLLECT_MAX: u8 = 32;
+const TERMINATORS_MAX: usize = 16;
+const DIGITS_MAX: usize = 64;
+
+/// A bridge lives as long as a living leg is in it.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    key: BridgeKey,
+    rows: Vec<Hears>,
+}
+
+impl Bridge {
+    fn members(&self) -> Vec<LegId> {
+        let mut members: Vec<LegId> =
+            self.rows.iter().flat_map(|row| std::iter::once(row.leg).chain(row.hears.iter().copied())).collect();
+        members.sort_unstable();
+        members.dedup();
+        members
+    }
+}
+
+impl Switch {
+    /// The peer's session is known for the first time: its media leg begins and the floor hears `Answered`.
+    pub(crate) fn start_media(&mut self, leg: LegId, remote: &Remote) {
+        let seed = self.draw();
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        let Some(media) = state.media.as_mut() else { return };
+        media.added = true;
+        media.codec = Some(remote.codec);
+        let key = media.key;
+        state.peer_held = remote.held;
+        self.media(media::Command::AddLeg(media::AddLeg {
+            leg: key,
+            // The first valid packet decides: phones behind NAT write addresses that nobody can reach.
+            transport: media::Transport::Rtp {
+                remote: remote.address,
+                lock: media::LockPolicy::Any,
+                rtcp: remote.rtcp,
+            },
+            codec: remote.codec,
+            dtmf_payload_type: remote.dtmf_payload_type,
+            direction: remote.direction,
+            seed,
+        }));
+        self.tell(LegEvent::Answered { leg, codec: floor_codec(remote.codec.codec) });
+        if remote.held {
+            self.tell(LegEvent::PeerHeld { leg, held: true });
+        }
+        self.sound_ready(leg);
+    }
+
+    /// A later session of the peer: address, codec or direction may differ.
+    pub(crate) fn update_media(&mut self, leg: LegId, remote: &Remote) {
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        let Some(media) = state.media.as_mut().filter(|m| m.added) else { return };
+        media.codec = Some(remote.codec);
+        let mut update = media::UpdateLeg::new(media.key);
+        update.remote = remote.address;
+        update.codec = Some(remote.codec);
+        update.dtmf_payload_type = Some(remote.dtmf_payload_type);
+        update.direction = Some(remote.direction);
+        self.media(media::Command::UpdateLeg(update));
+    }
+
+    /// The media leg stands: what was wished before takes place now.
+    pub(crate) fn sound_ready(&mut self, leg: LegId) {
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        let deferred = std::mem::take(&mut state.deferred);
+        let bridge = state.bridge;
+        if let Some(bridge) = bridge {
+            self.show_bridge(bridge);
+        }
+        for command in deferred {
+            self.sound_command(leg, command);
+        }
+        self.recordings_of_ready(leg);
+    }
+
+    /// Play, stop, mute or digits for one leg; kept until the leg is up.
+    pub(crate) fn sound_command(&mut self, leg: LegId, command: LegCommand) {
+        let Some(state) = self.legs.get_mut(&leg).filter(|l| !l.is_ending()) else { return };
+        let Some(key) = state.media_key() else {
+            if state.deferred.len() < DEFERRED_MAX {
+                state.deferred.push(command);
+            } else if let LegCommand::Play { play, .. } = command {
+                self.tell(LegEvent::PlayEnded { leg, play, why: PlayEnd::Stopped, digits: String::new() });
+            }
+            return;
+        };
+        match command {
+            LegCommand::Play { play, clips, looped, interruptible, collect, .. } => {
+                let former = state.play.take();
+                if let Some((former, _)) = former {
+                    self.tell(LegEvent::PlayEnded { leg, play: former, why: PlayEnd::Stopped, digits: String::new() });
+                }
+                let found = self.clips(&clips);
+                if found.is_empty() && (!clips.is_empty() || collect.is_none()) {
+                    if let Some((_, former)) = former {
+                        self.media(media::Command::StopPlay { leg: key, play: former });
+                    }
+                    let why = if clips.is_empty() { PlayEnd::Finished } else { PlayEnd::Missing };
+                    return self.tell(LegEvent::PlayEnded { leg, play, why, digits: String::new() });
+                }
+                let play_key = PlayKey(self.next_number());
+                if let Some(state) = self.legs.get_mut(&leg) {
+                    state.play = Some((play, play_key));
+                }
+                let mut wish = media::Play::new(key, play_key, found);
+                wish.looped = looped;
+                wish.interruptible = interruptible;
+                wish.collect = collect.map(collect_of);
+                self.media(media::Command::Play(wish));
+            }
+            LegCommand::StopPlay { .. } => {
+                if let Some((_, play)) = state.play {
+                    self.media(media::Command::StopPlay { leg: key, play });
+                }
+            }
+            LegCommand::Mute { muted, .. } => self.media(media::Command::Mute { leg: key, muted }),
+            LegCommand::SendDigits { digits, .. } => {
+                let digits = digits.chars().take(DIGITS_MAX).collect();
+                self.media(media::Command::SendDtmf { leg: key, digits });
+            }
+            LegCommand::Ring { .. }
+            | LegCommand::Answer { .. }
+            | LegCommand::Reject { .. }
+            | LegCommand::Originate { .. }
+            | LegCommand::Hangup { .. }
+            | LegCommand::Bridge { .. }
+            | LegCommand::Record { .. }
+            | LegCommand::PauseRecording { .. }
+            | LegCommand::StopRecording { .. } => debug_assert!(false, "not a sound command"),
+        }
+    }
+
+    /// The sounds the directory has; a missing one is left out.
+    fn clips(&self, refs: &[ClipRef]) -> Vec<Clip> {
+        let found = refs.iter().take(CLIPS_MAX).filter_map(|r| {
+            let samples = self.directory.clips.get(r);
+            if samples.is_none() {
+                tracing::warn!(prompt = %r.prompt, lang = r.lang.as_str(), "prompt has no sound");
+            }
+            samples.cloned()
+        });
+        found.map(Clip::new).collect()
+    }
+
+    /// Replaces a bridge's matrix. Legs found in another bridge leave that one.
+    pub(crate) fn set_bridge(&mut self, bridge: BridgeId, mut rows: Vec<Hears>) {
+        let living =
+            |legs: &std::collections::BTreeMap<LegId, Leg>, leg: &LegId| legs.get(leg).is_some_and(|l| !l.is_ending());
+        let mut seen: Vec<LegId> = Vec::new();
+        rows.truncate(BRIDGE_LEGS_MAX);
+        rows.retain(|row| {
+            let keep = living(&self.legs, &row.leg) && !seen.contains(&row.leg);
+            seen.push(row.leg);
+            keep
+        });
+        for row in &mut rows {
+            row.hears.truncate(BRIDGE_LEGS_MAX);
+            row.hears.retain(|leg| living(&self.legs, leg));
+        }
+        let key = match self.bridges.remove(&bridge) {
+            Some(old) => {
+                for leg in old.members() {
+                    if let Some(state) = self.legs.get_mut(&leg) {
+                        state.bridge = None;
+                    }
+                }
+                old.key
+            }
+            None if rows.is_empty() => return,
+            None => BridgeKey(self.next_number()),
+        };
+        if rows.is_empty() {
+            return self.media(media::Command::RemoveBridge { bridge: key });
+        }
+        let fresh = Bridge { key, rows };
+        for leg in fresh.members() {
+            let other = self.legs.get_mut(&leg).and_then(|l| l.bridge.replace(bridge));
+            if let Some(other) = other.filter(|o| *o != bridge) {
+                self.leave_bridge(other, leg);
+            }
+        }
+        self.bridges.insert(bridge, fresh);
+        self.show_bridge(bridge);
+    }
+
+    /// Takes a leg out of a bridge, as listener and as heard; an empty bridge goes.
+    pub(crate) fn leave_bridge(&mut self, bridge: BridgeId, leg: LegId) {
+        let Some(state) = self.bridges.get_mut(&bridge) else { return };
+        state.rows.retain(|row| row.leg != leg);
+        for row in &mut state.rows {
+            row.hears.retain(|heard| *heard != leg);
+        }
+        if state.rows.is_empty() {
+            let key = state.key;
+            self.bridges.remove(&bridge);
+            for state in self.legs.values_mut().filter(|l| l.bridge == Some(bridge)) {
+                state.bridge = None;
+            }
+            self.media(media::Command::RemoveBridge { bridge: key });
+        } else {
+            self.show_bridge(bridge);
+        }
+    }
+
+    /// Tells the plane the matrix of those legs that have media.
+    fn show_bridge(&mut self, bridge: BridgeId) {
+        let Some(state) = self.bridges.get(&bridge) else { return };
+        let media_of = |leg: &LegId| self.legs.get(leg).and_then(Leg::media_key);
+        let matrix: media::bridge::Matrix = state
+            .rows
+            .iter()
+            .filter_map(|row| Some((media_of(&row.leg)?, row.hears.iter().filter_map(media_of).collect())))
+            .collect();
+        if !matrix.is_empty() {
+            let key = state.key;
+            self.media(media::Command::SetBridge { bridge: key, matrix });
+        }
+    }
+
+    /// A digit that came outside RTP: INFO, or a guest's keypad by socket.
+    pub(crate) fn digit_by_signalling(&mut self, leg: LegId, digit: char) {
+        let digit = digit.to_ascii_uppercase();
+        if !"0123456789*#ABCD".contains(digit) {
+            return;
+        }
+        if let Some(state) = self.legs.get(&leg).filter(|l| l.is_up()) {
+            match state.media_key() {
+                // The plane decides what the digit does to a prompt, and reports it like any other.
+                Some(key) => self.media(media::Command::Digit { leg: key, digit }),
+                None => self.tell(LegEvent::Digit { leg, digit }),
+            }
+        }
+    }
+
+    fn leg_of_media(&self, key: LegKey) -> Option<LegId> {
+        let leg = *self.by_media.get(&key)?;
+        self.legs.get(&leg).filter(|l| !l.is_ending()).map(|l| l.id)
+    }
+
+    pub(crate) fn on_media(&mut self, event: media::Event) {
+        match event {
+            media::Event::Digit { leg, digit, .. } => {
+                if let Some(leg) = self.leg_of_media(leg) {
+                    self.tell(LegEvent::Digit { leg, digit });
+                }
+            }
+            media::Event::PlayEnded { leg, play, why, digits, timed_out, .. } => {
+                let Some(leg) = self.leg_of_media(leg) else { return };
+                let Some(state) = self.legs.get_mut(&leg) else { return };
+                // The end of a replaced play has been told already.
+                let Some((id, _)) = state.play.take_if(|(_, key)| *key == play) else { return };
+                let why = match why {
+                    media::PlayEnd::Stopped => PlayEnd::Stopped,
+                    media::PlayEnd::Finished | media::PlayEnd::Interrupted if timed_out => PlayEnd::TimedOut,
+                    media::PlayEnd::Finished => PlayEnd::Finished,
+                    media::PlayEnd::Interrupted => PlayEnd::Interrupted,
+                };
+                self.tell(LegEvent::PlayEnded { leg, play: id, why, digits });
+            }
+            media::Event::MediaSilent { leg, .. } => self.rtp_silence(leg, true),
+            media::Event::MediaResumed { leg } | media::Event::MediaStarted { leg } => self.rtp_silence(leg, false),
+            media::Event::DtmfSent { .. } => {}
+        }
+    }
+
+    fn rtp_silence(&mut self, key: LegKey, silent: bool) {
+        let Some(leg) = self.leg_of_media(key) else { return };
+        if let Some(state) = self.legs.get_mut(&leg) {
+            state.rtp_silent = silent;
+        }
+        self.review_silence(leg);
+    }
+}
+
+fn collect_of(collect: Collect) -> media::Collect {
+    media::Collect {
+        max_digits: collect.max_digits.clamp(1, COLLECT_MAX),
+        terminators: collect.terminators.chars().filter(char::is_ascii).take(TERMINATORS_MAX).collect(),
+        first_timeout: collect.first_timeout,
+        inter_digit_timeout: collect.inter_digit_timeout,
+        // Callers who know the menu type ahead.
+        clear_buffered: false,
+    }
+}
