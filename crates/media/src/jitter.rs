@@ -112,6 +112,8 @@ impl JitterBuffer {
 
     fn start(&mut self, ssrc: u32, timestamp: u32) -> Playing {
         self.present.fill(false);
+        // Nothing of the former stream may be repeated into the wait before the first sample.
+        self.last_frame = [0; FRAME];
         self.stats.resets += 1;
         let next = timestamp.wrapping_sub(DELAY_START as u32);
         Playing { ssrc, next, end: timestamp, missing: 0, fill_min: i32::MAX, observed: 0 }
@@ -285,6 +287,18 @@ mod tests {
             assert!(tone::is_tone(&heard[640..], 500.0));
         }
         assert_eq!(buffer.stats().resets, 3);
+    }
+
+    #[test]
+    fn a_new_talk_spurt_does_not_begin_with_an_echo_of_the_last() {
+        let wave = Tone::single(500.0).samples(200);
+        let mut buffer = JitterBuffer::default();
+        let mut frame = [0; FRAME];
+        buffer.push(1, 0, &wave[..800]);
+        (0..60).for_each(|_| _ = buffer.pull(&mut frame));
+        buffer.push(1, 60 * FRAME as u32, &wave[..160]);
+        buffer.pull(&mut frame);
+        assert_eq!(frame, [0; FRAME]);
     }
 
     proptest! {

@@ -119,26 +119,30 @@ impl Plane {
             leg.dropped_invalid += 1;
             return;
         }
-        if !is_audio && !is_dtmf {
-            leg.dropped_payload_type += 1;
-            return;
+        let used = is_audio || is_dtmf;
+        if let Some(source) = &mut leg.source {
+            // What was not agreed can keep a known peer alive, but not make an address the peer.
+            let known =
+                if used { source.accept(now, src, header, relatch_after) } else { source.locked() == Some(src) };
+            if !known {
+                leg.dropped_foreign += 1;
+                return;
+            }
         }
-        if let Some(source) = &mut leg.source
-            && !source.accept(now, src, header, relatch_after)
-        {
-            leg.dropped_foreign += 1;
-            return;
-        }
-        let new_stream = leg.reception.count(now, header, packet.payload.len());
         leg.heard_at = now;
         leg.last_received = Some(now);
         let key = leg.key;
-        if !std::mem::replace(&mut leg.started, true) {
-            self.out.push_back(Output::Event(Event::MediaStarted { leg: key }));
-        }
         if std::mem::take(&mut leg.silent) {
             self.out.push_back(Output::Event(Event::MediaResumed { leg: key }));
         }
+        if !used {
+            leg.dropped_payload_type += 1;
+            return;
+        }
+        if !std::mem::replace(&mut leg.started, true) {
+            self.out.push_back(Output::Event(Event::MediaStarted { leg: key }));
+        }
+        let new_stream = leg.reception.count(now, header, packet.payload.len(), is_audio);
         if !leg.direction.receive {
             return;
         }

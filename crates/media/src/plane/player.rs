@@ -90,8 +90,8 @@ impl Player {
         match &self.play.collect {
             Some(collect) if !self.complete => {
                 let deadline = match self.last_digit {
-                    None => prompt_over + collect.first_timeout,
-                    Some(at) => at.max(prompt_over) + collect.inter_digit_timeout,
+                    None => prompt_over.saturating_add(collect.first_timeout),
+                    Some(at) => at.max(prompt_over).saturating_add(collect.inter_digit_timeout),
                 };
                 (now >= deadline).then(|| self.end(why, true))
             }

@@ -135,8 +135,9 @@ impl Stream {
 }
 
 impl Reception {
-    /// Counts an accepted packet. Answers whether it begins a new stream (another SSRC than before).
-    pub(super) fn count(&mut self, now: Duration, header: &Header, payload_len: usize) -> bool {
+    /// Counts an accepted packet. Answers whether it begins a new stream (another SSRC than before). Telephone events
+    /// say nothing about jitter: their timestamp stands still.
+    pub(super) fn count(&mut self, now: Duration, header: &Header, payload_len: usize, is_audio: bool) -> bool {
         self.packets += 1;
         self.bytes += payload_len as u64;
         let transit = (clock_units(now) as u32).wrapping_sub(header.timestamp);
@@ -152,6 +153,9 @@ impl Reception {
                 let ahead = header.sequence.wrapping_sub(stream.highest as u16) as i16;
                 if ahead > 0 {
                     stream.highest = stream.highest.wrapping_add(ahead as u32);
+                }
+                if !is_audio {
+                    return false;
                 }
                 let change = (transit.wrapping_sub(stream.transit) as i32).unsigned_abs().min(1 << 24);
                 stream.transit = transit;
@@ -281,10 +285,10 @@ mod tests {
     fn losses_survive_wrap_and_a_new_stream() {
         let mut reception = Reception::default();
         for sequence in [65_534u16, 65_535, 1, 2] {
-            reception.count(SECOND, &header(1, sequence), 160);
+            reception.count(SECOND, &header(1, sequence), 160, true);
         }
         assert_eq!(reception.lost(), 1);
-        assert!(reception.count(SECOND, &header(2, 30_000), 160));
+        assert!(reception.count(SECOND, &header(2, 30_000), 160, true));
         assert_eq!(reception.lost(), 1);
         assert_eq!(reception.packets, 5);
     }

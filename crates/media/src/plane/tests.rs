@@ -150,10 +150,8 @@ impl Lab {
         while self.now < end {
             for at in 0..self.peers.len() {
                 let offset = self.peers[at].key.0 * 3 % 20;
-                if self.now.as_millis() as u64 % 20 == offset
-                    && self.peers[at].speaking
-                    && let Some(bytes) = self.peers[at].speak()
-                {
+                if self.now.as_millis() as u64 % 20 == offset && self.peers[at].speaking {
+                    let bytes = self.peers[at].speak();
                     let (key, addr) = (self.peers[at].key, self.peers[at].addr);
                     self.inject(key, addr, &bytes);
                 }
@@ -216,7 +214,7 @@ impl Lab {
 }
 
 impl Peer {
-    fn speak(&mut self) -> Option<Vec<u8>> {
+    fn speak(&mut self) -> Vec<u8> {
         let mut samples = [0; FRAME];
         self.voice.fill(&mut samples);
         let mut payload = Vec::new();
@@ -225,7 +223,7 @@ impl Peer {
         let bytes = rtp::Packet::new(self.header, &payload).to_vec();
         self.header.sequence = self.header.sequence.wrapping_add(1);
         self.header.timestamp = self.header.timestamp.wrapping_add(160);
-        Some(bytes)
+        bytes
     }
 
     fn listen(&mut self, now: Duration, bytes: &[u8]) {
@@ -241,14 +239,14 @@ impl Peer {
         self.headers.push(packet.header);
     }
 
-    /// One SSRC, no hole in the sequence, timestamps never back and never away from the time that passed.
+    /// One SSRC, no hole in the sequence, timestamps never back nor further on than the longest stall left unfilled.
     fn assert_continuous(&self) {
         for pair in self.headers.windows(2) {
             let (a, b) = (&pair[0], &pair[1]);
             assert_eq!(a.ssrc, b.ssrc);
             assert_eq!(b.sequence, a.sequence.wrapping_add(1), "sequence");
             let step = b.timestamp.wrapping_sub(a.timestamp) as i32;
-            assert!((0..=1600 + 480).contains(&step), "timestamp moved by {step}");
+            assert!((0..=4000 + 480).contains(&step), "timestamp moved by {step}");
         }
     }
 

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 /// Ticks made up for after a late wake-up; beyond that time is skipped rather than sent in a burst.
 const CATCH_UP_MAX: u32 = 5;
-/// A relayed stream that pauses for this long is filled with silence, which keeps NATs open and peers content.
-const FILL_AFTER: Duration = Duration::from_millis(200);
+/// A relayed stream that pauses for this long is filled with silence, which keeps NATs open and peers content. Shorter
+/// stalls are left alone: the burst that follows one keeps its place in time, as the listener's jitter buffer expects.
+const FILL_AFTER: Duration = Duration::from_millis(500);
 /// In-band digits sound for the first five ticks, as their events would.
 const PRESS_SAMPLES: u32 = 5 * FRAME as u32;
 

@@ -226,7 +226,8 @@ pub enum PlayEnd {
 pub enum Event {
     /// The first valid packet of a leg arrived (its source is now locked).
     MediaStarted { leg: LegKey },
-    /// A key was pressed; reported when it comes up. Also reported when a play collects it.
+    /// A key was pressed; reported when it comes up. Also reported when a play collects it, and after the end of that
+    /// play: plays act when the key goes down.
     Digit { leg: LegKey, digit: char, duration: Duration },
     PlayEnded {
         leg: LegKey,
@@ -342,7 +343,7 @@ pub struct LegStats {
     pub dropped_foreign: u64,
     /// Not RTP, or with an empty or oversized payload.
     pub dropped_invalid: u64,
-    /// RTP of a payload type that was not agreed.
+    /// RTP of a payload type that was not agreed (comfort noise, for one). It still counts as a sign of life.
     pub dropped_payload_type: u64,
     /// Packets that reached the jitter buffer after their turn.
     pub late: u64,

@@ -59,6 +59,42 @@ fn a_peer_on_hold_is_not_reported_silent() {
 }
 
 #[test]
+fn comfort_noise_is_a_sign_of_life_but_never_locks() {
+    let mut lab = Lab::new();
+    lab.add(A, Codec::Pcma, None);
+    lab.peer(A).speaking = false;
+    let noise = rtp::Packet::new(rtp::Header { payload_type: 13, ..Default::default() }, &[60]).to_vec();
+    lab.inject(A, addr_of(A), &noise);
+    assert_eq!(lab.plane.stats(A).unwrap().locked_source, None);
+    lab.inject(A, addr_of(A), &voice(1, 1));
+    for _ in 0..10 {
+        lab.run(1000);
+        lab.inject(A, addr_of(A), &noise);
+    }
+    assert_eq!(lab.events, [Event::MediaStarted { leg: A }]);
+    assert_eq!(lab.plane.stats(A).unwrap().dropped_payload_type, 10);
+}
+
+#[test]
+fn a_stall_of_the_relayed_source_keeps_its_place_in_time() {
+    let mut lab = Lab::pair();
+    lab.run(500);
+    lab.peer(A).speaking = false;
+    lab.run(400);
+    for _ in 0..20 {
+        let bytes = lab.peer(A).speak();
+        lab.inject(A, addr_of(A), &bytes);
+    }
+    lab.peer(A).speaking = true;
+    lab.run(500);
+    let headers = &lab.peer(B).headers;
+    let steps = headers.windows(2).map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp));
+    assert!(steps.into_iter().all(|step| step == 160));
+    let passed = (lab.now - ms(1000)).as_millis() as usize;
+    assert!(lab.peer(B).headers.len().abs_diff(passed / 20) <= 2);
+}
+
+#[test]
 fn every_peer_gets_a_packet_each_tick_whatever_there_is_to_hear() {
     let mut lab = Lab::new();
     lab.add(A, Codec::Pcma, None);
