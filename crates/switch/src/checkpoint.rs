@@ -1,5 +1,6 @@
 //! Crash file entries: one per established SIP dialog, enough to say BYE to its peer after a restart.
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use domain::id::LegId;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ const CSEQ_LEAP: u32 = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     pub v: u32,
+    pub leg: LegId,
     pub call_id: String,
     /// From of our next request, with our tag.
     pub local: String,
@@ -40,9 +42,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    fn new(dialog: &Dialog, hop: Hop) -> Self {
+    fn new(leg: LegId, dialog: &Dialog, hop: Hop) -> Self {
         Self {
             v: VERSION,
+            leg,
             call_id: dialog.call_id.clone(),
             local: dialog.local.to_string(),
             remote: dialog.remote.to_string(),
@@ -79,8 +82,8 @@ impl Switch {
     /// Writes down an established leg's dialog.
     pub(crate) fn checkpoint(&mut self, leg: LegId) {
         let value = match self.legs.get(&leg).map(|l| &l.party) {
-            Some(Party::Incoming(sip)) => Some(Checkpoint::new(&sip.dialog, sip.hop)),
-            Some(Party::Outgoing(sip)) => sip.dialog.as_ref().map(|(dialog, hop)| Checkpoint::new(dialog, *hop)),
+            Some(Party::Incoming(sip)) => Some(Checkpoint::new(leg, &sip.dialog, sip.hop)),
+            Some(Party::Outgoing(sip)) => sip.dialog.as_ref().map(|(dialog, hop)| Checkpoint::new(leg, dialog, *hop)),
             Some(Party::Browser(_)) | None => None,
         };
         if let Some(value) = value {
@@ -90,8 +93,10 @@ impl Switch {
 
     /// After a restart, before anything else: says BYE to the peer of every dialog of the former run and has the
     /// checkpoints forgotten. Drain [`Switch::poll`] afterwards.
-    pub fn recover(&mut self, checkpoints: impl IntoIterator<Item = (LegId, Checkpoint)>) {
-        for (leg, checkpoint) in checkpoints {
+    pub fn recover(&mut self, now: Duration, checkpoints: impl IntoIterator<Item = Checkpoint>) {
+        self.now = self.now.max(now);
+        for checkpoint in checkpoints {
+            let leg = checkpoint.leg;
             match checkpoint.dialog() {
                 Some((dialog, hop)) => self.sip(sip::Command::EndDialog { dialog: Box::new(dialog), hop }),
                 None => tracing::warn!(%leg, v = checkpoint.v, "checkpoint is damaged or of an unknown version"),

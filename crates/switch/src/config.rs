@@ -17,7 +17,8 @@ pub struct Config {
     pub realm: String,
     /// Value of the From host on outgoing calls, usually the advertised address or the SIP domain.
     pub from_host: String,
-    /// Our SIP socket, as `sip::Hop::local` of calls we place to URIs.
+    /// Our SIP socket, as `sip::Hop::local` of calls we place to URIs and of restored registrations. Its address may be
+    /// unspecified; see [`crate::Output::Sip`].
     pub sip_local: SocketAddr,
     /// An offered leg nobody decides about is refused with 503 after this.
     pub offer_timeout: Duration,

@@ -1,7 +1,7 @@
 //! What goes into the switch and what comes out: plain values, exchanged with `telephony` only.
 //!
 //! Not here: the vocabulary towards the floor, which is `domain::leg` and `domain::device`.
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use domain::device::{DeviceReport, DeviceSignal};
@@ -67,7 +67,8 @@ pub enum Output {
     Leg(LegEvent),
     /// To the device hub.
     Report(DeviceReport),
-    /// To the SIP endpoint.
+    /// To the SIP endpoint. The `hop.local` of an INVITE to a URI is [`crate::Config::sip_local`]: where that is
+    /// unspecified (0.0.0.0), put in the local address that reaches `hop.remote`. The same goes for `EndDialog`.
     Sip(sip::Command),
     /// At the first directory: registrations that outlived a restart, for `Endpoint::import_bindings` (with `away` zero:
     /// what they have left is counted from now).
@@ -76,7 +77,8 @@ pub enum Output {
     Peer(PeerCommand),
     /// Get a carrier for a media leg: a UDP port pair, or the (single) audio line of a peer connection. Answer with
     /// [`Input::MediaOpened`] or [`Input::MediaFailed`]. The media leg itself is added by a media command afterwards.
-    OpenMedia { media: LegKey, transport: Transport },
+    /// `towards` is the peer, for the choice of the address to advertise; `None` for browsers.
+    OpenMedia { media: LegKey, transport: Transport, towards: Option<IpAddr> },
     /// The leg is living on, but on another carrier: a reloaded browser. Packets of `media` go to and come from the new
     /// transport from now on; the former one is released.
     MoveMedia { media: LegKey, transport: Transport },

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use domain::directory::{Directory, NumberEntry, SipAccount};
-use domain::id::{DeviceId, NumberId, TenantId};
+use domain::id::{NumberId, TenantId};
 use domain::leg::Via;
 
 /// Who sent a request, as far as it is proved.
@@ -105,7 +105,7 @@ pub(crate) fn owns_number(directory: &Directory, tenant: TenantId, number: Numbe
 mod tests {
     use super::*;
     use domain::directory::TrunkEntry;
-    use domain::id::TrunkId;
+    use domain::id::{DeviceId, TrunkId};
 
     const OURS: TenantId = TenantId(1);
     const OTHERS: TenantId = TenantId(2);

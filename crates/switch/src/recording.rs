@@ -34,7 +34,7 @@ enum State {
 
 impl Switch {
     pub(crate) fn record(&mut self, id: RecordingId, tenant: TenantId, left: LegId, right: Option<LegId>) {
-        let living = |leg: LegId| self.legs.get(&leg).is_some_and(|l| !l.is_ending());
+        let living = |leg: LegId| self.legs.get(&leg).is_some_and(|l| !l.is_ending() && l.tenant == tenant);
         let of_left = self.recordings.values().filter(|r| r.left == left && r.state != State::Stopping).count();
         // Recordings whose files are still being closed count too, so that a stuck disk cannot fill the table.
         let full = self.recordings.len() >= self.config.max_legs.saturating_mul(2);

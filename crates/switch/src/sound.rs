@@ -160,18 +160,19 @@ impl Switch {
 
     /// Replaces a bridge's matrix. Legs found in another bridge leave that one.
     pub(crate) fn set_bridge(&mut self, bridge: BridgeId, mut rows: Vec<Hears>) {
-        let living =
-            |legs: &std::collections::BTreeMap<LegId, Leg>, leg: &LegId| legs.get(leg).is_some_and(|l| !l.is_ending());
-        let mut seen: Vec<LegId> = Vec::new();
         rows.truncate(BRIDGE_LEGS_MAX);
+        // Nobody hears another tenant's calls, whatever the command says (R6).
+        let tenant = rows.iter().find_map(|row| self.legs.get(&row.leg)).map(|l| l.tenant);
+        let may_join = |leg: LegId| self.legs.get(&leg).is_some_and(|l| !l.is_ending() && Some(l.tenant) == tenant);
+        let mut seen: Vec<LegId> = Vec::new();
         rows.retain(|row| {
-            let keep = living(&self.legs, &row.leg) && !seen.contains(&row.leg);
+            let keep = may_join(row.leg) && !seen.contains(&row.leg);
             seen.push(row.leg);
             keep
         });
         for row in &mut rows {
             row.hears.truncate(BRIDGE_LEGS_MAX);
-            row.hears.retain(|leg| living(&self.legs, leg));
+            row.hears.retain(|leg| may_join(*leg));
         }
         let key = match self.bridges.remove(&bridge) {
             Some(old) => {

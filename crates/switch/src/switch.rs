@@ -13,8 +13,8 @@ use sip::CallId;
 use crate::browser::Peer;
 use crate::config::Config;
 use crate::inbound::Policy;
-use crate::io::{Input, Output, ResolveKey};
-use crate::leg::{Leg, MediaLeg, Phase};
+use crate::io::{Input, Output, ResolveKey, Transport};
+use crate::leg::{Leg, MediaLeg, Party, Phase};
 use crate::recording::Recording;
 use crate::sound::Bridge;
 use crate::timers::{Timer, Timers};
@@ -226,15 +226,20 @@ impl Switch {
     }
 
     /// Asks telephony for a carrier; the leg waits in `Opening`.
-    pub(crate) fn open_media(&mut self, leg: LegId, transport: crate::io::Transport) {
+    pub(crate) fn open_media(&mut self, leg: LegId, transport: Transport) {
         let key = LegKey(self.next_number());
         let deadline = self.now + self.config.outside;
         let Some(state) = self.legs.get_mut(&leg) else { return };
         state.phase = Phase::Opening;
+        let towards = match &state.party {
+            Party::Incoming(sip) => Some(sip.hop.remote.ip()),
+            Party::Outgoing(sip) => sip.targets.first().map(|target| target.hop.remote.ip()),
+            Party::Browser(_) => None,
+        };
         state.media = Some(MediaLeg { key, local: None, added: false, codec: None });
         self.by_media.insert(key, leg);
         self.timers.set(Timer::Outside(leg), deadline);
-        self.emit(Output::OpenMedia { media: key, transport });
+        self.emit(Output::OpenMedia { media: key, transport, towards });
     }
 
     fn on_media_opened(&mut self, key: LegKey, local: std::net::SocketAddr) {
@@ -247,9 +252,9 @@ impl Switch {
         }
         self.timers.cancel(Timer::Outside(leg));
         match self.legs.get(&leg).map(|l| &l.party) {
-            Some(crate::leg::Party::Incoming(_)) => self.send_answer(leg),
-            Some(crate::leg::Party::Outgoing(_)) => self.send_invites(leg),
-            Some(crate::leg::Party::Browser(_)) => self.browser_up(leg),
+            Some(Party::Incoming(_)) => self.send_answer(leg),
+            Some(Party::Outgoing(_)) => self.send_invites(leg),
+            Some(Party::Browser(_)) => self.browser_up(leg),
             None => {}
         }
     }
