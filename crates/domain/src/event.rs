@@ -111,6 +111,9 @@ pub enum EventBody {
     },
     LeaseLost {
         agent: AgentId,
+        /// After a restart: signed out then, unless the lease comes back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     LeaseTaken {
         agent: AgentId,
@@ -129,6 +132,13 @@ pub enum EventBody {
     },
 
     // Interactions.
+    /// A call was refused before it became an interaction.
+    CallRejected {
+        leg: LegId,
+        number: NumberId,
+        from: AddressId,
+        why: CallRefusal,
+    },
     InteractionStarted {
         interaction: InteractionId,
         medium: Medium,
@@ -256,6 +266,7 @@ pub enum EventBody {
     OfferEnded {
         interaction: InteractionId,
         offer: OfferId,
+        segment: SegmentId,
         agent: AgentId,
         why: OfferEnd,
         /// This agent is not offered this interaction before then.
@@ -379,6 +390,7 @@ kinds! {
     AgentLeaving = "agent_leaving",
     DeviceReady = "device_ready",
     DeviceLost = "device_lost",
+    CallRejected = "call_rejected",
     InteractionStarted = "interaction_started",
     LanguageSet = "language_set",
     PrioritySet = "priority_set",
@@ -461,6 +473,14 @@ pub enum PresenceCause {
     SignedOut,
     #[serde(rename = "system.restart")]
     Restart,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum CallRefusal {
+    #[serde(rename = "limit.calls")]
+    LimitCalls,
+    #[serde(rename = "number.unknown")]
+    NumberUnknown,
 }
 
 /// What a segment is a stint of.

@@ -1,27 +1,51 @@
 //! One live floor: who waits, who is free, what happens next. A pure state machine; `engine` runs it, `sim` tests it.
 //!
 //! Contract: call [`Floor::handle`], then drain [`Floor::poll_event`] (for the journal) and [`Floor::poll_effect`]
-//! (orders to the outside), then wait for the next input or [`Floor::next_timeout`] (then [`crate::input::Input::Tick`]).
-use std::collections::VecDeque;
+//! (orders to the outside), then wait for the next input or [`Floor::next_timeout`] (then [`Input::Tick`]).
+//! Deciding is spread over the files below by subject; all of it changes state through [`Floor::apply`] alone.
+//!
+//! A segment's states:
+//!
+//! ```text
+//! flow    running ─► voicemail | (built in) echo                       ─► ended
+//! queue   waiting                                                      ─► ended (answered, caller hung up, overflow)
+//! agent   offered ─► connecting ─► talking ◄─► held ─► wrap-up         ─► ended
+//!            └─ missed, declined, unreachable, withdrawn ─► ended
+//! device             connecting ─► talking ◄─► held                    ─► ended
+//! ```
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::TenantConfig;
+use crate::config::{QueueConfig, TenantConfig};
 use crate::effect::Effect;
 use crate::event::{EVENT_VERSION, Event, EventBody};
-use crate::id::{AgentId, FloorId, IdMint};
-use crate::input::{Accepted, Input, RejectCode, Rejected};
+use crate::flow::Flow;
+use crate::id::{AgentId, FloorId, FlowId, IdMint, InteractionId, PlayId, PromptId, QueueId};
+use crate::input::{Accepted, Input, Rejected};
+use crate::leg::LegCommand;
 use crate::time::Timestamp;
-use crate::view::{AgentView, FloorView};
 
-/// Everything that [`Floor::apply`] builds; equal after replay, bit for bit (R8).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-struct State {
-    seq: u64,
-    at: Timestamp,
-    rev: u64,
-}
+mod agents;
+mod apply;
+mod calls;
+mod check;
+mod desk;
+mod flows;
+mod offers;
+mod queues;
+mod recover;
+mod settle;
+mod state;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod views;
+
+pub use check::Broken;
+use state::State;
 
 /// A floor's state as stored beside the journal: apply the events with a higher `seq` to go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,12 +56,26 @@ pub struct Snapshot {
     state: State,
 }
 
+/// See the module's contract.
 #[derive(Debug)]
 pub struct Floor {
     id: FloorId,
     config: Arc<TenantConfig>,
     mint: IdMint,
     state: State,
+    /// Time of the decision being made.
+    now: Timestamp,
+    /// Flow versions still needed: the published ones and those that interactions are pinned to.
+    flows: BTreeMap<(FlowId, u32), Arc<Flow>>,
+    /// Digits keyed by callers; never in events, gone after a restart.
+    keyed: BTreeMap<InteractionId, BTreeMap<String, String>>,
+    /// Greetings and farewells that wait for the caller's leg to be up.
+    unheard: BTreeMap<PlayId, Option<PromptId>>,
+    /// Agents whose occupancy or seat may have changed, and interactions that may be over, since the last settling.
+    touched_agents: BTreeSet<AgentId>,
+    touched_interactions: BTreeSet<InteractionId>,
+    /// When routing last looked; refusals that ended since then may free an agent.
+    routed_at: Timestamp,
     events: VecDeque<Event>,
     effects: VecDeque<Effect>,
 }
@@ -45,7 +83,23 @@ pub struct Floor {
 impl Floor {
     /// An empty floor. `mint` belongs to the present ownership epoch.
     pub fn new(id: FloorId, config: Arc<TenantConfig>, mint: IdMint) -> Floor {
-        Floor { id, config, mint, state: State::default(), events: VecDeque::new(), effects: VecDeque::new() }
+        let mut floor = Floor {
+            id,
+            config,
+            mint,
+            state: State::default(),
+            now: Timestamp(i64::MIN),
+            flows: BTreeMap::new(),
+            keyed: BTreeMap::new(),
+            unheard: BTreeMap::new(),
+            touched_agents: BTreeSet::new(),
+            touched_interactions: BTreeSet::new(),
+            routed_at: Timestamp(i64::MIN),
+            events: VecDeque::new(),
+            effects: VecDeque::new(),
+        };
+        floor.keep_flows();
+        floor
     }
 
     /// From a snapshot; then [`Floor::apply`] the journal's later events, then [`Input::Recovered`].
@@ -71,26 +125,30 @@ impl Floor {
     }
 
     /// Decides, emits events and applies each. `now` before the last event counts as the last event's time.
-    /// Due timers fire first.
+    /// Timers that are due fire first, each at its own time, so a late tick changes nothing.
+    ///
+    /// # Errors
+    /// [`Rejected`] with a stable code; the refused input changed nothing.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<Accepted, Rejected> {
-        match input {
-            Input::ConfigPublished(config) => {
-                let rev = config.rev;
-                self.config = config;
-                self.emit(now, EventBody::ConfigPublished { rev });
-                Ok(Accepted { seq: self.state.seq, interaction: None })
-            }
-            _ => Err(RejectCode::InputUnexpected.into()),
+        let now = now.max(self.state.at);
+        if !matches!(input, Input::Recovered { .. }) {
+            self.fire_due(now);
         }
+        self.now = now;
+        let result = self.decide(input);
+        self.settle();
+        self.fire_due(now);
+        if cfg!(debug_assertions)
+            && let Err(broken) = self.check()
+        {
+            panic!("floor invariant broken: {broken}");
+        }
+        result.map(|interaction| Accepted { seq: self.state.seq, interaction })
     }
 
     /// The only place where state changes. Also used to replay a journal: never decides, never causes effects.
     pub fn apply(&mut self, event: &Event) {
-        self.state.seq = event.seq;
-        self.state.at = event.at;
-        if let EventBody::ConfigPublished { rev } = event.body {
-            self.state.rev = rev;
-        }
+        self.state.apply(event);
     }
 
     /// Events emitted since the last drain, in order.
@@ -102,39 +160,70 @@ impl Floor {
         self.effects.pop_front()
     }
 
-    /// When [`Input::Tick`] is due, if nothing happens before.
-    pub fn next_timeout(&self) -> Option<Timestamp> {
-        None
-    }
-
-    /// The whole floor, for the live board and a socket's first message.
-    pub fn view(&self, now: Timestamp) -> FloorView {
-        FloorView {
-            floor: self.id,
-            tenant: self.config.tenant,
-            rev: self.state.rev,
-            at: now,
-            seq: self.state.seq,
-            agents: Vec::new(),
-            queues: Vec::new(),
-            interactions: Vec::new(),
-            counts: Default::default(),
-            calls: 0,
-            calls_max: self.config.entitlements.concurrent_calls,
-            seats: 0,
-            seats_max: self.config.entitlements.seats,
+    fn decide(&mut self, input: Input) -> Result<Option<InteractionId>, Rejected> {
+        match input {
+            Input::ConfigPublished(config) => self.publish(config),
+            Input::CallOffered { leg, number, from, via } => return self.call_offered(leg, number, from, via),
+            Input::Leg(event) => self.leg_event(event)?,
+            Input::DeviceReady { device } => self.device_ready(device)?,
+            Input::DeviceLost { device, why } => self.device_lost(device, why)?,
+            Input::Agent { agent, command } => self.agent_command(agent, command)?,
+            Input::LeaseLost { agent } => self.lease_lost(agent)?,
+            Input::LeaseTaken { agent } => self.lease_taken(agent)?,
+            Input::WorkArrived { medium, queue, from, priority, lang } => {
+                return self.work_arrived(medium, queue, from, priority, lang);
+            }
+            Input::WorkDone { interaction } => self.work_done(interaction)?,
+            Input::Supervisor { by, command } => self.supervisor_command(by, command)?,
+            Input::RecordingStored { recording, blob, length_ms, bytes } => {
+                self.emit(EventBody::RecordingStored { recording, blob, length_ms, bytes });
+            }
+            Input::Recovered { last_heartbeat } => self.recover(last_heartbeat),
+            Input::Tick => {}
         }
+        Ok(None)
     }
 
-    /// One agent's desk; none if the configuration has no such agent.
-    pub fn agent_view(&self, agent: AgentId, _now: Timestamp) -> Option<AgentView> {
-        self.config.agents.get(&agent)?;
-        None
+    fn publish(&mut self, config: Arc<TenantConfig>) {
+        let rev = config.rev;
+        self.config = config;
+        self.keep_flows();
+        self.emit(EventBody::ConfigPublished { rev });
+        self.agents_after_publish();
+        self.queues_after_publish();
     }
 
-    fn emit(&mut self, now: Timestamp, body: EventBody) {
-        let event = Event { seq: self.state.seq + 1, at: now.max(self.state.at), v: EVENT_VERSION, body };
+    /// Adds the published versions, drops those that no interaction is pinned to.
+    fn keep_flows(&mut self) {
+        let mut wanted: BTreeSet<(FlowId, u32)> = self.config.flows.values().map(|f| (f.id, f.version)).collect();
+        for segment in self.state.interactions.values().flat_map(|i| i.segments.values()) {
+            if let crate::event::SegmentOf::Flow { flow: Some(flow), version: Some(version) } = segment.of {
+                wanted.insert((flow, version));
+            }
+        }
+        for flow in self.config.flows.values() {
+            self.flows.insert((flow.id, flow.version), flow.clone());
+        }
+        self.flows.retain(|key, _| wanted.contains(key));
+    }
+
+    fn emit(&mut self, body: EventBody) {
+        let event = Event { seq: self.state.seq + 1, at: self.now.max(self.state.at), v: EVENT_VERSION, body };
+        self.touch(&event.body);
         self.apply(&event);
         self.events.push_back(event);
     }
+
+    fn order(&mut self, command: LegCommand) {
+        self.effects.push_back(Effect::Leg(command));
+    }
+
+    fn queue_config(&self, queue: QueueId) -> Option<&QueueConfig> {
+        self.config.queues.get(&queue)
+    }
+}
+
+/// Saturating milliseconds, for events and views.
+fn ms(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
 }

@@ -10,6 +10,9 @@ use crate::id::{CalendarId, FlowId, PromptId, QueueId};
 use crate::localized::{Lang, Localized};
 use crate::time::millis;
 
+pub mod run;
+pub mod validate;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     pub id: FlowId,

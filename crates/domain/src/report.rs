@@ -1,5 +1,40 @@
-//! Reports: one fold over the journal's segments.
+//! Reports: one fold over the journal's segments. The floor keeps the current day with it, the projector stores its
+//! [`Delta`]s, and both show the same numbers because it is the same code.
+//!
+//! Two bases, always kept apart: by *event* (each fact counts in the quarter of an hour in which it happened, times are
+//! split at the quarter) and by *arrival* (everything counts in the quarter in which the work entered the queue).
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use crate::command::{Occupancy, Presence};
+use crate::event::{Event, EventBody, OfferEnd, SegmentEnd, SegmentOf, SegmentState};
+use crate::id::{AgentId, QueueId, SegmentId};
+use crate::localized::Lang;
+use crate::time::Timestamp;
+
+/// Length of a report interval: a quarter of an hour, aligned to UTC (every time zone in use is too).
+pub const INTERVAL_MS: i64 = 15 * 60 * 1000;
+
+/// Rows older than this leave the floor's own table: a local day and its zone shifts fit in.
+const KEEP_MS: i64 = 26 * 60 * 60 * 1000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    Event,
+    Arrival,
+}
+
+/// One row of the report table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RowKey {
+    pub basis: Basis,
+    pub queue: QueueId,
+    /// Start of the interval, a multiple of [`INTERVAL_MS`].
+    pub start: Timestamp,
+}
 
 /// Sums of one queue and interval (or of many: they add up). Ratios are computed from these by one formula each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -23,12 +58,408 @@ pub struct Measures {
     /// Waits of the answered ones, and of the abandoned ones.
     pub wait_ms: u64,
     pub abandon_wait_ms: u64,
+    /// Longest of either; the maximum, not the sum, when rows are added.
     pub wait_ms_max: u64,
     pub talk_ms: u64,
     pub hold_ms: u64,
     pub wrap_ms: u64,
     /// Agent segments that reached a conversation and ended.
     pub handled: u64,
-    /// Available and idle time of the queue's members.
+    /// Available and idle time of the queue's members (an agent's time counts for each of his queues). By event only.
     pub idle_ms: u64,
+}
+
+/// What one event adds to one row.
+pub type Delta = Measures;
+
+impl Measures {
+    /// Adds a row or a delta.
+    pub fn add(&mut self, d: &Measures) {
+        self.offered += d.offered;
+        self.answered += d.answered;
+        self.answered_in_time += d.answered_in_time;
+        self.abandoned += d.abandoned;
+        self.short_abandons += d.short_abandons;
+        self.overflowed += d.overflowed;
+        self.lost += d.lost;
+        self.offers += d.offers;
+        self.offers_missed += d.offers_missed;
+        self.offers_declined += d.offers_declined;
+        self.wait_ms += d.wait_ms;
+        self.abandon_wait_ms += d.abandon_wait_ms;
+        self.wait_ms_max = self.wait_ms_max.max(d.wait_ms_max);
+        self.talk_ms += d.talk_ms;
+        self.hold_ms += d.hold_ms;
+        self.wrap_ms += d.wrap_ms;
+        self.handled += d.handled;
+        self.idle_ms += d.idle_ms;
+    }
+
+    /// Share 0–1. None if nothing counts.
+    pub fn service_level(&self) -> Option<f64> {
+        ratio(self.answered_in_time, self.offered.checked_sub(self.short_abandons)?)
+    }
+
+    /// Share 0–1.
+    pub fn abandon_rate(&self) -> Option<f64> {
+        ratio(self.abandoned.checked_sub(self.short_abandons)?, self.offered.checked_sub(self.short_abandons)?)
+    }
+
+    /// Average speed of answer, in milliseconds.
+    pub fn asa_ms(&self) -> Option<u64> {
+        self.wait_ms.checked_div(self.answered)
+    }
+
+    /// Average handling time, in milliseconds.
+    pub fn aht_ms(&self) -> Option<u64> {
+        (self.talk_ms + self.hold_ms + self.wrap_ms).checked_div(self.handled)
+    }
+
+    /// Share 0–1 of the agents' working time spent on work.
+    pub fn occupancy(&self) -> Option<f64> {
+        let busy = self.talk_ms + self.hold_ms + self.wrap_ms;
+        ratio(busy, busy + self.idle_ms)
+    }
+}
+
+/// Counts are far below 2^53, so the division is exact enough for a percentage.
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// A formula as the console prints it beside the number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Formula {
+    pub key: &'static str,
+    pub zh: &'static str,
+    pub en: &'static str,
+    /// In the field names of [`Measures`].
+    pub expression: &'static str,
+}
+
+impl Formula {
+    pub fn name(&self, lang: Lang) -> &'static str {
+        match lang {
+            Lang::Zh => self.zh,
+            Lang::En => self.en,
+        }
+    }
+}
+
+pub const FORMULAS: &[Formula] = &[
+    Formula {
+        key: "service_level",
+        zh: "服务水平",
+        en: "Service level",
+        expression: "answered_in_time / (offered - short_abandons)",
+    },
+    Formula {
+        key: "abandon_rate",
+        zh: "放弃率",
+        en: "Abandon rate",
+        expression: "(abandoned - short_abandons) / (offered - short_abandons)",
+    },
+    Formula { key: "asa", zh: "平均应答速度", en: "Average speed of answer", expression: "wait_ms / answered" },
+    Formula {
+        key: "aht",
+        zh: "平均处理时长",
+        en: "Average handling time",
+        expression: "(talk_ms + hold_ms + wrap_ms) / handled",
+    },
+    Formula {
+        key: "occupancy",
+        zh: "利用率",
+        en: "Occupancy",
+        expression: "(talk_ms + hold_ms + wrap_ms) / (talk_ms + hold_ms + wrap_ms + idle_ms)",
+    },
+];
+
+/// The fold: remembers what is open, turns each event into deltas.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Fold {
+    open: BTreeMap<SegmentId, Open>,
+    agents: BTreeMap<AgentId, AgentSpan>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Open {
+    Queue { queue: QueueId, since: Timestamp, service_level_ms: u64, short_abandon_ms: u64 },
+    Agent { queue: QueueId, arrived: Timestamp, state: SegmentState, since: Timestamp, talked: bool },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct AgentSpan {
+    queues: Vec<QueueId>,
+    available: bool,
+    busy: bool,
+    since: Timestamp,
+}
+
+impl AgentSpan {
+    fn is_idle(&self) -> bool {
+        self.available && !self.busy && !self.queues.is_empty()
+    }
+}
+
+fn interval(at: Timestamp) -> Timestamp {
+    Timestamp(at.0 - at.0.rem_euclid(INTERVAL_MS))
+}
+
+/// The pieces of a span, one for each interval it touches.
+fn split(from: Timestamp, to: Timestamp) -> impl Iterator<Item = (Timestamp, u64)> {
+    let mut at = from;
+    std::iter::from_fn(move || {
+        if at >= to {
+            return None;
+        }
+        let start = interval(at);
+        let end = to.min(Timestamp(start.0 + INTERVAL_MS));
+        let piece = (start, u64::try_from(end - at).unwrap_or(0));
+        at = end;
+        Some(piece)
+    })
+}
+
+fn ms(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to - from).unwrap_or(0)
+}
+
+fn spent(state: SegmentState, ms: u64) -> Option<Measures> {
+    let m = Measures::default();
+    match state {
+        SegmentState::Talking => Some(Measures { talk_ms: ms, ..m }),
+        SegmentState::Held => Some(Measures { hold_ms: ms, ..m }),
+        SegmentState::WrapUp => Some(Measures { wrap_ms: ms, ..m }),
+        SegmentState::Running
+        | SegmentState::Voicemail
+        | SegmentState::Echo
+        | SegmentState::Waiting
+        | SegmentState::Offered
+        | SegmentState::Connecting => None,
+    }
+}
+
+impl Fold {
+    /// `sink` gets the row and what to add to it, several times for an event that spans intervals.
+    pub fn apply(&mut self, event: &Event, sink: &mut dyn FnMut(RowKey, Delta)) {
+        let at = event.at;
+        match &event.body {
+            EventBody::SegmentStarted { segment, of, state, .. } => match of {
+                SegmentOf::Queue { queue, service_level, short_abandon, .. } => {
+                    both(*queue, at, at, Measures { offered: 1, ..Measures::default() }, sink);
+                    let open = Open::Queue {
+                        queue: *queue,
+                        since: at,
+                        service_level_ms: millis(*service_level),
+                        short_abandon_ms: millis(*short_abandon),
+                    };
+                    self.open.insert(*segment, open);
+                }
+                SegmentOf::Agent { queue: Some(queue), arrived, .. } => {
+                    let open =
+                        Open::Agent { queue: *queue, arrived: *arrived, state: *state, since: at, talked: false };
+                    self.open.insert(*segment, open);
+                }
+                SegmentOf::Agent { queue: None, .. } | SegmentOf::Flow { .. } | SegmentOf::Device { .. } => {}
+            },
+            EventBody::SegmentStateChanged { segment, state: next, .. } => {
+                if let Some(Open::Agent { queue, arrived, state, since, talked }) = self.open.get_mut(segment) {
+                    agent_span(*queue, *arrived, *state, *since, at, sink);
+                    *talked |= *next == SegmentState::Talking;
+                    *state = *next;
+                    *since = at;
+                }
+            }
+            EventBody::SegmentEnded { segment, why, .. } => match self.open.remove(segment) {
+                Some(Open::Queue { queue, since, service_level_ms, short_abandon_ms }) => {
+                    let d = left_queue(*why, ms(since, at), service_level_ms, short_abandon_ms);
+                    both(queue, at, since, d, sink);
+                }
+                Some(Open::Agent { queue, arrived, state, since, talked }) => {
+                    agent_span(queue, arrived, state, since, at, sink);
+                    if talked {
+                        both(queue, at, arrived, Measures { handled: 1, ..Measures::default() }, sink);
+                    }
+                }
+                None => {}
+            },
+            EventBody::OfferMade { segment, .. } => {
+                if let Some(Open::Agent { queue, arrived, .. }) = self.open.get(segment) {
+                    both(*queue, at, *arrived, Measures { offers: 1, ..Measures::default() }, sink);
+                }
+            }
+            EventBody::OfferEnded { segment, why, .. } => {
+                let d = match why {
+                    OfferEnd::Missed | OfferEnd::Unreachable => Measures { offers_missed: 1, ..Measures::default() },
+                    OfferEnd::Declined => Measures { offers_declined: 1, ..Measures::default() },
+                    OfferEnd::Withdrawn => return,
+                };
+                if let Some(Open::Agent { queue, arrived, .. }) = self.open.get(segment) {
+                    both(*queue, at, *arrived, d, sink);
+                }
+            }
+            EventBody::AgentSignedIn { agent, queues, .. } | EventBody::AgentQueuesChanged { agent, queues } => {
+                let a = self.turn(*agent, at, sink);
+                a.queues.clone_from(queues);
+            }
+            EventBody::AgentSignedOut { agent, .. } => {
+                self.turn(*agent, at, sink);
+                self.agents.remove(agent);
+            }
+            EventBody::PresenceChanged { agent, presence, .. } => {
+                self.turn(*agent, at, sink).available = *presence == Presence::Available;
+            }
+            EventBody::OccupancyChanged { agent, occupancy } => {
+                self.turn(*agent, at, sink).busy = *occupancy != Occupancy::Idle;
+            }
+            _ => {}
+        }
+    }
+
+    /// What the open spans would add if they ended now; for a live board.
+    pub fn open_spans(&self, now: Timestamp, sink: &mut dyn FnMut(RowKey, Delta)) {
+        for open in self.open.values() {
+            if let Open::Agent { queue, arrived, state, since, .. } = open {
+                agent_span(*queue, *arrived, *state, *since, now, sink);
+            }
+        }
+        for a in self.agents.values() {
+            idle_span(a, now, sink);
+        }
+    }
+
+    /// Closes an agent's span at `at` and begins the next.
+    fn turn(&mut self, agent: AgentId, at: Timestamp, sink: &mut dyn FnMut(RowKey, Delta)) -> &mut AgentSpan {
+        let a = self.agents.entry(agent).or_default();
+        idle_span(a, at, sink);
+        a.since = at;
+        a
+    }
+}
+
+fn millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn left_queue(why: SegmentEnd, wait: u64, service_level_ms: u64, short_abandon_ms: u64) -> Measures {
+    let d = Measures::default();
+    match why {
+        SegmentEnd::Answered => Measures {
+            answered: 1,
+            answered_in_time: u64::from(wait <= service_level_ms),
+            wait_ms: wait,
+            wait_ms_max: wait,
+            ..d
+        },
+        SegmentEnd::CallerHungUp => Measures {
+            abandoned: 1,
+            short_abandons: u64::from(wait < short_abandon_ms),
+            abandon_wait_ms: wait,
+            wait_ms_max: wait,
+            ..d
+        },
+        SegmentEnd::Overflow => Measures { overflowed: 1, ..d },
+        SegmentEnd::AgentHungUp
+        | SegmentEnd::Missed
+        | SegmentEnd::Declined
+        | SegmentEnd::Unreachable
+        | SegmentEnd::Withdrawn
+        | SegmentEnd::MovedOn
+        | SegmentEnd::Finished
+        | SegmentEnd::Lost
+        | SegmentEnd::Supervisor
+        | SegmentEnd::Error
+        | SegmentEnd::Restart
+        | SegmentEnd::Shutdown => Measures { lost: 1, ..d },
+    }
+}
+
+fn both(queue: QueueId, at: Timestamp, arrived: Timestamp, d: Measures, sink: &mut dyn FnMut(RowKey, Delta)) {
+    sink(RowKey { basis: Basis::Event, queue, start: interval(at) }, d);
+    sink(RowKey { basis: Basis::Arrival, queue, start: interval(arrived) }, d);
+}
+
+fn agent_span(
+    queue: QueueId,
+    arrived: Timestamp,
+    state: SegmentState,
+    from: Timestamp,
+    to: Timestamp,
+    sink: &mut dyn FnMut(RowKey, Delta),
+) {
+    for (start, piece) in split(from, to) {
+        if let Some(d) = spent(state, piece) {
+            sink(RowKey { basis: Basis::Event, queue, start }, d);
+        }
+    }
+    if let Some(d) = spent(state, ms(from, to)) {
+        sink(RowKey { basis: Basis::Arrival, queue, start: interval(arrived) }, d);
+    }
+}
+
+fn idle_span(a: &AgentSpan, to: Timestamp, sink: &mut dyn FnMut(RowKey, Delta)) {
+    if !a.is_idle() {
+        return;
+    }
+    for (start, piece) in split(a.since, to) {
+        for queue in &a.queues {
+            let d = Measures { idle_ms: piece, ..Measures::default() };
+            sink(RowKey { basis: Basis::Event, queue: *queue, start }, d);
+        }
+    }
+}
+
+/// A fold with the rows of the last day.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Report {
+    fold: Fold,
+    #[serde(with = "pairs")]
+    rows: BTreeMap<RowKey, Measures>,
+}
+
+impl Report {
+    pub fn apply(&mut self, event: &Event) {
+        let rows = &mut self.rows;
+        self.fold.apply(event, &mut |key, d| rows.entry(key).or_default().add(&d));
+        let oldest = Timestamp(event.at.0 - KEEP_MS);
+        if self.rows.first_key_value().is_some_and(|(key, _)| key.start < oldest) {
+            self.rows.retain(|key, _| key.start >= oldest);
+        }
+    }
+
+    pub fn rows(&self) -> &BTreeMap<RowKey, Measures> {
+        &self.rows
+    }
+
+    /// Event-basis sums per queue since `from`, spans still open included up to `now`.
+    pub fn since(&self, from: Timestamp, now: Timestamp) -> BTreeMap<QueueId, Measures> {
+        let mut sums: BTreeMap<QueueId, Measures> = BTreeMap::new();
+        let mut add = |key: RowKey, d: Measures| {
+            if key.basis == Basis::Event && key.start >= interval(from) {
+                sums.entry(key.queue).or_default().add(&d);
+            }
+        };
+        for (key, measures) in &self.rows {
+            add(*key, *measures);
+        }
+        self.fold.open_spans(now, &mut add);
+        sums
+    }
+}
+
+/// JSON has no structured keys: the rows travel as a list of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Measures, RowKey};
+
+    pub(super) fn serialize<S: Serializer>(rows: &BTreeMap<RowKey, Measures>, s: S) -> Result<S::Ok, S::Error> {
+        rows.iter().collect::<Vec<_>>().serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<RowKey, Measures>, D::Error> {
+        Ok(Vec::<(RowKey, Measures)>::deserialize(d)?.into_iter().collect())
+    }
 }

@@ -1,0 +1,404 @@
+//! `State::apply`: one event's change of state. Never decides, never reads the configuration.
+use super::state::{Agent, Device, Interaction, Leg, OfferAt, Seat, Segment, State, StepAt};
+use crate::command::Presence;
+use crate::event::{
+    Event, EventBody, InteractionEnd, LegRole, PresenceCause, SegmentEnd, SegmentOf, SegmentState, SignOutCause,
+};
+use crate::time::Timestamp;
+
+impl State {
+    pub(super) fn apply(&mut self, event: &Event) {
+        let at = event.at;
+        self.report.apply(event);
+        self.seq = event.seq;
+        self.at = at;
+        match &event.body {
+            EventBody::ConfigPublished { rev } => self.rev = *rev,
+            EventBody::FloorRecovered { .. } => {
+                self.recordings.clear();
+                self.devices.clear();
+            }
+            EventBody::AgentSignedIn { .. }
+            | EventBody::AgentQueuesChanged { .. }
+            | EventBody::AgentSignedOut { .. }
+            | EventBody::PresenceChanged { .. }
+            | EventBody::OccupancyChanged { .. }
+            | EventBody::LeaseLost { .. }
+            | EventBody::LeaseTaken { .. }
+            | EventBody::AgentLeaving { .. } => self.apply_agent(at, &event.body),
+            EventBody::DeviceReady { device } => {
+                self.devices.insert(*device, Device { lost: None, since: at });
+            }
+            EventBody::DeviceLost { device, why } => {
+                self.devices.insert(*device, Device { lost: Some(*why), since: at });
+            }
+            EventBody::CallRejected { .. } | EventBody::RecordingStored { .. } => {}
+            EventBody::InteractionStarted { interaction, medium, direction, number, from, lang, priority } => {
+                let begun = Interaction {
+                    medium: *medium,
+                    direction: *direction,
+                    number: *number,
+                    from: *from,
+                    lang: *lang,
+                    priority: *priority,
+                    started: at,
+                    customer: None,
+                    legs: Vec::new(),
+                    variables: Default::default(),
+                    segments: Default::default(),
+                    hops: 0,
+                    refused: Default::default(),
+                    served: false,
+                    outcome: InteractionEnd::Error,
+                };
+                self.interactions.insert(*interaction, begun);
+            }
+            EventBody::LanguageSet { interaction, lang } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.lang = *lang;
+                }
+            }
+            EventBody::PrioritySet { interaction, priority } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.priority = *priority;
+                }
+            }
+            EventBody::VariableSet { interaction, name, value } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.variables.insert(name.clone(), value.clone());
+                }
+            }
+            EventBody::InteractionEnded { interaction, .. } => {
+                self.interactions.remove(interaction);
+            }
+            EventBody::SegmentStarted { .. }
+            | EventBody::SegmentStateChanged { .. }
+            | EventBody::SegmentEnded { .. }
+            | EventBody::WrapUpExtended { .. }
+            | EventBody::DispositionSet { .. }
+            | EventBody::StepEntered { .. }
+            | EventBody::DigitsCollected { .. }
+            | EventBody::PlayStarted { .. }
+            | EventBody::OfferMade { .. }
+            | EventBody::OfferAccepted { .. }
+            | EventBody::OfferEnded { .. } => self.apply_segment(at, &event.body),
+            EventBody::LegStarted { .. }
+            | EventBody::LegRinging { .. }
+            | EventBody::LegAnswered { .. }
+            | EventBody::LegPeerHeld { .. }
+            | EventBody::LegMuted { .. }
+            | EventBody::LegSilent { .. }
+            | EventBody::LegHangUpSent { .. }
+            | EventBody::LegEnded { .. } => self.apply_leg(at, &event.body),
+            EventBody::Bridged { interaction, segment, bridge, .. } => {
+                if let Some(s) = self.segment_mut(*interaction, *segment) {
+                    s.bridge = Some(*bridge);
+                }
+            }
+            EventBody::RecordingRequested { interaction, segment, recording, .. } => {
+                self.recordings.insert(*recording, *interaction);
+                if let Some(s) = self.segment_mut(*interaction, *segment) {
+                    s.recording = Some(*recording);
+                }
+            }
+            EventBody::RecordingStarted { .. } => {}
+            EventBody::RecordingEnded { recording, .. } => {
+                self.recordings.remove(recording);
+            }
+        }
+    }
+
+    fn apply_agent(&mut self, at: Timestamp, body: &EventBody) {
+        match body {
+            EventBody::AgentSignedIn { agent, device, seat, queues } => {
+                let a = self.agents.entry(*agent).or_insert_with(|| Agent {
+                    presence_since: at,
+                    occupancy_since: at,
+                    ..Agent::default()
+                });
+                a.seat = Some(Seat { device: *device, class: *seat, queues: queues.clone() });
+                a.lease = true;
+                a.lease_until = None;
+                a.leaving = None;
+                a.resume = None;
+            }
+            EventBody::AgentQueuesChanged { agent, queues } => {
+                if let Some(seat) = self.agents.get_mut(agent).and_then(|a| a.seat.as_mut()) {
+                    seat.queues.clone_from(queues);
+                }
+            }
+            EventBody::AgentSignedOut { agent, .. } => {
+                if let Some(a) = self.agents.get_mut(agent) {
+                    a.seat = None;
+                    a.lease = false;
+                    a.lease_until = None;
+                    a.leaving = None;
+                    a.resume = None;
+                }
+            }
+            EventBody::PresenceChanged { agent, presence, why, .. } => {
+                if let Some(a) = self.agents.get_mut(agent) {
+                    let lapse = matches!(why, PresenceCause::LeaseLost | PresenceCause::Restart);
+                    a.resume = (lapse && a.presence != Presence::Offline).then_some(a.presence);
+                    a.presence = *presence;
+                    a.presence_since = at;
+                }
+            }
+            EventBody::OccupancyChanged { agent, occupancy } => {
+                if let Some(a) = self.agents.get_mut(agent) {
+                    a.occupancy = *occupancy;
+                    a.occupancy_since = at;
+                }
+            }
+            EventBody::LeaseLost { agent, until } => {
+                if let Some(a) = self.agents.get_mut(agent) {
+                    a.lease = false;
+                    a.lease_until = *until;
+                }
+            }
+            EventBody::LeaseTaken { agent } => {
+                if let Some(a) = self.agents.get_mut(agent) {
+                    a.lease = true;
+                    a.lease_until = None;
+                    if a.leaving == Some(SignOutCause::LeaseLost) {
+                        a.leaving = None;
+                    }
+                }
+            }
+            EventBody::AgentLeaving { agent, why } => {
+                if let Some(a) = self.agents.get_mut(agent) {
+                    a.leaving = Some(*why);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_segment(&mut self, at: Timestamp, body: &EventBody) {
+        match body {
+            EventBody::SegmentStarted { interaction, segment, of, state, until, .. } => {
+                match of {
+                    SegmentOf::Queue { .. } => {
+                        self.waiting.insert(*segment, *interaction);
+                    }
+                    SegmentOf::Agent { agent, .. } => {
+                        self.agents.entry(*agent).or_default().work.insert(*segment, *interaction);
+                    }
+                    SegmentOf::Flow { .. } | SegmentOf::Device { .. } => {}
+                }
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.hops += 1;
+                    i.segments.insert(*segment, Segment::begun(of.clone(), *state, at, *until));
+                }
+            }
+            EventBody::SegmentStateChanged { interaction, segment, state, until, ended } => {
+                let Some(i) = self.interactions.get_mut(interaction) else { return };
+                i.served |= *state == SegmentState::Talking;
+                if let Some(s) = i.segments.get_mut(segment) {
+                    s.close_span(at);
+                    s.state = *state;
+                    s.until = *until;
+                    if *state == SegmentState::Talking && s.answered.is_none() {
+                        s.answered = Some(at);
+                    }
+                    if *state != SegmentState::Held {
+                        s.play = None;
+                    }
+                    s.ended = ended.or(s.ended);
+                }
+            }
+            EventBody::SegmentEnded { interaction, segment, why } => {
+                self.waiting.remove(segment);
+                let Some(i) = self.interactions.get_mut(interaction) else { return };
+                let Some(s) = i.segments.remove(segment) else { return };
+                i.outcome = outcome(&s, *why, i.served, i.outcome);
+                if let Some(agent) = s.agent()
+                    && let Some(a) = self.agents.get_mut(&agent)
+                {
+                    a.work.remove(segment);
+                }
+                if let Some(offer) = s.offer {
+                    self.offers.remove(&offer.offer);
+                }
+            }
+            EventBody::WrapUpExtended { interaction, segment, until } => {
+                if let Some(s) = self.segment_mut(*interaction, *segment) {
+                    s.until = Some(*until);
+                }
+            }
+            EventBody::DispositionSet { interaction, segment, disposition, .. } => {
+                if let Some(s) = self.segment_mut(*interaction, *segment) {
+                    s.disposition = Some(*disposition);
+                }
+            }
+            EventBody::StepEntered { interaction, segment, step, attempt, play, until } => {
+                if let Some(s) = self.segment_mut(*interaction, *segment) {
+                    s.step = Some(StepAt { step: step.clone(), attempt: *attempt, play: *play, until: *until });
+                }
+            }
+            EventBody::DigitsCollected { .. } => {}
+            EventBody::PlayStarted { interaction, segment, play, what, until } => {
+                if let Some(s) = self.segment_mut(*interaction, *segment) {
+                    s.play = Some((*play, *what));
+                    s.play_until = *until;
+                }
+            }
+            EventBody::OfferMade { interaction, offer, segment, device, waiting, until, trace, .. } => {
+                self.offers.insert(*offer, (*interaction, *segment));
+                if let Some(s) = self.segment_mut(*interaction, *segment) {
+                    s.offer = Some(OfferAt {
+                        offer: *offer,
+                        device: *device,
+                        waiting: *waiting,
+                        since: at,
+                        until: *until,
+                        waited_ms: trace.waited_ms,
+                    });
+                }
+            }
+            EventBody::OfferAccepted { interaction, offer, .. } => {
+                let segment = self.offers.get(offer).map(|(_, segment)| *segment);
+                if let Some(s) = segment.and_then(|s| self.segment_mut(*interaction, s)) {
+                    s.accepted = true;
+                }
+            }
+            EventBody::OfferEnded { interaction, agent, not_before, .. } => {
+                if let (Some(i), Some(t)) = (self.interactions.get_mut(interaction), not_before) {
+                    i.refused.insert(*agent, *t);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_leg(&mut self, at: Timestamp, body: &EventBody) {
+        match body {
+            EventBody::LegStarted { interaction, leg, segment, role, device, .. } => {
+                let begun = Leg {
+                    interaction: *interaction,
+                    segment: *segment,
+                    role: *role,
+                    device: *device,
+                    answered: None,
+                    peer_held: false,
+                    muted: false,
+                    silent: false,
+                    hanging_up: false,
+                };
+                self.legs.insert(*leg, begun);
+                let Some(i) = self.interactions.get_mut(interaction) else { return };
+                i.legs.push(*leg);
+                if *role == LegRole::Customer {
+                    i.customer = Some(*leg);
+                }
+                if let Some(s) = segment.and_then(|s| i.segments.get_mut(&s)) {
+                    s.leg = Some(*leg);
+                }
+            }
+            EventBody::LegAnswered { leg, .. } => {
+                if let Some(l) = self.legs.get_mut(leg) {
+                    l.answered = Some(at);
+                }
+            }
+            EventBody::LegPeerHeld { leg, held, .. } => {
+                if let Some(l) = self.legs.get_mut(leg) {
+                    l.peer_held = *held;
+                }
+            }
+            EventBody::LegMuted { leg, muted, .. } => {
+                if let Some(l) = self.legs.get_mut(leg) {
+                    l.muted = *muted;
+                }
+            }
+            EventBody::LegSilent { leg, silent, .. } => {
+                if let Some(l) = self.legs.get_mut(leg) {
+                    l.silent = *silent;
+                }
+            }
+            EventBody::LegHangUpSent { leg, .. } => {
+                if let Some(l) = self.legs.get_mut(leg) {
+                    l.hanging_up = true;
+                }
+            }
+            EventBody::LegEnded { interaction, leg, .. } => {
+                self.legs.remove(leg);
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.legs.retain(|l| l != leg);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Segment {
+    fn begun(of: SegmentOf, state: SegmentState, at: Timestamp, until: Option<Timestamp>) -> Segment {
+        Segment {
+            of,
+            state,
+            started: at,
+            state_since: at,
+            spans_ms: 0,
+            talk_ms: 0,
+            hold_ms: 0,
+            until,
+            step: None,
+            play: None,
+            play_until: None,
+            offer: None,
+            accepted: false,
+            leg: None,
+            bridge: None,
+            recording: None,
+            answered: None,
+            ended: None,
+            disposition: None,
+        }
+    }
+
+    fn close_span(&mut self, at: Timestamp) {
+        let ms = u64::try_from(at - self.state_since).unwrap_or(0);
+        self.spans_ms += ms;
+        match self.state {
+            SegmentState::Talking => self.talk_ms += ms,
+            SegmentState::Held => self.hold_ms += ms,
+            SegmentState::Running
+            | SegmentState::Voicemail
+            | SegmentState::Echo
+            | SegmentState::Waiting
+            | SegmentState::Offered
+            | SegmentState::Connecting
+            | SegmentState::WrapUp => {}
+        }
+        self.state_since = at;
+    }
+}
+
+/// How the interaction ends if this segment was its last. What came later wins, but nothing takes away that the
+/// customer was served, except a restart or shutdown.
+fn outcome(segment: &Segment, why: SegmentEnd, served: bool, before: InteractionEnd) -> InteractionEnd {
+    if matches!(before, InteractionEnd::Restart | InteractionEnd::Shutdown) {
+        return before;
+    }
+    let ended = segment.ended.unwrap_or(why);
+    match ended {
+        SegmentEnd::Restart => return InteractionEnd::Restart,
+        SegmentEnd::Shutdown => return InteractionEnd::Shutdown,
+        _ if served => return InteractionEnd::Served,
+        SegmentEnd::Supervisor => return InteractionEnd::Supervisor,
+        SegmentEnd::Error => return InteractionEnd::Error,
+        _ => {}
+    }
+    match (&segment.of, segment.state) {
+        (SegmentOf::Flow { .. }, SegmentState::Voicemail) if segment.recording.is_some() => InteractionEnd::Voicemail,
+        (SegmentOf::Flow { .. }, SegmentState::Echo) => InteractionEnd::Finished,
+        (SegmentOf::Flow { .. }, _) if ended == SegmentEnd::Finished => InteractionEnd::Finished,
+        (SegmentOf::Flow { .. }, _) if ended == SegmentEnd::MovedOn => before,
+        (SegmentOf::Flow { .. }, _) => InteractionEnd::Left,
+        (SegmentOf::Queue { .. }, _) => InteractionEnd::Abandoned,
+        (SegmentOf::Agent { .. } | SegmentOf::Device { .. }, _) => match &segment.offer {
+            Some(offer) if offer.waiting.is_some() => before,
+            _ => InteractionEnd::Unanswered,
+        },
+    }
+}

@@ -1,0 +1,346 @@
+//! Calls: entry, what the switch reports of legs, hold and the end of it all.
+use std::time::Duration;
+
+use super::state::{Leg, Segment};
+use super::{Floor, offers};
+use crate::config::{DeviceKind, EntryPoint};
+use crate::event::{
+    CallRefusal, DestinationClass, Direction, EventBody, LegRole, OfferEnd, PlayWhat, SegmentEnd, SegmentOf,
+    SegmentStart, SegmentState,
+};
+use crate::id::{AddressId, BridgeId, DeviceId, InteractionId, LegId, NumberId, PlayId, SegmentId};
+use crate::input::{RejectCode, Rejected};
+use crate::leg::{EndCause, EndedBy, GapCause, Hears, LegCommand, LegEvent, LegStats, PlayEnd, RejectReason, Via};
+use crate::medium::Medium;
+use crate::routing::has_room;
+
+/// Ring time of a device called by its own number.
+const DEVICE_RING: Duration = Duration::from_secs(45);
+
+impl Floor {
+    pub(super) fn call_offered(
+        &mut self,
+        leg: LegId,
+        number: NumberId,
+        from: AddressId,
+        via: Via,
+    ) -> Result<Option<InteractionId>, Rejected> {
+        if self.state.legs.contains_key(&leg) {
+            return Err(RejectCode::LegDuplicate.into());
+        }
+        let Some((entry, lang)) = self.config.numbers.get(&number).map(|n| (n.entry.clone(), n.lang)) else {
+            self.reject(leg, number, from, CallRefusal::NumberUnknown, RejectReason::NotFound);
+            return Ok(None);
+        };
+        if self.state.calls() >= self.config.entitlements.concurrent_calls as usize {
+            self.reject(leg, number, from, CallRefusal::LimitCalls, RejectReason::Overload);
+            return Ok(None);
+        }
+        let interaction = InteractionId(self.mint.next_bits());
+        self.emit(EventBody::InteractionStarted {
+            interaction,
+            medium: Medium::Voice,
+            direction: Direction::Inbound,
+            number: Some(number),
+            from: Some(from),
+            lang,
+            priority: 0,
+        });
+        self.emit(EventBody::LegStarted {
+            interaction,
+            leg,
+            segment: None,
+            direction: Direction::Inbound,
+            role: LegRole::Customer,
+            via: Some(via),
+            device: None,
+            destination: DestinationClass::Number,
+        });
+        match entry {
+            EntryPoint::Device { device } => self.call_device(interaction, leg, device),
+            EntryPoint::Echo => {
+                self.order(LegCommand::Answer { leg });
+                let segment = SegmentId(self.mint.next_bits());
+                let of = SegmentOf::Flow { flow: None, version: None };
+                let (why, state) = (SegmentStart::Entry, SegmentState::Echo);
+                self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None });
+            }
+            EntryPoint::Queue { queue } => {
+                self.order(LegCommand::Answer { leg });
+                self.enter_queue(interaction, queue, 0, SegmentStart::Entry, 0);
+            }
+            EntryPoint::Flow { flow } => {
+                self.order(LegCommand::Answer { leg });
+                self.start_flow(interaction, flow, SegmentStart::Entry);
+            }
+        }
+        Ok(Some(interaction))
+    }
+
+    fn reject(&mut self, leg: LegId, number: NumberId, from: AddressId, why: CallRefusal, reason: RejectReason) {
+        self.emit(EventBody::CallRejected { leg, number, from, why });
+        self.order(LegCommand::Reject { leg, why: reason });
+    }
+
+    /// An agent's device is offered like queued work, if he is there; any other device just rings.
+    fn call_device(&mut self, interaction: InteractionId, leg: LegId, device: DeviceId) {
+        let Some(config) = self.config.devices.get(&device) else { return self.hang_up(leg, EndCause::NotFound) };
+        let browser = config.kind == DeviceKind::Browser;
+        let seated = config.agent.filter(|a| {
+            self.state.agents.get(a).is_some_and(|s| s.seat.as_ref().is_some_and(|seat| seat.device == device))
+        });
+        if !self.state.device_ready(device, &self.config) {
+            return self.hang_up(leg, EndCause::Unreachable);
+        }
+        match seated {
+            Some(agent) => {
+                let Some(a) = self.state.agents.get(&agent) else { return };
+                let capacity = self.config.agents.get(&agent).map(|c| c.capacity).unwrap_or_default();
+                let free = a.presence == crate::command::Presence::Available && a.leaving.is_none();
+                if !free || !has_room(Medium::Voice, &self.state.load(a), &capacity) {
+                    return self.hang_up(leg, EndCause::Busy);
+                }
+                self.order(LegCommand::Ring { leg });
+                let trace = self.direct_trace(agent);
+                self.offer(interaction, None, agent, trace);
+            }
+            None if browser => self.hang_up(leg, EndCause::Unreachable),
+            None => {
+                self.order(LegCommand::Ring { leg });
+                let segment = SegmentId(self.mint.next_bits());
+                self.emit(EventBody::SegmentStarted {
+                    interaction,
+                    segment,
+                    of: SegmentOf::Device { device },
+                    why: SegmentStart::Entry,
+                    state: SegmentState::Connecting,
+                    until: Some(self.now + DEVICE_RING),
+                });
+                self.originate(interaction, segment, LegRole::Device, device, DEVICE_RING);
+            }
+        }
+    }
+
+    pub(super) fn leg_event(&mut self, event: LegEvent) -> Result<(), Rejected> {
+        if matches!(event, LegEvent::Offered { .. }) {
+            return Err(RejectCode::InputUnexpected.into());
+        }
+        if let LegEvent::RecordingStarted { recording } | LegEvent::RecordingEnded { recording, .. } = &event {
+            let Some(interaction) = self.state.recordings.get(recording).copied() else { return Ok(()) };
+            match event {
+                LegEvent::RecordingEnded { recording, length_ms, gaps } => {
+                    self.emit(EventBody::RecordingEnded { interaction, recording, length_ms, gaps });
+                }
+                _ => self.emit(EventBody::RecordingStarted { interaction, recording: *recording }),
+            }
+            return Ok(());
+        }
+        // A leg we do not know (any more): a rejected call, or one that ended before a crash.
+        let Some(leg) = event.leg() else { return Ok(()) };
+        let Some(known) = self.state.legs.get(&leg).cloned() else { return Ok(()) };
+        let interaction = known.interaction;
+        match event {
+            LegEvent::Offered { .. } | LegEvent::RecordingStarted { .. } | LegEvent::RecordingEnded { .. } => {}
+            LegEvent::Ringing { .. } => self.emit(EventBody::LegRinging { interaction, leg }),
+            LegEvent::Answered { codec, .. } => {
+                if known.answered.is_none() {
+                    self.emit(EventBody::LegAnswered { interaction, leg, codec });
+                    if !known.hanging_up {
+                        self.leg_answered(&known);
+                    }
+                }
+            }
+            LegEvent::PeerHeld { held, .. } => {
+                if known.peer_held != held {
+                    self.emit(EventBody::LegPeerHeld { interaction, leg, held });
+                    if let (Some(segment), LegRole::Agent | LegRole::Device) = (known.segment, known.role) {
+                        if held { self.hold(interaction, segment) } else { self.resume(interaction, segment) }
+                    }
+                }
+            }
+            LegEvent::Digit { digit, .. } => self.digit(interaction, &known, digit),
+            LegEvent::PlayEnded { play, why, digits, .. } => {
+                if why != PlayEnd::Stopped {
+                    self.play_ended(interaction, play, &digits);
+                }
+            }
+            LegEvent::MediaSilent { silent, .. } => {
+                if known.silent != silent {
+                    self.emit(EventBody::LegSilent { interaction, leg, silent });
+                }
+            }
+            LegEvent::Ended { cause, by, stats, .. } => self.leg_ended(leg, &known, cause, by, stats),
+        }
+        Ok(())
+    }
+
+    fn leg_answered(&mut self, leg: &Leg) {
+        let interaction = leg.interaction;
+        let Some(i) = self.state.interactions.get(&interaction) else { return };
+        let live: Vec<(SegmentId, Segment)> = i
+            .segments
+            .iter()
+            .filter(|(id, _)| leg.role == LegRole::Customer || leg.segment == Some(**id))
+            .map(|(id, s)| (*id, s.clone()))
+            .collect();
+        for (segment, s) in live {
+            match s.state {
+                SegmentState::Offered if leg.role != LegRole::Customer => {
+                    self.accepted(interaction, segment);
+                    self.connect(interaction, segment);
+                }
+                SegmentState::Connecting => self.connect(interaction, segment),
+                SegmentState::Echo => self.echo(interaction, segment),
+                SegmentState::Waiting => self.queue_greeting(interaction, segment),
+                SegmentState::Running | SegmentState::Voicemail => self.flow_answered(interaction, segment),
+                SegmentState::Offered | SegmentState::Talking | SegmentState::Held | SegmentState::WrapUp => {}
+            }
+        }
+    }
+
+    fn echo(&mut self, interaction: InteractionId, segment: SegmentId) {
+        let Some((leg, _)) = self.state.customer(interaction) else { return };
+        let bridge = BridgeId(self.mint.next_bits());
+        self.emit(EventBody::Bridged { interaction, segment, bridge, legs: vec![leg] });
+        self.order(LegCommand::Bridge { bridge, legs: vec![Hears { leg, hears: vec![leg] }] });
+    }
+
+    /// A `#` ends a voicemail message.
+    fn digit(&mut self, interaction: InteractionId, leg: &Leg, digit: char) {
+        if digit != '#' || leg.role != LegRole::Customer {
+            return;
+        }
+        let Some(i) = self.state.interactions.get(&interaction) else { return };
+        let message = i.segments.iter().find(|(_, s)| s.state == SegmentState::Voicemail && s.recording.is_some());
+        if let Some(segment) = message.map(|(id, _)| *id) {
+            self.finish_flow(interaction, segment, SegmentEnd::Finished);
+        }
+    }
+
+    pub(super) fn hold(&mut self, interaction: InteractionId, segment: SegmentId) {
+        let Some((s, customer, leg, bridge)) = self.both_legs(interaction, segment) else { return };
+        if s.state != SegmentState::Talking {
+            return;
+        }
+        let (queue, recording) = (s.queue(), s.recording);
+        let lang = self.state.interactions.get(&interaction).map_or(self.config.lang, |i| i.lang);
+        let state = SegmentState::Held;
+        self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until: None, ended: None });
+        self.order(offers::held(bridge, customer, leg));
+        if let Some(recording) = recording {
+            self.order(LegCommand::PauseRecording { recording, why: Some(GapCause::Hold) });
+        }
+        if let Some(music) = self.music_of(queue) {
+            let play = PlayId(self.mint.next_bits());
+            let what = PlayWhat::HoldMusic;
+            self.emit(EventBody::PlayStarted { interaction, segment, play, what, until: None });
+            self.order_play(customer, play, &[music], lang, true);
+        }
+    }
+
+    pub(super) fn resume(&mut self, interaction: InteractionId, segment: SegmentId) {
+        let Some((s, customer, leg, bridge)) = self.both_legs(interaction, segment) else { return };
+        if s.state != SegmentState::Held {
+            return;
+        }
+        let (recording, playing) = (s.recording, s.play.is_some());
+        let state = SegmentState::Talking;
+        self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until: None, ended: None });
+        if playing {
+            self.order(LegCommand::StopPlay { leg: customer });
+        }
+        self.order(offers::talking(bridge, customer, leg));
+        if let Some(recording) = recording {
+            self.order(LegCommand::PauseRecording { recording, why: None });
+        }
+    }
+
+    fn both_legs(&self, i: InteractionId, segment: SegmentId) -> Option<(&Segment, LegId, LegId, BridgeId)> {
+        let s = self.state.segment(i, segment)?;
+        Some((s, self.state.customer(i)?.0, s.leg?, s.bridge?))
+    }
+
+    fn leg_ended(&mut self, leg: LegId, known: &Leg, cause: EndCause, by: EndedBy, stats: LegStats) {
+        let interaction = known.interaction;
+        self.emit(EventBody::LegEnded { interaction, leg, cause, by, stats });
+        if known.role == LegRole::Customer {
+            return self.end_all(interaction, why_ended(cause, SegmentEnd::CallerHungUp));
+        }
+        let Some(segment) = known.segment else { return };
+        let Some(s) = self.state.segment(interaction, segment) else { return };
+        match (s.state, known.role) {
+            (SegmentState::Talking | SegmentState::Held, _) => {
+                self.end_talk(interaction, segment, why_ended(cause, SegmentEnd::AgentHungUp));
+            }
+            (SegmentState::Offered | SegmentState::Connecting, LegRole::Agent) => {
+                let why = match cause {
+                    EndCause::NoAnswer => OfferEnd::Missed,
+                    EndCause::Busy | EndCause::Rejected | EndCause::Hangup => OfferEnd::Declined,
+                    _ => OfferEnd::Unreachable,
+                };
+                self.offer_failed(interaction, segment, why);
+            }
+            (SegmentState::Connecting, _) => {
+                let why = match cause {
+                    EndCause::NoAnswer => SegmentEnd::Missed,
+                    EndCause::Busy | EndCause::Rejected | EndCause::Hangup => SegmentEnd::Declined,
+                    _ => SegmentEnd::Unreachable,
+                };
+                self.device_failed(interaction, segment, why, cause);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing of this interaction goes on: the customer left, or it was ended from above. Agents who spoke wrap up.
+    pub(super) fn end_all(&mut self, interaction: InteractionId, why: SegmentEnd) {
+        let Some(i) = self.state.interactions.get(&interaction) else { return };
+        let live: Vec<(SegmentId, Segment)> = i.segments.iter().map(|(id, s)| (*id, s.clone())).collect();
+        for (segment, s) in live {
+            match s.of {
+                SegmentOf::Flow { .. } => self.finish_flow(interaction, segment, why),
+                SegmentOf::Queue { .. } => {
+                    self.emit(EventBody::SegmentEnded { interaction, segment, why });
+                }
+                SegmentOf::Agent { .. } | SegmentOf::Device { .. } if s.in_conversation() => {
+                    self.end_talk(interaction, segment, why);
+                }
+                SegmentOf::Agent { .. } if s.is_reaching() => {
+                    self.offer_failed(interaction, segment, OfferEnd::Withdrawn);
+                }
+                SegmentOf::Device { .. } => self.device_failed(interaction, segment, why, EndCause::Cancelled),
+                SegmentOf::Agent { .. } => {}
+            }
+        }
+        if let Some((customer, _)) = self.state.customer(interaction) {
+            self.hang_up(customer, EndCause::Hangup);
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, leg: LegId, cause: EndCause) {
+        let Some(interaction) = self.state.legs.get(&leg).filter(|l| !l.hanging_up).map(|l| l.interaction) else {
+            return;
+        };
+        self.emit(EventBody::LegHangUpSent { interaction, leg, cause });
+        self.order(LegCommand::Hangup { leg, cause });
+    }
+}
+
+/// `person`: who hung up if nothing failed.
+fn why_ended(cause: EndCause, person: SegmentEnd) -> SegmentEnd {
+    match cause {
+        EndCause::MediaLost | EndCause::SignallingLost | EndCause::MediaIncompatible | EndCause::Unreachable => {
+            SegmentEnd::Lost
+        }
+        EndCause::SystemRestart => SegmentEnd::Restart,
+        EndCause::SystemShutdown => SegmentEnd::Shutdown,
+        EndCause::SystemError | EndCause::Limit => SegmentEnd::Error,
+        EndCause::Hangup
+        | EndCause::Cancelled
+        | EndCause::Rejected
+        | EndCause::Busy
+        | EndCause::NoAnswer
+        | EndCause::NotFound
+        | EndCause::Elsewhere => person,
+    }
+}

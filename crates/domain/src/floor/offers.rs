@@ -1,0 +1,263 @@
+//! Offers: made, accepted, failed; and the way from an accepted offer to a conversation.
+use std::time::Duration;
+
+use super::timers::CONNECT_TIMEOUT;
+use super::{Floor, ms};
+use crate::command::Presence;
+use crate::config::DeviceKind;
+use crate::effect::{Effect, OfferCard};
+use crate::event::{
+    DestinationClass, Direction, EventBody, LegRole, OfferEnd, PresenceCause, SegmentEnd, SegmentOf, SegmentStart,
+    SegmentState,
+};
+use crate::id::{AgentId, BridgeId, DeviceId, InteractionId, LegId, OfferId, RecordingId, SegmentId};
+use crate::leg::{CallerId, Dial, EndCause, Hears, LegCommand};
+use crate::medium::Medium;
+use crate::routing::DecisionTrace;
+
+/// Ring time of a call to an agent's or device's own number, where no queue has a rule.
+const DIRECT_RING: Duration = Duration::from_secs(30);
+/// Who missed or declined is not asked for the same work again before that.
+const ASK_AGAIN: Duration = Duration::from_secs(15);
+
+impl Floor {
+    /// Shows the work to the agent and rings his phone, if it is one. `waiting`: the queue segment, if any.
+    pub(super) fn offer(
+        &mut self,
+        interaction: InteractionId,
+        waiting: Option<SegmentId>,
+        agent: AgentId,
+        trace: DecisionTrace,
+    ) {
+        let Some(device) = self.state.agents.get(&agent).and_then(|a| a.seat.as_ref()).map(|s| s.device) else {
+            return;
+        };
+        let Some(i) = self.state.interactions.get(&interaction) else { return };
+        let queued = waiting.and_then(|w| i.segments.get(&w));
+        let queue = queued.and_then(|s| s.queue());
+        let arrived = queued.map_or(i.started, |s| s.started);
+        let (medium, from, number) = (i.medium, i.from, i.number);
+        let ring = queue.and_then(|q| self.queue_config(q)).map_or(DIRECT_RING, |q| q.ring_timeout);
+        let until = self.now + ring;
+        let waited_ms = trace.waited_ms;
+        let segment = SegmentId(self.mint.next_bits());
+        let offer = OfferId(self.mint.next_bits());
+        self.emit(EventBody::SegmentStarted {
+            interaction,
+            segment,
+            of: SegmentOf::Agent { agent, queue, arrived },
+            why: if waiting.is_some() { SegmentStart::Offer } else { SegmentStart::Entry },
+            state: SegmentState::Offered,
+            until: Some(until),
+        });
+        self.emit(EventBody::OfferMade { interaction, offer, segment, agent, device, waiting, until, trace });
+        let device_rings = medium == Medium::Voice && self.rings_itself(device);
+        self.effects.push_back(Effect::Offer(OfferCard {
+            offer,
+            agent,
+            interaction,
+            segment,
+            medium,
+            queue,
+            from,
+            number,
+            device,
+            device_rings,
+            until,
+            waited_ms,
+        }));
+        if device_rings {
+            self.originate(interaction, segment, LegRole::Agent, device, ring);
+        }
+    }
+
+    pub(super) fn rings_itself(&self, device: DeviceId) -> bool {
+        match self.config.devices.get(&device).map(|d| &d.kind) {
+            Some(DeviceKind::Sip { .. } | DeviceKind::Uri { .. }) => true,
+            Some(DeviceKind::Browser) | None => false,
+        }
+    }
+
+    pub(super) fn originate(
+        &mut self,
+        interaction: InteractionId,
+        segment: SegmentId,
+        role: LegRole,
+        device: DeviceId,
+        ring_timeout: Duration,
+    ) {
+        let destination = match self.config.devices.get(&device).map(|d| &d.kind) {
+            Some(DeviceKind::Sip { .. }) => DestinationClass::SipDevice,
+            Some(DeviceKind::Uri { .. }) => DestinationClass::SipUri,
+            Some(DeviceKind::Browser) | None => DestinationClass::Browser,
+        };
+        let leg = LegId(self.mint.next_bits());
+        self.emit(EventBody::LegStarted {
+            interaction,
+            leg,
+            segment: Some(segment),
+            direction: Direction::Outbound,
+            role,
+            via: None,
+            device: Some(device),
+            destination,
+        });
+        self.order(LegCommand::Originate {
+            leg,
+            tenant: self.config.tenant,
+            interaction: Some(interaction),
+            to: Dial::Device { device },
+            from: CallerId::default(),
+            ring_timeout,
+        });
+    }
+
+    /// On the desk, or by answering the ringing phone.
+    pub(super) fn accepted(&mut self, interaction: InteractionId, segment: SegmentId) {
+        let Some(s) = self.state.segment(interaction, segment) else { return };
+        let (Some(agent), Some(offer)) = (s.agent(), s.offer.clone()) else { return };
+        let has_leg = s.leg.is_some();
+        self.emit(EventBody::OfferAccepted { interaction, offer: offer.offer, agent });
+        if self.state.interactions.get(&interaction).is_some_and(|i| i.medium != Medium::Voice) {
+            self.begin_talk(interaction, segment);
+            return;
+        }
+        let until = Some(self.now + CONNECT_TIMEOUT);
+        let state = SegmentState::Connecting;
+        self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until, ended: None });
+        if !has_leg {
+            self.originate(interaction, segment, LegRole::Agent, offer.device, CONNECT_TIMEOUT);
+        }
+    }
+
+    /// The offer ends without a conversation; the work, if it waits in a queue, is offered to the next agent.
+    pub(super) fn offer_failed(&mut self, interaction: InteractionId, segment: SegmentId, why: OfferEnd) {
+        let Some(s) = self.state.segment(interaction, segment) else { return };
+        let (Some(agent), Some(offer)) = (s.agent(), s.offer.clone()) else { return };
+        let (leg, queue) = (s.leg, s.queue());
+        let not_before = (why != OfferEnd::Withdrawn).then(|| self.now + ASK_AGAIN);
+        self.emit(EventBody::OfferEnded { interaction, offer: offer.offer, segment, agent, why, not_before });
+        let (end, cause) = match why {
+            OfferEnd::Declined => (SegmentEnd::Declined, EndCause::Rejected),
+            OfferEnd::Missed => (SegmentEnd::Missed, EndCause::NoAnswer),
+            OfferEnd::Unreachable => (SegmentEnd::Unreachable, EndCause::Unreachable),
+            OfferEnd::Withdrawn => (SegmentEnd::Withdrawn, EndCause::Cancelled),
+        };
+        self.emit(EventBody::SegmentEnded { interaction, segment, why: end });
+        self.effects.push_back(Effect::OfferWithdrawn { agent, offer: offer.offer });
+        if let Some(leg) = leg {
+            self.hang_up(leg, cause);
+        }
+        if offer.waiting.is_none()
+            && let Some((customer, _)) = self.state.customer(interaction)
+        {
+            self.hang_up(customer, if why == OfferEnd::Declined { EndCause::Busy } else { EndCause::NoAnswer });
+        }
+        let away = queue.and_then(|q| self.queue_config(q)).is_some_and(|q| q.away_after_missed);
+        let available = self.state.agents.get(&agent).is_some_and(|a| a.presence == Presence::Available);
+        if away && available && matches!(why, OfferEnd::Missed | OfferEnd::Unreachable) {
+            let why = PresenceCause::MissedOffer;
+            self.emit(EventBody::PresenceChanged { agent, presence: Presence::Offline, why, by: None });
+        }
+    }
+
+    /// The agent's or device's leg did not come up.
+    pub(super) fn connect_failed(&mut self, interaction: InteractionId, segment: SegmentId) {
+        match self.state.segment(interaction, segment).map(|s| s.agent()) {
+            Some(Some(_)) => self.offer_failed(interaction, segment, OfferEnd::Unreachable),
+            Some(None) => self.device_failed(interaction, segment, SegmentEnd::Missed, EndCause::NoAnswer),
+            None => {}
+        }
+    }
+
+    pub(super) fn device_failed(
+        &mut self,
+        interaction: InteractionId,
+        segment: SegmentId,
+        why: SegmentEnd,
+        cause: EndCause,
+    ) {
+        let leg = self.state.segment(interaction, segment).and_then(|s| s.leg);
+        self.emit(EventBody::SegmentEnded { interaction, segment, why });
+        for leg in leg.into_iter().chain(self.state.customer(interaction).map(|(leg, _)| leg)) {
+            self.hang_up(leg, cause);
+        }
+    }
+
+    /// Both sides answered: they hear one another from here. With one side missing, waits for it.
+    pub(super) fn connect(&mut self, interaction: InteractionId, segment: SegmentId) {
+        let Some(s) = self.state.segment(interaction, segment) else { return };
+        let answered = |leg: Option<LegId>| {
+            leg.and_then(|l| self.state.legs.get(&l)).is_some_and(|l| l.answered.is_some() && !l.hanging_up)
+        };
+        if s.state != SegmentState::Connecting || !answered(s.leg) {
+            return;
+        }
+        let direct = s.offer.as_ref().is_none_or(|o| o.waiting.is_none());
+        let Some((customer, leg)) = self.state.customer(interaction) else { return };
+        if leg.hanging_up {
+            return;
+        }
+        if leg.answered.is_some() {
+            self.begin_talk(interaction, segment);
+        } else if direct {
+            // The customer has only been told that it rings.
+            self.order(LegCommand::Answer { leg: customer });
+        }
+    }
+
+    fn begin_talk(&mut self, interaction: InteractionId, segment: SegmentId) {
+        let Some(s) = self.state.segment(interaction, segment) else { return };
+        let (leg, waiting, queue) = (s.leg, s.offer.as_ref().and_then(|o| o.waiting), s.queue());
+        let customer = self.state.customer(interaction).map(|(leg, _)| leg);
+        if let Some(waiting) = waiting {
+            let playing = self.state.segment(interaction, waiting).is_some_and(|s| s.play.is_some());
+            if let Some(leg) = customer.filter(|_| playing) {
+                self.order(LegCommand::StopPlay { leg });
+            }
+            self.emit(EventBody::SegmentEnded { interaction, segment: waiting, why: SegmentEnd::Answered });
+        }
+        let state = SegmentState::Talking;
+        self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until: None, ended: None });
+        let (Some(customer), Some(leg)) = (customer, leg) else { return };
+        let bridge = BridgeId(self.mint.next_bits());
+        self.emit(EventBody::Bridged { interaction, segment, bridge, legs: vec![customer, leg] });
+        self.order(talking(bridge, customer, leg));
+        if queue.and_then(|q| self.queue_config(q)).is_some_and(|q| q.record) {
+            self.record(interaction, segment, customer, Some(leg));
+        }
+    }
+
+    pub(super) fn record(&mut self, interaction: InteractionId, segment: SegmentId, left: LegId, right: Option<LegId>) {
+        let recording = RecordingId(self.mint.next_bits());
+        self.emit(EventBody::RecordingRequested { interaction, segment, recording, left, right });
+        self.order(LegCommand::Record { recording, tenant: self.config.tenant, left, right });
+    }
+
+    /// What a direct offer's trace says: nobody else was considered.
+    pub(super) fn direct_trace(&self, agent: AgentId) -> DecisionTrace {
+        let idle = self
+            .state
+            .agents
+            .get(&agent)
+            .map_or(Duration::ZERO, |a| self.now.saturating_since(a.presence_since.max(a.occupancy_since)));
+        DecisionTrace {
+            strategy: crate::config::Strategy::LongestIdle,
+            waited_ms: 0,
+            priority: 0,
+            place: 1,
+            candidates: vec![crate::routing::Candidate { agent, priority: 1, level: 0, idle_ms: ms(idle) }],
+            excluded: Vec::new(),
+            left_out: 0,
+        }
+    }
+}
+
+pub(super) fn talking(bridge: BridgeId, a: LegId, b: LegId) -> LegCommand {
+    LegCommand::Bridge { bridge, legs: vec![Hears { leg: a, hears: vec![b] }, Hears { leg: b, hears: vec![a] }] }
+}
+
+/// Both stay in the bridge and hear nothing from it; the customer gets music by a playback.
+pub(super) fn held(bridge: BridgeId, a: LegId, b: LegId) -> LegCommand {
+    LegCommand::Bridge { bridge, legs: vec![Hears { leg: a, hears: vec![] }, Hears { leg: b, hears: vec![] }] }
+}

@@ -1,0 +1,239 @@
+//! What a floor remembers: built by `apply` from events and by nothing else, so that a replay gives the same value.
+//!
+//! Rules that decide are read from the configuration when deciding; what must hold later (deadlines, thresholds) is
+//! in the events and copied here.
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Occupancy, Presence, SeatClass};
+use crate::device::DeviceLoss;
+use crate::event::{Direction, InteractionEnd, LegRole, PlayWhat, SegmentEnd, SegmentOf, SegmentState, SignOutCause};
+use crate::flow::StepId;
+use crate::id::{
+    AddressId, AgentId, BridgeId, DeviceId, DispositionId, InteractionId, LegId, NumberId, OfferId, PlayId, QueueId,
+    RecordingId, SegmentId,
+};
+use crate::localized::Lang;
+use crate::medium::{Medium, PerMedium};
+use crate::report::Report;
+use crate::time::Timestamp;
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    pub seq: u64,
+    pub at: Timestamp,
+    pub rev: u64,
+    pub agents: BTreeMap<AgentId, Agent>,
+    pub devices: BTreeMap<DeviceId, Device>,
+    pub interactions: BTreeMap<InteractionId, Interaction>,
+    pub legs: BTreeMap<LegId, Leg>,
+    /// From the offer to the end of the agent's segment, so that a repeated accept is recognised.
+    pub offers: BTreeMap<OfferId, (InteractionId, SegmentId)>,
+    /// Live queue segments.
+    pub waiting: BTreeMap<SegmentId, InteractionId>,
+    /// Requested and not yet ended; may outlive their interaction by a moment.
+    pub recordings: BTreeMap<RecordingId, InteractionId>,
+    pub report: Report,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Agent {
+    pub seat: Option<Seat>,
+    pub lease: bool,
+    /// Signed out then, unless the lease comes back.
+    pub lease_until: Option<Timestamp>,
+    pub leaving: Option<SignOutCause>,
+    pub presence: Presence,
+    pub presence_since: Timestamp,
+    /// Given back when the lease returns.
+    pub resume: Option<Presence>,
+    pub occupancy: Occupancy,
+    pub occupancy_since: Timestamp,
+    /// Live segments of this agent, offers included.
+    pub work: BTreeMap<SegmentId, InteractionId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seat {
+    pub device: DeviceId,
+    pub class: SeatClass,
+    pub queues: Vec<QueueId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Device {
+    /// Ready if none.
+    pub lost: Option<DeviceLoss>,
+    pub since: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Interaction {
+    pub medium: Medium,
+    pub direction: Direction,
+    pub number: Option<NumberId>,
+    pub from: Option<AddressId>,
+    pub lang: Lang,
+    pub priority: i32,
+    pub started: Timestamp,
+    pub customer: Option<LegId>,
+    /// Live legs, the customer's included.
+    pub legs: Vec<LegId>,
+    /// Constants set by the flow.
+    pub variables: BTreeMap<String, String>,
+    /// Live segments; their ids grow with time.
+    pub segments: BTreeMap<SegmentId, Segment>,
+    /// Segments begun so far, against endless loops.
+    pub hops: u32,
+    /// Agents not to be asked again before then.
+    pub refused: BTreeMap<AgentId, Timestamp>,
+    pub served: bool,
+    /// How it ends if nothing else happens.
+    pub outcome: InteractionEnd,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Segment {
+    pub of: SegmentOf,
+    pub state: SegmentState,
+    pub started: Timestamp,
+    pub state_since: Timestamp,
+    /// Sum of the closed spans; with the open one it tiles the segment (R7).
+    pub spans_ms: u64,
+    pub talk_ms: u64,
+    pub hold_ms: u64,
+    pub until: Option<Timestamp>,
+    /// Flow: the step being carried out.
+    pub step: Option<StepAt>,
+    /// What the customer hears by this segment's order, outside flow steps.
+    pub play: Option<(PlayId, PlayWhat)>,
+    pub play_until: Option<Timestamp>,
+    /// Agent: the offer it began with.
+    pub offer: Option<OfferAt>,
+    pub accepted: bool,
+    /// Agent, device: the leg that serves it.
+    pub leg: Option<LegId>,
+    pub bridge: Option<BridgeId>,
+    pub recording: Option<RecordingId>,
+    pub answered: Option<Timestamp>,
+    /// How the conversation ended, from the wrap-up on.
+    pub ended: Option<SegmentEnd>,
+    pub disposition: Option<DispositionId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StepAt {
+    pub step: StepId,
+    pub attempt: u8,
+    pub play: Option<PlayId>,
+    pub until: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OfferAt {
+    pub offer: OfferId,
+    pub device: DeviceId,
+    /// The queue segment the work waits in; none for a call to the agent's own number.
+    pub waiting: Option<SegmentId>,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    pub waited_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Leg {
+    pub interaction: InteractionId,
+    pub segment: Option<SegmentId>,
+    pub role: LegRole,
+    pub device: Option<DeviceId>,
+    pub answered: Option<Timestamp>,
+    pub peer_held: bool,
+    pub muted: bool,
+    pub silent: bool,
+    /// We asked the switch to end it.
+    pub hanging_up: bool,
+}
+
+impl State {
+    pub fn segment(&self, interaction: InteractionId, segment: SegmentId) -> Option<&Segment> {
+        self.interactions.get(&interaction)?.segments.get(&segment)
+    }
+
+    pub fn segment_mut(&mut self, interaction: InteractionId, segment: SegmentId) -> Option<&mut Segment> {
+        self.interactions.get_mut(&interaction)?.segments.get_mut(&segment)
+    }
+
+    /// The customer's leg of an interaction, if it is alive.
+    pub fn customer(&self, interaction: InteractionId) -> Option<(LegId, &Leg)> {
+        let leg = self.interactions.get(&interaction)?.customer?;
+        Some((leg, self.legs.get(&leg)?))
+    }
+
+    /// Slots in use by medium; offers and wrap-ups use theirs.
+    pub fn load(&self, agent: &Agent) -> PerMedium<u8> {
+        let mut load = PerMedium::default();
+        for interaction in agent.work.values() {
+            if let Some(i) = self.interactions.get(interaction) {
+                let slot: &mut u8 = load.get_mut(i.medium);
+                *slot = slot.saturating_add(1);
+            }
+        }
+        load
+    }
+
+    /// What the agent's live segments amount to.
+    pub fn occupancy_of(&self, agent: &Agent) -> Occupancy {
+        agent
+            .work
+            .iter()
+            .filter_map(|(segment, interaction)| self.segment(*interaction, *segment))
+            .map(|s| match s.state {
+                SegmentState::Offered => Occupancy::Offered,
+                SegmentState::WrapUp => Occupancy::WrapUp,
+                SegmentState::Connecting
+                | SegmentState::Talking
+                | SegmentState::Held
+                | SegmentState::Running
+                | SegmentState::Voicemail
+                | SegmentState::Echo
+                | SegmentState::Waiting => Occupancy::Busy,
+            })
+            .min()
+            .unwrap_or_default()
+    }
+
+    pub fn seats_taken(&self) -> usize {
+        self.agents.values().filter(|a| a.seat.is_some()).count()
+    }
+
+    pub fn calls(&self) -> usize {
+        self.legs.values().filter(|l| l.role == LegRole::Customer).count()
+    }
+}
+
+impl Segment {
+    pub fn agent(&self) -> Option<AgentId> {
+        match self.of {
+            SegmentOf::Agent { agent, .. } => Some(agent),
+            SegmentOf::Flow { .. } | SegmentOf::Queue { .. } | SegmentOf::Device { .. } => None,
+        }
+    }
+
+    pub fn queue(&self) -> Option<QueueId> {
+        match self.of {
+            SegmentOf::Queue { queue, .. } => Some(queue),
+            SegmentOf::Agent { queue, .. } => queue,
+            SegmentOf::Flow { .. } | SegmentOf::Device { .. } => None,
+        }
+    }
+
+    /// Offered or on the way to a conversation.
+    pub fn is_reaching(&self) -> bool {
+        matches!(self.state, SegmentState::Offered | SegmentState::Connecting)
+    }
+
+    pub fn in_conversation(&self) -> bool {
+        matches!(self.state, SegmentState::Talking | SegmentState::Held)
+    }
+}

@@ -1,0 +1,224 @@
+//! Snapshots for screens, built from the state on request.
+use std::collections::BTreeMap;
+
+use super::state::{Agent, Interaction, Segment};
+use super::{Floor, ms};
+use crate::calendar::day_start;
+use crate::command::{Occupancy, Presence};
+use crate::config::WrapUpMode;
+use crate::event::{SegmentOf, SegmentState};
+use crate::id::{AgentId, DeviceId, InteractionId, QueueId, SegmentId};
+use crate::report::Measures;
+use crate::time::Timestamp;
+use crate::view::{
+    AgentCounts, AgentView, DeviceView, FloorView, LiveSegment, LiveView, OfferView, QueueView, WorkView,
+};
+
+impl Floor {
+    /// The whole floor, for the live board and a socket's first message.
+    pub fn view(&self, now: Timestamp) -> FloorView {
+        let mut counts = AgentCounts::default();
+        for agent in self.config.agents.values().filter(|a| a.active) {
+            self.count(agent.id, &mut counts);
+        }
+        FloorView {
+            floor: self.id,
+            tenant: self.config.tenant,
+            rev: self.config.rev,
+            at: now,
+            seq: self.state.seq,
+            agents: self.config.agents.keys().filter_map(|a| self.agent_view(*a, now)).collect(),
+            queues: self.queue_views(now),
+            interactions: self.state.interactions.iter().map(|(id, i)| live(*id, i)).collect(),
+            counts,
+            calls: u32::try_from(self.state.calls()).unwrap_or(u32::MAX),
+            calls_max: self.config.entitlements.concurrent_calls,
+            seats: u32::try_from(self.state.seats_taken()).unwrap_or(u32::MAX),
+            seats_max: self.config.entitlements.seats,
+        }
+    }
+
+    /// One agent's desk; none if the configuration has no such active agent and he is not on the floor either.
+    pub fn agent_view(&self, agent: AgentId, now: Timestamp) -> Option<AgentView> {
+        let config = self.config.agents.get(&agent).filter(|a| a.active);
+        let idle = Agent::default();
+        let a = match self.state.agents.get(&agent) {
+            Some(a) => a,
+            None => config.map(|_| &idle)?,
+        };
+        let work = a
+            .work
+            .iter()
+            .filter_map(|(s, i)| Some((*i, self.state.interactions.get(i)?, *s, self.state.segment(*i, *s)?)));
+        let (offers, work): (Vec<_>, Vec<_>) = work.partition(|(.., s)| s.state == SegmentState::Offered);
+        Some(AgentView {
+            agent,
+            team: config.and_then(|c| c.team),
+            signed_in: a.seat.is_some(),
+            seat: a.seat.as_ref().map(|s| s.class),
+            lease: a.lease,
+            leaving: a.leaving.is_some(),
+            presence: a.presence,
+            presence_since: a.presence_since,
+            occupancy: a.occupancy,
+            occupancy_since: a.occupancy_since,
+            device: a.seat.as_ref().map(|s| self.device_view(s.device)),
+            offers: offers.into_iter().filter_map(|(id, i, seg, s)| offer_view(agent, id, i, seg, s)).collect(),
+            work: work.into_iter().map(|(id, i, seg, s)| self.work_view(id, i, seg, s, now)).collect(),
+        })
+    }
+
+    /// One queue's line on the board.
+    pub fn queue_view(&self, queue: QueueId, now: Timestamp) -> Option<QueueView> {
+        let today = self.today(now);
+        self.one_queue(queue, now, &today)
+    }
+
+    fn queue_views(&self, now: Timestamp) -> Vec<QueueView> {
+        let today = self.today(now);
+        self.config.queues.keys().filter_map(|q| self.one_queue(*q, now, &today)).collect()
+    }
+
+    fn today(&self, now: Timestamp) -> BTreeMap<QueueId, Measures> {
+        self.state.report.since(day_start(&self.config.time_zone, now), now)
+    }
+
+    fn one_queue(&self, queue: QueueId, now: Timestamp, today: &BTreeMap<QueueId, Measures>) -> Option<QueueView> {
+        let q = self.queue_config(queue)?;
+        let line: Vec<&Segment> = self
+            .state
+            .waiting
+            .iter()
+            .filter_map(|(s, i)| self.state.segment(*i, *s))
+            .filter(|s| s.queue() == Some(queue))
+            .collect();
+        let mut agents = AgentCounts::default();
+        for member in &q.members {
+            self.count(member.agent, &mut agents);
+        }
+        let calendar = q.calendar.and_then(|c| self.config.calendars.get(&c));
+        Some(QueueView {
+            queue,
+            open: calendar.is_none_or(|c| c.is_open(now)),
+            waiting: u32::try_from(line.len()).unwrap_or(u32::MAX),
+            longest_wait_ms: line.iter().map(|s| ms(now.saturating_since(s.started))).max().unwrap_or(0),
+            agents,
+            today: today.get(&queue).copied().unwrap_or_default(),
+        })
+    }
+
+    fn count(&self, agent: AgentId, counts: &mut AgentCounts) {
+        let a = self.state.agents.get(&agent);
+        let Some((a, seat)) = a.and_then(|a| Some((a, a.seat.as_ref()?))) else {
+            counts.offline += 1;
+            return;
+        };
+        let slot = match (a.occupancy, a.presence) {
+            (Occupancy::Busy, _) => &mut counts.busy,
+            (Occupancy::WrapUp, _) => &mut counts.wrap_up,
+            (Occupancy::Offered, _) => &mut counts.offered,
+            (Occupancy::Idle, Presence::Offline) => &mut counts.offline,
+            (Occupancy::Idle, Presence::Break { .. }) => &mut counts.on_break,
+            (Occupancy::Idle, Presence::Available) if !self.state.device_ready(seat.device, &self.config) => {
+                &mut counts.not_ready
+            }
+            (Occupancy::Idle, Presence::Available) => &mut counts.idle,
+        };
+        *slot += 1;
+    }
+
+    fn device_view(&self, device: DeviceId) -> DeviceView {
+        let seen = self.state.devices.get(&device);
+        DeviceView {
+            device,
+            ready: self.state.device_ready(device, &self.config),
+            lost: seen.and_then(|d| d.lost),
+            since: seen.map(|d| d.since).unwrap_or_default(),
+        }
+    }
+
+    fn work_view(
+        &self,
+        interaction: InteractionId,
+        i: &Interaction,
+        segment: SegmentId,
+        s: &Segment,
+        now: Timestamp,
+    ) -> WorkView {
+        let leg = s.leg.and_then(|l| self.state.legs.get(&l));
+        let open = ms(now.saturating_since(s.state_since));
+        let mut variables = i.variables.clone();
+        variables.extend(self.keyed.get(&interaction).cloned().unwrap_or_default());
+        WorkView {
+            interaction,
+            segment,
+            medium: i.medium,
+            direction: i.direction,
+            queue: s.queue(),
+            from: i.from,
+            number: i.number,
+            lang: i.lang,
+            state: s.state,
+            state_since: s.state_since,
+            started: i.started,
+            answered: s.answered,
+            talk_ms: s.talk_ms + if s.state == SegmentState::Talking { open } else { 0 },
+            hold_ms: s.hold_ms + if s.state == SegmentState::Held { open } else { 0 },
+            muted: leg.is_some_and(|l| l.muted),
+            peer_held: leg.is_some_and(|l| l.peer_held),
+            recording: s.recording,
+            dispositions: self.dispositions(interaction, segment),
+            disposition: s.disposition,
+            disposition_required: self.wrap_up_mode(interaction, segment) == WrapUpMode::Required,
+            wrap_up_until: s.until.filter(|_| s.state == SegmentState::WrapUp),
+            variables,
+        }
+    }
+}
+
+fn offer_view(
+    agent: AgentId,
+    interaction: InteractionId,
+    i: &Interaction,
+    segment: SegmentId,
+    s: &Segment,
+) -> Option<OfferView> {
+    let offer = s.offer.as_ref()?;
+    Some(OfferView {
+        offer: offer.offer,
+        agent,
+        interaction,
+        segment,
+        medium: i.medium,
+        queue: s.queue(),
+        from: i.from,
+        number: i.number,
+        device_rings: s.leg.is_some(),
+        since: offer.since,
+        until: offer.until,
+        waited_ms: offer.waited_ms,
+    })
+}
+
+fn live(interaction: InteractionId, i: &Interaction) -> LiveView {
+    let segments = i.segments.iter().map(|(segment, s)| LiveSegment {
+        segment: *segment,
+        queue: s.queue(),
+        agent: match s.of {
+            SegmentOf::Agent { agent, .. } => Some(agent),
+            SegmentOf::Flow { .. } | SegmentOf::Queue { .. } | SegmentOf::Device { .. } => None,
+        },
+        state: s.state,
+        started: s.started,
+        state_since: s.state_since,
+    });
+    LiveView {
+        interaction,
+        medium: i.medium,
+        direction: i.direction,
+        number: i.number,
+        from: i.from,
+        started: i.started,
+        segments: segments.collect(),
+    }
+}
