@@ -43,15 +43,21 @@ fn what_is_written_is_read_back() {
 #[test]
 fn version_one_bytes_stay_readable() {
     // Written by version 1 of the format; readers of later versions must go on reading it.
-    let golden = [&b"CBREC\x01\x02r1"[..], &[1, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x1f, 0, 0], &[0x52, 0x40, 0x0a, 0xa7]];
-    let mut bytes = Vec::new();
-    segment::write_header(&SpoolHeader { recording_id: b"r1".to_vec(), start_unix_ms: 1 }, &mut bytes);
-    assert_eq!(bytes[..21], golden[..2].concat());
+    let golden = [
+        &b"CBREC\x01\x02r1"[..],
+        &[1, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x1f, 0, 0],
+        &[0x7a, 0xb1, 0x53, 0x8b],
+        &[25, 0, 0, 0, 0x2e, 0x5f, 0x40, 0x45],
+        &[1, 5, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 2, 0, 0, 0, 0xff, 0x80, 0, 0, 0, 0, 0],
+    ]
+    .concat();
     let left = Sound::Coded { codec: Codec::Pcmu, payload: vec![0xff, 0x80] };
-    segment::write_frame(&Frame::Audio { position_ms: 5, length_ms: 1, left, right: Sound::Silence }, &mut bytes);
-    let body = [1, 5, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 2, 0, 0, 0, 0xff, 0x80, 0, 0, 0, 0, 0];
-    assert_eq!(bytes[25..29], 25u32.to_le_bytes());
-    assert_eq!(bytes[33..], body);
+    let frame = Frame::Audio { position_ms: 5, length_ms: 1, left, right: Sound::Silence };
+    let mut written = Vec::new();
+    segment::write_header(&SpoolHeader { recording_id: b"r1".to_vec(), start_unix_ms: 1 }, &mut written);
+    segment::write_frame(&frame, &mut written);
+    assert_eq!(written, golden);
+    assert_eq!(segment::read(&golden).unwrap().frames, [frame]);
 }
 
 #[test]
