@@ -1,0 +1,216 @@
+//! Personal data that events refer to by id: addresses, contacts, notes. Deleting a person deletes these rows; every fold
+//! still counts.
+use domain::address::Address;
+use domain::id::{AddressId, ContactId, FloorId, InteractionId, NoteId, TenantId, UserId};
+use domain::time::Timestamp;
+
+use crate::Store;
+use crate::db::sql;
+use crate::error::{Error, Result};
+use crate::value::{TableRow, insert, read_all, select, table_row};
+
+table_row! {
+    pub struct AddressRow in "addresses" (id) {
+        pub tenant_id: TenantId,
+        pub id: AddressId,
+        /// `phone`, `extension`, `sip_uri`, `email`, `social`, `withheld`.
+        pub kind: String,
+        /// `Address::key`.
+        pub address_key: String,
+        pub value: Address,
+        /// As last shown by the far end.
+        pub name: Option<String>,
+        pub contact_id: Option<ContactId>,
+        pub sample_floor_id: Option<FloorId>,
+        pub created_at: Timestamp,
+        pub retain_until: Option<Timestamp>,
+        pub legal_hold: bool,
+    }
+
+    pub struct ContactRow in "contacts" (id) {
+        pub tenant_id: TenantId,
+        pub id: ContactId,
+        pub name: String,
+        /// Tenant-defined custom fields.
+        pub fields: serde_json::Value,
+        pub sample_floor_id: Option<FloorId>,
+        pub created_at: Timestamp,
+        pub updated_at: Timestamp,
+        pub retain_until: Option<Timestamp>,
+        pub legal_hold: bool,
+    }
+
+    /// A text by a person: wrap-up note, later messages.
+    pub struct NoteRow in "notes" (id) {
+        pub tenant_id: TenantId,
+        pub id: NoteId,
+        pub interaction_id: Option<InteractionId>,
+        pub user_id: Option<UserId>,
+        /// `wrap_up`, …
+        pub kind: String,
+        pub text: String,
+        pub sample_floor_id: Option<FloorId>,
+        pub created_at: Timestamp,
+        pub retain_until: Option<Timestamp>,
+        pub legal_hold: bool,
+    }
+}
+
+fn kind_of(address: &Address) -> &'static str {
+    match address {
+        Address::Phone { .. } => "phone",
+        Address::Extension { .. } => "extension",
+        Address::SipUri { .. } => "sip_uri",
+        Address::Email { .. } => "email",
+        Address::Social { .. } => "social",
+        Address::Withheld => "withheld",
+    }
+}
+
+impl Store {
+    /// The id of an address, kept from its first sight on. `sample_floor` marks addresses seen first in sample history.
+    pub async fn intern_address(
+        &self,
+        tenant: TenantId,
+        address: &Address,
+        name: Option<&str>,
+        sample_floor: Option<FloorId>,
+        now: Timestamp,
+    ) -> Result<AddressId> {
+        let key = address.key();
+        let find = || {
+            sql("SELECT id, name, sample_floor_id FROM addresses WHERE tenant_id = $1 AND address_key = $2")
+                .bind(tenant)
+                .bind(key.as_str())
+        };
+        if let Some(row) = find().maybe(&mut self.db.read().await?).await? {
+            let known = row.get::<Option<String>>("name")?;
+            let was_sample = row.get::<Option<FloorId>>("sample_floor_id")?.is_some();
+            // A caller whose name is known, and who belongs where he was seen, costs no write.
+            if (name.is_none() || known.as_deref() == name) && (!was_sample || sample_floor.is_some()) {
+                return row.get("id");
+            }
+        }
+        let row = AddressRow {
+            tenant_id: tenant,
+            id: AddressId::from_parts(now.0, crate::random::bits()),
+            kind: kind_of(address).to_owned(),
+            address_key: key.clone(),
+            value: address.clone(),
+            name: name.map(str::to_owned),
+            contact_id: None,
+            sample_floor_id: sample_floor,
+            created_at: now,
+            retain_until: None,
+            legal_hold: false,
+        };
+        let mut tx = self.db.begin().await?;
+        let mut statement = sql(format!(
+            "INSERT INTO addresses ({}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+             ON CONFLICT (tenant_id, address_key) DO UPDATE SET name = COALESCE(excluded.name, addresses.name), \
+             sample_floor_id = CASE WHEN excluded.sample_floor_id IS NULL THEN NULL ELSE addresses.sample_floor_id END \
+             RETURNING id",
+            AddressRow::COLUMNS.join(", ")
+        ));
+        for value in row.values() {
+            statement.bind_value(value);
+        }
+        let id = statement.one(&mut tx, "address").await?.get("id")?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    pub async fn address(&self, tenant: TenantId, id: AddressId) -> Result<AddressRow> {
+        let query = select::<AddressRow>("WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id);
+        AddressRow::read(&query.one(&mut self.db.read().await?, "address").await?)
+    }
+
+    /// Many at once, for lists; unknown ids are left out.
+    pub async fn addresses(&self, tenant: TenantId, ids: &[AddressId]) -> Result<Vec<AddressRow>> {
+        let mut all = Vec::new();
+        // Both databases bound the number of arguments; a page is at most some hundred rows.
+        for some in ids.chunks(500) {
+            let mut query = select::<AddressRow>("WHERE ");
+            query.push_bind("tenant_id = ? AND id IN (", tenant);
+            for (i, id) in some.iter().enumerate() {
+                query.push_bind(if i == 0 { "?" } else { ", ?" }, *id);
+            }
+            query.push(")");
+            all.extend(read_all::<AddressRow>(&query.all(&mut self.db.read().await?).await?)?);
+        }
+        Ok(all)
+    }
+
+    /// Deletes a person's address: the row goes, and its key wherever it was copied to. Refused under legal hold.
+    pub async fn erase_address(&self, tenant: TenantId, id: AddressId) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let query = select::<AddressRow>("WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id);
+        if AddressRow::read(&query.one(&mut tx, "address").await?)?.legal_hold {
+            return Err(Error::conflict("address.legal_hold"));
+        }
+        sql("UPDATE interactions SET address_key = NULL WHERE tenant_id = $1 AND address_id = $2")
+            .bind(tenant)
+            .bind(id)
+            .execute(&mut tx)
+            .await?;
+        sql("DELETE FROM addresses WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id).execute(&mut tx).await?;
+        tx.commit().await
+    }
+
+    pub async fn create_contact(&self, tenant: TenantId, name: &str, now: Timestamp) -> Result<ContactRow> {
+        let row = ContactRow {
+            tenant_id: tenant,
+            id: ContactId::from_parts(now.0, crate::random::bits()),
+            name: name.to_owned(),
+            fields: serde_json::json!({}),
+            sample_floor_id: None,
+            created_at: now,
+            updated_at: now,
+            retain_until: None,
+            legal_hold: false,
+        };
+        let mut tx = self.db.begin().await?;
+        insert(&row, &mut tx).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    pub async fn contact(&self, tenant: TenantId, id: ContactId) -> Result<ContactRow> {
+        let query = select::<ContactRow>("WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id);
+        ContactRow::read(&query.one(&mut self.db.read().await?, "contact").await?)
+    }
+
+    /// Stores a text; its id goes into the event.
+    pub async fn create_note(
+        &self,
+        tenant: TenantId,
+        interaction: Option<InteractionId>,
+        user: Option<UserId>,
+        kind: &str,
+        text: &str,
+        sample_floor: Option<FloorId>,
+        now: Timestamp,
+    ) -> Result<NoteRow> {
+        let row = NoteRow {
+            tenant_id: tenant,
+            id: NoteId::from_parts(now.0, crate::random::bits()),
+            interaction_id: interaction,
+            user_id: user,
+            kind: kind.to_owned(),
+            text: text.to_owned(),
+            sample_floor_id: sample_floor,
+            created_at: now,
+            retain_until: None,
+            legal_hold: false,
+        };
+        let mut tx = self.db.begin().await?;
+        insert(&row, &mut tx).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    pub async fn note(&self, tenant: TenantId, id: NoteId) -> Result<NoteRow> {
+        let query = select::<NoteRow>("WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id);
+        NoteRow::read(&query.one(&mut self.db.read().await?, "note").await?)
+    }
+}

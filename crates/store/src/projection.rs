@@ -1,0 +1,481 @@
+//! Rows that are folds of the journal, and the transaction that writes them together with the projector's offset.
+//!
+//! Only `engine::projector` calls this. A rebuild is [`Store::reset_projections`] and a replay from sequence number 1.
+//! Codes in `String` fields are the domain's serde names. Rows of a sample floor carry `sample`.
+use domain::id::{
+    AddressId, AgentId, BlobId, BreakReasonId, ContactId, DeviceId, DispositionId, FloorId, FlowId, InteractionId,
+    LegId, NoteId, NumberId, OfferId, QueueId, RecordingId, SegmentId, TenantId, TrunkId,
+};
+use domain::localized::Lang;
+use domain::medium::Medium;
+use domain::time::Timestamp;
+
+use crate::Store;
+use crate::db::sql;
+use crate::error::{Error, Result};
+use crate::journal::{FloorKind, StoredBatch, read_batches};
+use crate::value::{Column, TableRow, read_all, select, table_row, upsert};
+
+table_row! {
+    pub struct InteractionRow in "interactions" (id) {
+        pub tenant_id: TenantId,
+        pub id: InteractionId,
+        pub floor_id: FloorId,
+        pub sample: bool,
+        pub medium: Medium,
+        /// `inbound`, `outbound`, `internal`.
+        pub direction: String,
+        /// `open`, `ended`.
+        pub state: String,
+        /// Once ended: `answered`, `abandoned`, `voicemail`, `self_service`, `lost`, …
+        pub outcome: Option<String>,
+        pub number_id: Option<NumberId>,
+        /// The customer.
+        pub address_id: Option<AddressId>,
+        /// `Address::key` of the customer, for finding; removed when the address is.
+        pub address_key: Option<String>,
+        pub contact_id: Option<ContactId>,
+        pub trunk_id: Option<TrunkId>,
+        pub flow_id: Option<FlowId>,
+        pub flow_version: Option<u32>,
+        /// The latest.
+        pub queue_id: Option<QueueId>,
+        /// The latest.
+        pub agent_id: Option<AgentId>,
+        pub disposition_id: Option<DispositionId>,
+        pub note_id: Option<NoteId>,
+        pub lang: Option<Lang>,
+        pub priority: i32,
+        pub started_at: Timestamp,
+        pub queued_at: Option<Timestamp>,
+        pub answered_at: Option<Timestamp>,
+        pub ended_at: Option<Timestamp>,
+        /// `domain::leg::EndCause` code.
+        pub end_cause: Option<String>,
+        pub ended_by: Option<String>,
+        /// Sums over its segments.
+        pub wait_ms: u64,
+        pub talk_ms: u64,
+        pub hold_ms: u64,
+        pub wrap_ms: u64,
+        pub recorded: bool,
+        /// Of the last event folded in.
+        pub last_seq: u64,
+        /// Variables, custom fields: whatever needs no column.
+        pub extra: serde_json::Value,
+        pub retain_until: Option<Timestamp>,
+        pub legal_hold: bool,
+    }
+
+    pub struct SegmentRow in "segments" (id) {
+        pub tenant_id: TenantId,
+        pub id: SegmentId,
+        pub floor_id: FloorId,
+        pub sample: bool,
+        pub interaction_id: InteractionId,
+        /// From 0 within the interaction.
+        pub ordinal: u32,
+        /// `flow`, `queue`, `device`, `voicemail`, `echo`, …
+        pub kind: String,
+        pub medium: Medium,
+        pub state: String,
+        /// `answered`, `abandoned`, `short_abandoned`, `overflowed`, `transferred`, `closed`, `lost`, …
+        pub outcome: Option<String>,
+        pub queue_id: Option<QueueId>,
+        pub agent_id: Option<AgentId>,
+        pub flow_id: Option<FlowId>,
+        pub started_at: Timestamp,
+        pub answered_at: Option<Timestamp>,
+        pub ended_at: Option<Timestamp>,
+        pub wrap_ended_at: Option<Timestamp>,
+        pub wait_ms: u64,
+        pub ring_ms: u64,
+        pub talk_ms: u64,
+        pub hold_ms: u64,
+        pub wrap_ms: u64,
+        /// Decided by the queue's rule at that time; none where it does not apply.
+        pub in_service_level: Option<bool>,
+        /// Start of the interval in which it arrived.
+        pub arrival_interval: Timestamp,
+        /// Start of the interval in which it was answered or left.
+        pub event_interval: Option<Timestamp>,
+        pub disposition_id: Option<DispositionId>,
+        pub note_id: Option<NoteId>,
+        /// The domain's segment value, if the fold needs more than the columns.
+        pub extra: serde_json::Value,
+    }
+
+    /// The states of a segment; they tile its length (R7).
+    pub struct SpanRow in "segment_spans" (segment_id, ordinal) {
+        pub tenant_id: TenantId,
+        pub floor_id: FloorId,
+        pub segment_id: SegmentId,
+        pub ordinal: u32,
+        pub state: String,
+        pub agent_id: Option<AgentId>,
+        pub from_at: Timestamp,
+        pub to_at: Option<Timestamp>,
+    }
+
+    pub struct LegRow in "legs" (id) {
+        pub tenant_id: TenantId,
+        pub id: LegId,
+        pub floor_id: FloorId,
+        pub interaction_id: Option<InteractionId>,
+        pub segment_id: Option<SegmentId>,
+        /// `customer`, `agent`, …
+        pub party: String,
+        pub direction: String,
+        pub agent_id: Option<AgentId>,
+        pub device_id: Option<DeviceId>,
+        pub trunk_id: Option<TrunkId>,
+        pub number_id: Option<NumberId>,
+        pub address_id: Option<AddressId>,
+        /// For metering: `internal`, `mobile`, `national`, …
+        pub destination_class: Option<String>,
+        pub started_at: Timestamp,
+        pub ringing_at: Option<Timestamp>,
+        pub answered_at: Option<Timestamp>,
+        pub ended_at: Option<Timestamp>,
+        pub cause: Option<String>,
+        pub ended_by: Option<String>,
+        pub codec: Option<String>,
+        pub recorded_ms: u64,
+        /// `domain::leg::LegStats`.
+        pub stats: serde_json::Value,
+    }
+
+    pub struct OfferRow in "offers" (id) {
+        pub tenant_id: TenantId,
+        pub id: OfferId,
+        pub floor_id: FloorId,
+        pub interaction_id: InteractionId,
+        pub segment_id: SegmentId,
+        pub queue_id: Option<QueueId>,
+        pub agent_id: AgentId,
+        pub device_id: Option<DeviceId>,
+        pub offered_at: Timestamp,
+        pub ended_at: Option<Timestamp>,
+        /// `accepted`, `declined`, `missed`, `withdrawn`, …
+        pub outcome: Option<String>,
+        /// The decision trace: candidates, scores, exclusions.
+        pub trace: serde_json::Value,
+    }
+
+    /// An agent's presence and occupancy over time.
+    pub struct AgentSpanRow in "agent_spans" (floor_id, agent_id, from_seq) {
+        pub tenant_id: TenantId,
+        pub floor_id: FloorId,
+        pub sample: bool,
+        pub agent_id: AgentId,
+        /// Sequence number of the event that began it.
+        pub from_seq: u64,
+        pub presence: String,
+        pub occupancy: String,
+        pub break_reason_id: Option<BreakReasonId>,
+        pub seat_class: Option<String>,
+        pub interaction_id: Option<InteractionId>,
+        pub from_at: Timestamp,
+        pub to_at: Option<Timestamp>,
+    }
+
+    pub struct RecordingRow in "recordings" (id) {
+        pub tenant_id: TenantId,
+        pub id: RecordingId,
+        pub floor_id: FloorId,
+        pub interaction_id: InteractionId,
+        pub segment_id: Option<SegmentId>,
+        pub agent_id: Option<AgentId>,
+        /// `running`, `ended`, `stored`, `lost`.
+        pub state: String,
+        pub blob_id: Option<BlobId>,
+        pub started_at: Timestamp,
+        pub length_ms: Option<u64>,
+        /// Array of `domain::leg::Gap`.
+        pub gaps: serde_json::Value,
+        pub retain_until: Option<Timestamp>,
+        pub legal_hold: bool,
+    }
+
+    /// The report fold of one queue or agent in one interval.
+    pub struct IntervalRow in "intervals" (floor_id, subject, subject_id, interval_at) {
+        pub tenant_id: TenantId,
+        pub floor_id: FloorId,
+        pub sample: bool,
+        /// `queue` or `agent`.
+        pub subject: String,
+        pub subject_id: String,
+        pub interval_at: Timestamp,
+        pub interval_ms: u64,
+        pub figures: serde_json::Value,
+    }
+
+    /// What happened to an interaction, for its page; ids and codes only.
+    pub struct TimelineRow in "timeline" (floor_id, seq, interaction_id) {
+        pub tenant_id: TenantId,
+        pub floor_id: FloorId,
+        pub interaction_id: InteractionId,
+        pub seq: u64,
+        pub at: Timestamp,
+        pub kind: String,
+        pub detail: serde_json::Value,
+    }
+}
+
+/// Every table that a replay fills.
+const TABLES: &[&str] = &[
+    "interactions",
+    "segments",
+    "segment_spans",
+    "legs",
+    "offers",
+    "agent_spans",
+    "recordings",
+    "intervals",
+    "timeline",
+];
+
+/// A projector's transaction over one floor.
+pub struct Tx {
+    tx: crate::db::Tx,
+    floor: FloorId,
+    tenant: TenantId,
+    sample: bool,
+    offset: u64,
+}
+
+impl Store {
+    /// Opens the projector's transaction. Read a few batches, write rows, [`Tx::commit`]. On SQLite it holds the writer:
+    /// take at most some hundred events at a time, so that journal appends are not kept waiting.
+    pub async fn begin_projection(&self, floor: FloorId) -> Result<Tx> {
+        let mut tx = self.db.begin().await?;
+        let row = sql("SELECT tenant_id, kind FROM floors WHERE id = $1").bind(floor).one(&mut tx, "floor").await?;
+        let offset = sql("INSERT INTO projector_offsets (floor_id, last_seq, updated_at) VALUES ($1, 0, 0) \
+                          ON CONFLICT (floor_id) DO UPDATE SET updated_at = projector_offsets.updated_at RETURNING last_seq")
+        .bind(floor)
+        .one(&mut tx, "projector offset")
+        .await?
+        .get("last_seq")?;
+        let sample = row.get::<FloorKind>("kind")? == FloorKind::Sample;
+        Ok(Tx { tx, floor, tenant: row.get("tenant_id")?, sample, offset })
+    }
+
+    /// Last event folded into the projections of a floor.
+    pub async fn projector_offset(&self, floor: FloorId) -> Result<u64> {
+        let row = sql("SELECT last_seq FROM projector_offsets WHERE floor_id = $1").bind(floor);
+        row.maybe(&mut self.db.read().await?).await?.map_or(Ok(0), |r| r.get("last_seq"))
+    }
+
+    /// Deletes every projected row of a floor and sets its offset to 0: then replay. Recordings' blobs stay.
+    pub async fn reset_projections(&self, floor: FloorId) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        for table in TABLES {
+            sql(format!("DELETE FROM {table} WHERE floor_id = $1")).bind(floor).execute(&mut tx).await?;
+        }
+        sql("DELETE FROM projector_offsets WHERE floor_id = $1").bind(floor).execute(&mut tx).await?;
+        tx.commit().await
+    }
+
+    /// Removes the sample history of a tenant: its sample floors with journal, projections, recordings, addresses,
+    /// contacts and notes. Returns how many interactions went.
+    pub async fn remove_sample(&self, tenant: TenantId) -> Result<u64> {
+        let mut tx = self.db.begin().await?;
+        let floors = sql("SELECT id FROM floors WHERE tenant_id = $1 AND kind = $2")
+            .bind(tenant)
+            .bind(FloorKind::Sample)
+            .all(&mut tx)
+            .await?;
+        let mut interactions = 0;
+        let mut blobs = Vec::new();
+        for row in &floors {
+            let floor: FloorId = row.get("id")?;
+            for table in TABLES {
+                let n = sql(format!("DELETE FROM {table} WHERE floor_id = $1")).bind(floor).execute(&mut tx).await?;
+                if *table == "interactions" {
+                    interactions += n;
+                }
+            }
+            for table in ["projector_offsets", "snapshots", "journal", "floor_leases"] {
+                sql(format!("DELETE FROM {table} WHERE floor_id = $1")).bind(floor).execute(&mut tx).await?;
+            }
+            for row in sql("SELECT id FROM blobs WHERE sample_floor_id = $1").bind(floor).all(&mut tx).await? {
+                blobs.push(row.get::<BlobId>("id")?);
+            }
+            for table in ["blobs", "addresses", "contacts", "notes"] {
+                sql(format!("DELETE FROM {table} WHERE sample_floor_id = $1")).bind(floor).execute(&mut tx).await?;
+            }
+            sql("DELETE FROM floors WHERE id = $1").bind(floor).execute(&mut tx).await?;
+        }
+        tx.commit().await?;
+        for blob in blobs {
+            self.blobs.remove_file(tenant, blob).await?;
+        }
+        Ok(interactions)
+    }
+}
+
+impl Tx {
+    pub fn floor(&self) -> FloorId {
+        self.floor
+    }
+
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Whether this floor's rows are labelled "sample".
+    pub fn is_sample(&self) -> bool {
+        self.sample
+    }
+
+    /// Last event already folded in.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next batches after the offset. The first may begin before it: skip events up to the offset.
+    pub async fn next_batches(&mut self, limit: u32) -> Result<Vec<StoredBatch>> {
+        read_batches(self.floor, self.offset + 1, limit, &mut self.tx).await
+    }
+
+    /// Advances the offset and makes the rows durable.
+    pub async fn commit(mut self, last_seq: u64, now: Timestamp) -> Result<()> {
+        if last_seq < self.offset {
+            return Err(Error::invalid("projector offset", "it may not go back"));
+        }
+        let n =
+            sql("UPDATE projector_offsets SET last_seq = $1, updated_at = $2 WHERE floor_id = $3 AND last_seq = $4")
+                .bind(last_seq)
+                .bind(now)
+                .bind(self.floor)
+                .bind(self.offset)
+                .execute(&mut self.tx)
+                .await?;
+        if n == 0 {
+            return Err(Error::conflict("projector.offset_moved"));
+        }
+        self.tx.commit().await
+    }
+
+    async fn find<T: TableRow>(&mut self, key: &'static str, id: impl Column) -> Result<Option<T>> {
+        let mut query = select::<T>("WHERE ");
+        query.push_bind(&format!("{key} = ?"), id);
+        query.push_bind(" AND floor_id = ?", self.floor);
+        query.maybe(&mut self.tx).await?.as_ref().map(T::read).transpose()
+    }
+
+    pub async fn interaction(&mut self, id: InteractionId) -> Result<Option<InteractionRow>> {
+        self.find("id", id).await
+    }
+
+    pub async fn segment(&mut self, id: SegmentId) -> Result<Option<SegmentRow>> {
+        self.find("id", id).await
+    }
+
+    pub async fn leg(&mut self, id: LegId) -> Result<Option<LegRow>> {
+        self.find("id", id).await
+    }
+
+    pub async fn offer(&mut self, id: OfferId) -> Result<Option<OfferRow>> {
+        self.find("id", id).await
+    }
+
+    pub async fn recording(&mut self, id: RecordingId) -> Result<Option<RecordingRow>> {
+        self.find("id", id).await
+    }
+
+    /// The span of an agent that has no end yet.
+    pub async fn open_agent_span(&mut self, agent: AgentId) -> Result<Option<AgentSpanRow>> {
+        let query = select::<AgentSpanRow>(
+            "WHERE floor_id = $1 AND agent_id = $2 AND to_at IS NULL ORDER BY from_seq DESC LIMIT 1",
+        );
+        let row = query.bind(self.floor).bind(agent).maybe(&mut self.tx).await?;
+        row.as_ref().map(AgentSpanRow::read).transpose()
+    }
+
+    /// Interactions of this floor not yet ended; to check a rebuilt floor against.
+    pub async fn open_interactions(&mut self) -> Result<Vec<InteractionRow>> {
+        let query = select::<InteractionRow>("WHERE floor_id = $1 AND state = 'open' ORDER BY started_at, id");
+        read_all(&query.bind(self.floor).all(&mut self.tx).await?)
+    }
+
+    /// Segments of this floor that arrived or ended in [from, to): to fold interval rows.
+    pub async fn segments_in(&mut self, from: Timestamp, to: Timestamp) -> Result<Vec<SegmentRow>> {
+        let query = select::<SegmentRow>(
+            "WHERE floor_id = $1 AND ((started_at >= $2 AND started_at < $3) \
+             OR (event_interval >= $2 AND event_interval < $3)) ORDER BY started_at, id",
+        );
+        read_all(&query.bind(self.floor).bind(from).bind(to).all(&mut self.tx).await?)
+    }
+
+    /// The stored address of a customer, for `address_key`.
+    pub async fn address_key(&mut self, id: AddressId) -> Result<Option<String>> {
+        let query = sql("SELECT address_key FROM addresses WHERE tenant_id = $1 AND id = $2");
+        let row = query.bind(self.tenant).bind(id).maybe(&mut self.tx).await?;
+        row.map(|r| r.get("address_key")).transpose()
+    }
+
+    pub async fn put_interaction(&mut self, row: &InteractionRow) -> Result<()> {
+        self.check(row.tenant_id, row.floor_id)?;
+        upsert(row, &mut self.tx).await
+    }
+
+    pub async fn put_segment(&mut self, row: &SegmentRow) -> Result<()> {
+        self.check(row.tenant_id, row.floor_id)?;
+        upsert(row, &mut self.tx).await
+    }
+
+    /// The whole list of a segment's spans.
+    pub async fn put_spans(&mut self, segment: SegmentId, rows: &[SpanRow]) -> Result<()> {
+        let query = sql("DELETE FROM segment_spans WHERE segment_id = $1 AND floor_id = $2");
+        query.bind(segment).bind(self.floor).execute(&mut self.tx).await?;
+        for row in rows {
+            self.put_span(row).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn put_span(&mut self, row: &SpanRow) -> Result<()> {
+        self.check(row.tenant_id, row.floor_id)?;
+        upsert(row, &mut self.tx).await
+    }
+
+    pub async fn put_leg(&mut self, row: &LegRow) -> Result<()> {
+        self.check(row.tenant_id, row.floor_id)?;
+        upsert(row, &mut self.tx).await
+    }
+
+    pub async fn put_offer(&mut self, row: &OfferRow) -> Result<()> {
+        self.check(row.tenant_id, row.floor_id)?;
+        upsert(row, &mut self.tx).await
+    }
+
+    pub async fn put_agent_span(&mut self, row: &AgentSpanRow) -> Result<()> {
+        self.check(row.tenant_id, row.floor_id)?;
+        upsert(row, &mut self.tx).await
+    }
+
+    pub async fn put_recording(&mut self, row: &RecordingRow) -> Result<()> {
+        self.check(row.tenant_id, row.floor_id)?;
+        upsert(row, &mut self.tx).await
+    }
+
+    pub async fn put_interval(&mut self, row: &IntervalRow) -> Result<()> {
+        self.check(row.tenant_id, row.floor_id)?;
+        upsert(row, &mut self.tx).await
+    }
+
+    pub async fn put_timeline(&mut self, row: &TimelineRow) -> Result<()> {
+        self.check(row.tenant_id, row.floor_id)?;
+        upsert(row, &mut self.tx).await
+    }
+
+    /// R6: nothing crosses tenants.
+    fn check(&self, tenant: TenantId, floor: FloorId) -> Result<()> {
+        if tenant == self.tenant && floor == self.floor {
+            Ok(())
+        } else {
+            Err(Error::invalid("projected row", "it belongs to another floor"))
+        }
+    }
+}

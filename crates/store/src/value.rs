@@ -1,0 +1,305 @@
+//! How Rust values become columns: BIGINT, TEXT, BLOB or DOUBLE, nothing else. Also [`table_row!`], which makes a plain
+//! row struct readable and writable.
+use domain::address::Address;
+use domain::id::*;
+use domain::localized::Lang;
+use domain::medium::Medium;
+use domain::time::Timestamp;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Int,
+    Double,
+    Text,
+    Blob,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Null(Kind),
+    Int(i64),
+    Double(f64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+/// A type that is stored in one column.
+pub trait Column: Sized {
+    const KIND: Kind;
+    fn to_value(&self) -> Value;
+    /// `None` if the stored value does not have this shape.
+    fn from_value(value: Value) -> Option<Self>;
+}
+
+macro_rules! ints {
+    ($($t:ty),*) => {$(
+        impl Column for $t {
+            const KIND: Kind = Kind::Int;
+            fn to_value(&self) -> Value {
+                // Counts beyond i64 do not occur; saturate rather than wrap.
+                Value::Int(i64::try_from(*self).unwrap_or(i64::MAX))
+            }
+            fn from_value(value: Value) -> Option<Self> {
+                match value {
+                    Value::Int(v) => v.try_into().ok(),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+ints!(i64, u64, i32, u32, u16, u8, usize);
+
+macro_rules! texts {
+    ($($t:ty),*) => {$(
+        impl Column for $t {
+            const KIND: Kind = Kind::Text;
+            fn to_value(&self) -> Value {
+                Value::Text(self.to_string())
+            }
+            fn from_value(value: Value) -> Option<Self> {
+                match value {
+                    Value::Text(v) => v.parse().ok(),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+texts!(
+    HostId,
+    TenantId,
+    FloorId,
+    LoginId,
+    UserId,
+    TeamId,
+    GrantId,
+    AgentId,
+    DeviceId,
+    SkillId,
+    QueueId,
+    CalendarId,
+    FlowId,
+    NumberId,
+    TrunkId,
+    PromptId,
+    DispositionId,
+    BreakReasonId,
+    SessionId,
+    TokenId,
+    ContactId,
+    AddressId,
+    NoteId,
+    InteractionId,
+    SegmentId,
+    OfferId,
+    LegId,
+    BridgeId,
+    PlayId,
+    RecordingId,
+    AskId,
+    BlobId
+);
+
+/// Stored as JSON text, never queried inside.
+macro_rules! jsons {
+    ($($t:ty),*) => {$(
+        impl Column for $t {
+            const KIND: Kind = Kind::Text;
+            fn to_value(&self) -> Value {
+                Value::Text(serde_json::to_string(self).unwrap_or_default())
+            }
+            fn from_value(value: Value) -> Option<Self> {
+                match value {
+                    Value::Text(v) => serde_json::from_str(&v).ok(),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+jsons!(serde_json::Value, Address, domain::config::Entitlements);
+
+/// Enums stored under their serde name, bare.
+macro_rules! names {
+    ($($t:ty),*) => {$(
+        impl $crate::value::Column for $t {
+            const KIND: $crate::value::Kind = $crate::value::Kind::Text;
+            fn to_value(&self) -> $crate::value::Value {
+                match serde_json::to_value(self) {
+                    Ok(serde_json::Value::String(s)) => $crate::value::Value::Text(s),
+                    _ => $crate::value::Value::Text(String::new()),
+                }
+            }
+            fn from_value(value: $crate::value::Value) -> Option<Self> {
+                match value {
+                    $crate::value::Value::Text(v) => serde_json::from_value(serde_json::Value::String(v)).ok(),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+pub(crate) use names;
+names!(Lang, Medium);
+
+impl Column for String {
+    const KIND: Kind = Kind::Text;
+    fn to_value(&self) -> Value {
+        // PostgreSQL refuses NUL in TEXT; nothing we store needs it.
+        if self.contains('\0') { Value::Text(self.replace('\0', "")) } else { Value::Text(self.clone()) }
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Text(v) => Some(v),
+            _ => None,
+        }
+    }
+}
+
+/// For binding only.
+impl Column for &str {
+    const KIND: Kind = Kind::Text;
+    fn to_value(&self) -> Value {
+        (*self).to_owned().to_value()
+    }
+    fn from_value(_: Value) -> Option<Self> {
+        None
+    }
+}
+
+impl Column for bool {
+    const KIND: Kind = Kind::Int;
+    fn to_value(&self) -> Value {
+        Value::Int(i64::from(*self))
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Int(v) => Some(v != 0),
+            _ => None,
+        }
+    }
+}
+
+impl Column for f64 {
+    const KIND: Kind = Kind::Double;
+    fn to_value(&self) -> Value {
+        Value::Double(*self)
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Double(v) => Some(v),
+            _ => None,
+        }
+    }
+}
+
+impl Column for Vec<u8> {
+    const KIND: Kind = Kind::Blob;
+    fn to_value(&self) -> Value {
+        Value::Blob(self.clone())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Blob(v) => Some(v),
+            _ => None,
+        }
+    }
+}
+
+impl Column for Timestamp {
+    const KIND: Kind = Kind::Int;
+    fn to_value(&self) -> Value {
+        Value::Int(self.0)
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        i64::from_value(value).map(Timestamp)
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    const KIND: Kind = T::KIND;
+    fn to_value(&self) -> Value {
+        self.as_ref().map_or(Value::Null(T::KIND), T::to_value)
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Null(_) => Some(None),
+            v => T::from_value(v).map(Some),
+        }
+    }
+}
+
+/// A plain row of one table: field names are column names.
+pub(crate) trait TableRow: Sized {
+    const TABLE: &'static str;
+    const KEY: &'static [&'static str];
+    const COLUMNS: &'static [&'static str];
+    fn values(&self) -> Vec<Value>;
+    fn read(row: &crate::db::Row) -> crate::error::Result<Self>;
+}
+
+/// Declares a row struct with its table and primary key:
+/// `table_row! { /// docs  pub struct NoteRow in "notes" (tenant_id, id) { pub id: NoteId, … } }`.
+macro_rules! table_row {
+    ($($(#[$meta:meta])* pub struct $name:ident in $table:literal ($($key:ident),+) {
+        $($(#[$fmeta:meta])* pub $field:ident: $ty:ty,)+
+    })+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub struct $name {
+            $($(#[$fmeta])* pub $field: $ty,)+
+        }
+
+        impl $crate::value::TableRow for $name {
+            const TABLE: &'static str = $table;
+            const KEY: &'static [&'static str] = &[$(stringify!($key)),+];
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),+];
+            fn values(&self) -> Vec<$crate::value::Value> {
+                vec![$($crate::value::Column::to_value(&self.$field)),+]
+            }
+            fn read(row: &$crate::db::Row) -> $crate::error::Result<Self> {
+                Ok(Self { $($field: row.get::<$ty>(stringify!($field))?,)+ })
+            }
+        }
+    )+};
+}
+pub(crate) use table_row;
+
+/// `INSERT`, and on a present key `UPDATE` of every other column.
+pub(crate) async fn upsert<T: TableRow>(row: &T, on: &mut impl crate::db::Exec) -> crate::error::Result<()> {
+    write(row, true, on).await
+}
+
+/// `INSERT`; a present key is a conflict.
+pub(crate) async fn insert<T: TableRow>(row: &T, on: &mut impl crate::db::Exec) -> crate::error::Result<()> {
+    write(row, false, on).await
+}
+
+async fn write<T: TableRow>(row: &T, replace: bool, on: &mut impl crate::db::Exec) -> crate::error::Result<()> {
+    let mut text = format!("INSERT INTO {} ({}) VALUES (", T::TABLE, T::COLUMNS.join(", "));
+    for n in 1..=T::COLUMNS.len() {
+        text.push_str(&format!("{}${n}", if n == 1 { "" } else { ", " }));
+    }
+    text.push(')');
+    if replace {
+        text.push_str(&format!(" ON CONFLICT ({}) DO UPDATE SET ", T::KEY.join(", ")));
+        let rest: Vec<String> =
+            T::COLUMNS.iter().filter(|c| !T::KEY.contains(c)).map(|c| format!("{c} = excluded.{c}")).collect();
+        text.push_str(&rest.join(", "));
+    }
+    let mut statement = crate::db::sql(text);
+    for value in row.values() {
+        statement.bind_value(value);
+    }
+    statement.execute(on).await.map(drop)
+}
+
+/// `SELECT` of all columns of `T` followed by `rest` (`WHERE …`).
+pub(crate) fn select<T: TableRow>(rest: &str) -> crate::db::Sql {
+    crate::db::sql(format!("SELECT {} FROM {} {rest}", T::COLUMNS.join(", "), T::TABLE))
+}
+
+pub(crate) fn read_all<T: TableRow>(rows: &[crate::db::Row]) -> crate::error::Result<Vec<T>> {
+    rows.iter().map(T::read).collect()
+}
