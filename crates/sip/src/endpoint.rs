@@ -285,11 +285,21 @@ impl Endpoint {
         self.timers.arm(&mut call.armed, Timer::Call(id), want);
     }
 
-    /// Removes a call and tells the user, once.
-    fn drop_call(&mut self, id: CallId, cause: EndCause) {
+    /// Removes a call and tells the user, once. INVITEs still under way must not outlive it for long: the peer's gets its
+    /// final response, ours is given the usual patience.
+    fn drop_call(&mut self, now: Duration, id: CallId, cause: EndCause) {
         let Some(mut call) = self.calls.remove(&id) else { return };
         self.timers.arm(&mut call.armed, Timer::Call(id), None);
         self.dialogs.remove(&call.dialog_key);
+        if let Some(tx) = call.invite_in {
+            self.tx_answer(now, tx, 487);
+        }
+        if let Some(tx) = call.invite_out
+            && let Some(entry) = self.clients.get_mut(&tx)
+        {
+            entry.give_up_at.get_or_insert(now + self.config.timers.patience());
+            self.settle_client(tx);
+        }
         if !call.closing {
             self.emit(Event::Ended { call: id, cause });
         }

@@ -33,7 +33,7 @@ impl Endpoint {
             Command::Reject { call, status, headers } => {
                 if self.stage(call) == Some(Stage::Ringing) {
                     self.reject(now, call, status.clamp(300, 699), &headers);
-                    self.drop_call(call, EndCause::Local);
+                    self.drop_call(now, call, EndCause::Local);
                 }
             }
             Command::RejectReinvite { call, status } => {
@@ -255,7 +255,7 @@ impl Endpoint {
                 }
             }
         }
-        self.drop_call(id, cause);
+        self.drop_call(now, id, cause);
     }
 
     pub(super) fn send_bye(

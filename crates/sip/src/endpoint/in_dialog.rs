@@ -43,7 +43,7 @@ impl Endpoint {
                 }
                 let reason = request.get(Name::Reason).map(str::to_owned);
                 let cause = if ringing { EndCause::Cancelled { reason } } else { EndCause::Remote { reason } };
-                self.drop_call(id, cause);
+                self.drop_call(now, id, cause);
             }
             Method::Info => {
                 let tx = self.open_server(hop, &request, None, tag);

@@ -233,7 +233,7 @@ impl Endpoint {
         row.invite_in = None;
         if row.stage == Stage::Ringing {
             let reason = request.get(Name::Reason).map(str::to_owned);
-            self.drop_call(call, EndCause::Cancelled { reason });
+            self.drop_call(now, call, EndCause::Cancelled { reason });
         } else {
             // A cancelled re-INVITE leaves the session as it was.
             self.start_wish(now, call);

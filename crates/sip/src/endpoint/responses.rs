@@ -61,7 +61,7 @@ impl Endpoint {
         match owner {
             Owner::Invite(call) => {
                 if self.awaits(call, id) {
-                    self.drop_call(call, cause);
+                    self.drop_call(now, call, cause);
                 }
             }
             Owner::Reinvite(call) => {
@@ -140,7 +140,7 @@ impl Endpoint {
             Owner::Invite(call) => {
                 if self.awaits(call, id) {
                     let reason = response.reason().to_owned();
-                    self.drop_call(call, EndCause::Rejected { status, reason });
+                    self.drop_call(now, call, EndCause::Rejected { status, reason });
                 }
             }
             Owner::Reinvite(call) => {
@@ -152,13 +152,13 @@ impl Endpoint {
                 if self.calls.contains_key(&call) {
                     self.emit(Event::OptionsResult { call, status });
                     if status == 481 {
-                        self.drop_call(call, EndCause::Gone);
+                        self.drop_call(now, call, EndCause::Gone);
                     }
                 }
             }
             Owner::Info(call) => {
                 if status == 481 {
-                    self.drop_call(call, EndCause::Gone);
+                    self.drop_call(now, call, EndCause::Gone);
                 }
             }
             Owner::Ping(ping) => self.emit(Event::PingResult { ping, status }),
@@ -251,7 +251,7 @@ impl Endpoint {
                     call.wish = offer;
                 }
             }
-            481 => return self.drop_call(id, EndCause::Gone),
+            481 => return self.drop_call(now, id, EndCause::Gone),
             408 => return self.end_call(now, id, EndCause::TimedOut, &[]),
             _ => {
                 call.retries = 0;

@@ -266,8 +266,8 @@ fn take_apart(head: &[u8]) -> Result<(String, RawMessage), Reject> {
             continue;
         };
         let name = line[..colon].trim_end();
-        // A bare CR or a NUL inside a value would split or cut it for a laxer reader behind us.
-        if !is_token(name) || line[colon..].bytes().any(|b| b == b'\r' || b == 0) {
+        // A bare CR inside a value would split it for a laxer reader behind us. (A NUL may stand in quotes: RFC 4475.)
+        if !is_token(name) || line[colon..].contains('\r') {
             error = Some("Malformed Header");
             continue;
         }

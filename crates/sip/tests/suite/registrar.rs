@@ -1,0 +1,226 @@
+//! Registrations: the table by itself, and REGISTER through the endpoint.
+
+use std::time::Duration;
+
+use sip::digest::{Credentials, Secret, answer};
+use sip::msg::{ContactList, Message, Name, NameAddr};
+use sip::registrar::{BindingChange, RegisterError, Registrar, RegistrarLimits, Registration, UserKey};
+use sip::{Event, Hop, Input, Output};
+
+use crate::net::{Policy, address};
+
+const AOR: &str = "alice@call.example";
+
+fn list(text: &str) -> ContactList {
+    if text == "*" {
+        return ContactList::Star;
+    }
+    ContactList::Addresses(text.split(',').map(|item| NameAddr::parse(item).unwrap()).collect())
+}
+
+struct Table {
+    registrar: Registrar,
+    user: UserKey,
+}
+
+impl Table {
+    fn new() -> Self {
+        let limits = RegistrarLimits { contacts_per_aor: 2, contacts: 3, ..RegistrarLimits::default() };
+        Self { registrar: Registrar::new(limits), user: "u".into() }
+    }
+
+    fn register(
+        &mut self,
+        now: u64,
+        aor: &str,
+        call_id: &str,
+        cseq: u32,
+        contacts: &str,
+        expires: Option<u32>,
+    ) -> Result<Vec<BindingChange>, RegisterError> {
+        let contacts = list(contacts);
+        let wish = Registration {
+            aor,
+            user: &self.user,
+            hop: Hop::udp(address(0), address(1)),
+            call_id,
+            cseq,
+            user_agent: None,
+            contacts: &contacts,
+            expires,
+        };
+        self.registrar.register(Duration::from_secs(now), &wish)
+    }
+
+    fn contacts(&self) -> Vec<String> {
+        self.registrar.bindings(AOR).iter().map(|binding| binding.contact.to_string()).collect()
+    }
+}
+
+#[test]
+fn binding_lives_as_long_as_wished_within_limits() {
+    let mut table = Table::new();
+    for (param, header, expected) in [("", None, 600), ("", Some(120), 120), (";expires=90", Some(120), 90), (";expires=99999", None, 3600)] {
+        table.registrar = Table::new().registrar;
+        table.register(0, AOR, "a", 1, &format!("<sip:a@192.0.2.1>{param}"), header).unwrap();
+        assert_eq!(table.registrar.next_expiry(), Some(Duration::from_secs(expected)));
+    }
+    let brief = table.register(0, AOR, "b", 1, "<sip:b@192.0.2.1>", Some(30));
+    assert_eq!(brief, Err(RegisterError::TooBrief { min: Duration::from_secs(60) }));
+}
+
+#[test]
+fn contacts_are_ordered_by_preference_and_lapse() {
+    let mut table = Table::new();
+    table.register(0, AOR, "a", 1, "<sip:a@192.0.2.1>;q=0.5;expires=60,<sip:b@192.0.2.1>;q=0.8;expires=100", None).unwrap();
+    assert_eq!(table.contacts(), ["sip:b@192.0.2.1", "sip:a@192.0.2.1"]);
+    let gone = table.registrar.expire(Duration::from_secs(60));
+    assert!(matches!(&gone[..], [(aor, BindingChange::Expired(b))] if aor == AOR && b.q_milli == 500));
+    assert_eq!(table.contacts(), ["sip:b@192.0.2.1"]);
+}
+
+#[test]
+fn older_request_of_the_same_phone_changes_nothing() {
+    let mut table = Table::new();
+    table.register(0, AOR, "a", 5, "<sip:a@192.0.2.1>", None).unwrap();
+    assert_eq!(table.register(1, AOR, "a", 5, "<sip:a@192.0.2.1>", None), Err(RegisterError::OutOfOrder));
+    assert_eq!(table.register(1, AOR, "a", 4, "*", Some(0)), Err(RegisterError::OutOfOrder));
+    // After a restart the phone has a new Call-ID and may begin at 1.
+    table.register(1, AOR, "b", 1, "<sip:a@192.0.2.1>", None).unwrap();
+    assert_eq!(table.registrar.len(), 1);
+}
+
+#[test]
+fn star_removes_all_and_only_with_zero_expiry() {
+    let mut table = Table::new();
+    table.register(0, AOR, "a", 1, "<sip:a@192.0.2.1>,<sip:b@192.0.2.1>", None).unwrap();
+    assert_eq!(table.register(0, AOR, "a", 2, "*", Some(60)), Err(RegisterError::Malformed));
+    assert_eq!(table.register(0, AOR, "a", 2, "*", Some(0)).unwrap().len(), 2);
+    assert!(table.registrar.is_empty());
+    assert_eq!(table.registrar.next_expiry(), None);
+}
+
+#[test]
+fn tables_are_bounded_and_refresh_still_works_when_full() {
+    let mut table = Table::new();
+    table.register(0, AOR, "a", 1, "<sip:a@192.0.2.1>,<sip:b@192.0.2.1>", None).unwrap();
+    assert_eq!(table.register(0, AOR, "a", 2, "<sip:c@192.0.2.1>", None), Err(RegisterError::TooMany));
+    table.register(0, "bob@call.example", "x", 1, "<sip:bob@192.0.2.1>", None).unwrap();
+    assert_eq!(table.register(0, "eve@call.example", "y", 1, "<sip:eve@192.0.2.1>", None), Err(RegisterError::Full));
+    table.register(0, AOR, "a", 3, "<sip:b@192.0.2.1>", None).unwrap();
+    assert_eq!(table.registrar.len(), 3);
+}
+
+#[test]
+fn failed_request_leaves_the_table_as_it_was() {
+    let mut table = Table::new();
+    table.register(0, AOR, "a", 1, "<sip:a@192.0.2.1>", None).unwrap();
+    table.register(0, AOR, "a", 2, "<sip:b@192.0.2.1>,<tel:110>", None).unwrap_err();
+    assert_eq!(table.contacts(), ["sip:a@192.0.2.1"]);
+}
+
+#[test]
+fn bindings_survive_export_and_import_with_what_is_left_of_their_time() {
+    let mut table = Table::new();
+    table.register(0, AOR, "a", 1, "<sip:a@192.0.2.1>;expires=100,<sip:b@192.0.2.1>;expires=300", None).unwrap();
+    let records = table.registrar.export(Duration::from_secs(50));
+    let mut again = Table::new();
+    again.registrar.import(Duration::from_secs(5), Duration::from_secs(60), records);
+    assert_eq!(again.contacts(), ["sip:b@192.0.2.1"]);
+    assert_eq!(again.registrar.next_expiry(), Some(Duration::from_secs(195)));
+}
+
+struct Phone {
+    endpoint: sip::Endpoint,
+    cseq: u32,
+    now: Duration,
+}
+
+impl Phone {
+    fn new() -> Self {
+        Self { endpoint: sip::Endpoint::new(sip::Config::new([3; 32])), cseq: 0, now: Duration::ZERO }
+    }
+
+    fn send(&mut self, to: &str, contact: &str, authorization: Option<&str>) -> (Message, Vec<Event>) {
+        self.cseq += 1;
+        let cseq = self.cseq;
+        let authorization = authorization.map(|value| format!("Authorization: {value}\r\n")).unwrap_or_default();
+        let request = format!(
+            "REGISTER sip:call.example SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9;rport;branch=z9hG4bKr{cseq}\r\n\
+             From: <{to}>;tag=1\r\nTo: <{to}>\r\nCall-ID: reg\r\nCSeq: {cseq} REGISTER\r\n{contact}{authorization}\
+             Content-Length: 0\r\n\r\n"
+        );
+        let remote = "203.0.113.5:40000".parse().unwrap();
+        let input = Input::Datagram { local: address(0), remote, bytes: request.as_bytes() };
+        self.endpoint.handle(self.now, input, &Policy::default());
+        let mut events = Vec::new();
+        let mut response = None;
+        while let Some(output) = self.endpoint.poll_output() {
+            match output {
+                Output::Transmit(transmit) => {
+                    assert_eq!(transmit.hop.remote, remote);
+                    response = Some(Message::parse(&transmit.bytes).unwrap());
+                }
+                Output::Event(event) => events.push(event),
+                Output::CloseStream { .. } => {}
+            }
+        }
+        (response.unwrap(), events)
+    }
+
+    fn register(&mut self, to: &str, contact: &str, password: &str) -> (Message, Vec<Event>) {
+        let (challenge, _) = self.send(to, contact, None);
+        assert_eq!(challenge.status(), 401);
+        let credentials = Credentials { user: "alice".to_owned(), secret: Secret::Password(password.to_owned()) };
+        let header =
+            answer(challenge.all(Name::WwwAuthenticate), &credentials, "REGISTER", "sip:call.example", 1, "c").unwrap();
+        self.send(to, contact, Some(&header))
+    }
+}
+
+#[test]
+fn phone_registers_from_behind_nat_and_is_known_by_its_source() {
+    let mut phone = Phone::new();
+    let contact = "Contact: <sip:alice@10.0.0.9:5060>;expires=120\r\n";
+    let (response, events) = phone.register("sip:alice@call.example", contact, "secret");
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.get(Name::Contact), Some("<sip:alice@10.0.0.9:5060>;expires=120"));
+    let [Event::Registration { aor, change: BindingChange::Bound(binding) }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(aor, AOR);
+    assert_eq!(binding.hop.remote, "203.0.113.5:40000".parse().unwrap());
+    assert_eq!(&*binding.user, "user-alice");
+    phone.now = phone.endpoint.next_timeout().unwrap();
+    while phone.endpoint.load().bindings > 0 {
+        phone.now = phone.endpoint.next_timeout().unwrap();
+        phone.endpoint.handle(phone.now, Input::Timeout, &Policy::default());
+    }
+    assert_eq!(phone.now, Duration::from_secs(120));
+    let expired = |o: Output| matches!(o, Output::Event(Event::Registration { change: BindingChange::Expired(_), .. }));
+    assert!(phone.endpoint.poll_output().is_some_and(expired));
+}
+
+#[test]
+fn registration_is_refused_for_wrong_secrets_and_foreign_addresses() {
+    let mut phone = Phone::new();
+    let contact = "Contact: <sip:alice@10.0.0.9>\r\n";
+    let (response, events) = phone.register("sip:alice@call.example", contact, "wrong");
+    assert_eq!(response.status(), 403);
+    assert!(matches!(events[..], [Event::Refused { status: 403, .. }]));
+    assert_eq!(phone.register("sip:bob@call.example", contact, "secret").0.status(), 403);
+    assert_eq!(phone.send("sip:alice@other.example", contact, None).0.status(), 404);
+    assert_eq!(phone.endpoint.load().bindings, 0);
+}
+
+#[test]
+fn faults_in_contacts_have_their_own_status() {
+    let mut phone = Phone::new();
+    let to = "sip:alice@call.example";
+    let (brief, _) = phone.register(to, "Contact: <sip:alice@10.0.0.9>;expires=5\r\n", "secret");
+    assert_eq!((brief.status(), brief.get(Name::MinExpires)), (423, Some("60")));
+    let bare_headers = "Contact: sip:alice@10.0.0.9?Route=%3Csip:x%3E\r\n";
+    assert_eq!(phone.register(to, bare_headers, "secret").0.status(), 400);
+    assert_eq!(phone.register(to, "Contact: *\r\n", "secret").0.status(), 400);
+    // A look-up without Contact changes nothing.
+    let (query, events) = phone.register(to, "", "secret");
+    assert_eq!((query.status(), events.len()), (200, 0));
+}
