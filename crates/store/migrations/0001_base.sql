@@ -256,6 +256,7 @@ CREATE TABLE snapshots (
 CREATE TABLE projector_offsets (
   floor_id TEXT NOT NULL PRIMARY KEY REFERENCES floors (id),
   last_seq BIGINT NOT NULL,
+  fold TEXT,
   updated_at BIGINT NOT NULL
 );
 

@@ -1,4 +1,75 @@
 //! Journal, projections, tables, outbox, blobs and keys on SQLite or PostgreSQL.
+//!
+//! Called by `engine` (writes) and `api` (scoped reads). Nothing is decided here: the store keeps, checks fences and
+//! uniqueness, and gives back. Every method takes the time it needs; ids and secrets are made in [`random`].
+//!
+//! # The public surface
+//!
+//! | For | Calls |
+//! |---|---|
+//! | opening | [`Store::open`] ([`Options`]), [`Store::ping`], [`Store::close`] |
+//! | host, tenants | [`Store::create_host`], [`Store::create_tenant`], [`Store::tenants`], [`Store::tenant`] |
+//! | sign-in | [`Store::find_login`], [`Store::login_for_email`], [`Store::set_password_hash`], [`Store::sign_in_failed`], [`Store::sign_in_succeeded`], [`Store::users_of_login`], [`Store::grants_of`], [`Store::teams_of`], [`Store::members_of`] |
+//! | sessions, tokens, links | [`Store::create_session`], [`Store::find_session`], [`Store::touch_session`], [`Store::delete_session`], [`Store::find_token`], [`Store::create_link`], [`Store::redeem_link`], [`Store::expire`] |
+//! | idempotency | [`Store::idempotency_begin`], [`Store::idempotency_finish`], [`Store::idempotency_abandon`] |
+//! | administrative changes | [`Store::admin`] → [`AdminTx`]: `put`, `delete`, `set_device_secret`, `set_entitlements`, `create_user`, `update_user`, `set_team_members`, `grant`, `revoke_grant`, `create_token`, `revoke_token`, `audit`, `commit`; drafts: [`Store::save_draft`], [`Store::publish_draft`], [`Store::discard_draft`] |
+//! | compiled configuration | [`Store::load_config`], [`Store::load_flow`], [`Store::load_directory`], [`Store::prompt_audio`] |
+//! | floors, leases | [`Store::live_floor`], [`Store::create_floor`], [`Store::floors`], [`Store::lease`], [`Store::acquire_lease`], [`Store::renew_lease`], [`Store::release_lease`] |
+//! | journal | [`Batch::encode`], [`Store::append`], [`Store::append_all`], [`Store::read_journal`], [`StoredBatch::events`], [`Store::save_snapshot`], [`Store::load_snapshot`] |
+//! | projections | [`Store::begin_projection`] → [`projection::Tx`]; [`Store::projector_offset`], [`Store::reset_projections`], [`Store::remove_sample`] |
+//! | personal data | [`Store::intern_address`], [`Store::address`], [`Store::addresses`], [`Store::erase_address`], [`Store::create_note`], [`Store::note`], [`Store::create_contact`], [`Store::contact`] |
+//! | nodes | [`Store::heartbeat`], [`Store::last_heartbeat`], [`Store::nodes`], [`Store::save_bindings`] |
+//! | outbox | [`Store::outbox_add`], [`Store::outbox_claim`], [`Store::outbox_ack`], [`Store::outbox_retry`] |
+//! | blobs, keys | [`Store::blobs`] → [`Blobs`]; [`Store::keyring`] → [`Keyring`] |
+//! | reads of configuration ([`Scope`], [`PageRequest`]) | [`Store::item`], [`Store::items`], [`Store::item_by_key`], [`Store::names`], [`Store::user`], [`Store::users`], [`Store::grant`], [`Store::grants`], [`Store::tokens`], [`Store::revisions`], [`Store::revision`], [`Store::audit`] |
+//! | reads of history | [`Store::interactions`] ([`query::InteractionFilter`]), [`Store::interaction`], [`Store::interaction_detail`], [`Store::recordings`], [`Store::recording`], [`Store::report_segments`], [`Store::report_agent_spans`], [`Store::report_intervals`], [`Store::report_offers`] |
+//!
+//! Sample history: make a floor of [`FloorKind::Sample`], take its lease, [`Store::append_all`] what the simulator
+//! made, let the projector run; [`Store::remove_sample`] takes all of it away.
+//!
+//! # Errors
+//!
+//! [`Error::Unavailable`] may be tried again; [`Error::NotFound`], [`Error::Conflict`], [`Error::Stale`],
+//! [`Error::Reference`] and [`Error::Invalid`] are the caller's; [`Error::Fenced`] ends the floor's owner.
+//!
+//! # Example
+//!
+//! ```
+//! use domain::time::Timestamp;
+//! use std::time::Duration;
+//! use store::{Batch, FloorKind, HostScope, NewTenant, Options, Store};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dir = std::env::temp_dir().join(format!("cordboard-example-{}", std::process::id()));
+//! let store = Store::open(&Options::in_dir(&dir)).await?;
+//! let (host, now) = (HostScope::whole_installation(), Timestamp(1_790_000_000_000));
+//! let owner = store.create_host(host, "Example Ltd", now).await?;
+//! let tenant = store
+//!     .create_tenant(
+//!         host,
+//!         NewTenant {
+//!             host: owner.id,
+//!             slug: "example".into(),
+//!             name: "Example".into(),
+//!             entitlements: domain::config::Entitlements { seats: 10, concurrent_calls: 20, retention_days: 90 },
+//!             is_default: true,
+//!         },
+//!         now,
+//!     )
+//!     .await?;
+//!
+//! let floor = store.live_floor(tenant.id, now).await?;
+//! assert_eq!(floor.kind, FloorKind::Live);
+//! let lease = store.acquire_lease(floor.id, "node-a", Duration::from_secs(10), now).await?;
+//! store.append(floor.id, lease.epoch, Batch::encode(1, &["first", "second"])?, now).await?;
+//! let read = store.read_journal(floor.id, 2, 100).await?;
+//! assert_eq!(read[0].events::<String>()?, [(1, "first".to_owned()), (2, "second".to_owned())]);
+//! # store.close().await;
+//! # std::fs::remove_dir_all(&dir)?;
+//! # Ok(())
+//! # }
+//! ```
 mod address;
 mod admin;
 mod blob;

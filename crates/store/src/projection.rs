@@ -202,7 +202,7 @@ table_row! {
         pub tenant_id: TenantId,
         pub floor_id: FloorId,
         pub sample: bool,
-        /// `queue` or `agent`.
+        /// `queue.event` or `queue.arrival`: which time the figures are sorted by.
         pub subject: String,
         pub subject_id: String,
         pub interval_at: Timestamp,
@@ -242,6 +242,7 @@ pub struct Tx {
     tenant: TenantId,
     sample: bool,
     offset: u64,
+    fold: Option<String>,
 }
 
 impl Store {
@@ -250,14 +251,14 @@ impl Store {
     pub async fn begin_projection(&self, floor: FloorId) -> Result<Tx> {
         let mut tx = self.db.begin().await?;
         let row = sql("SELECT tenant_id, kind FROM floors WHERE id = $1").bind(floor).one(&mut tx, "floor").await?;
-        let offset = sql("INSERT INTO projector_offsets (floor_id, last_seq, updated_at) VALUES ($1, 0, 0) \
-                          ON CONFLICT (floor_id) DO UPDATE SET updated_at = projector_offsets.updated_at RETURNING last_seq")
+        let at = sql("INSERT INTO projector_offsets (floor_id, last_seq, updated_at) VALUES ($1, 0, 0) \
+                      ON CONFLICT (floor_id) DO UPDATE SET updated_at = projector_offsets.updated_at RETURNING last_seq, fold")
         .bind(floor)
         .one(&mut tx, "projector offset")
-        .await?
-        .get("last_seq")?;
+        .await?;
+        let (offset, fold) = (at.get("last_seq")?, at.get("fold")?);
         let sample = row.get::<FloorKind>("kind")? == FloorKind::Sample;
-        Ok(Tx { tx, floor, tenant: row.get("tenant_id")?, sample, offset })
+        Ok(Tx { tx, floor, tenant: row.get("tenant_id")?, sample, offset, fold })
     }
 
     /// Last event folded into the projections of a floor.
@@ -333,6 +334,16 @@ impl Tx {
         self.offset
     }
 
+    /// What the report fold remembered at the offset (the caller's text; none at the beginning).
+    pub fn fold(&self) -> Option<&str> {
+        self.fold.as_deref()
+    }
+
+    /// Replaces it at the commit.
+    pub fn set_fold(&mut self, fold: String) {
+        self.fold = Some(fold);
+    }
+
     /// The next batches after the offset. The first may begin before it: skip events up to the offset.
     pub async fn next_batches(&mut self, limit: u32) -> Result<Vec<StoredBatch>> {
         read_batches(self.floor, self.offset + 1, limit, &mut self.tx).await
@@ -344,9 +355,10 @@ impl Tx {
             return Err(Error::invalid("projector offset", "it may not go back"));
         }
         let n =
-            sql("UPDATE projector_offsets SET last_seq = $1, updated_at = $2 WHERE floor_id = $3 AND last_seq = $4")
+            sql("UPDATE projector_offsets SET last_seq = $1, updated_at = $2, fold = $3 WHERE floor_id = $4 AND last_seq = $5")
                 .bind(last_seq)
                 .bind(now)
+                .bind(self.fold.clone())
                 .bind(self.floor)
                 .bind(self.offset)
                 .execute(&mut self.tx)
@@ -391,6 +403,14 @@ impl Tx {
         );
         let row = query.bind(self.floor).bind(agent).maybe(&mut self.tx).await?;
         row.as_ref().map(AgentSpanRow::read).transpose()
+    }
+
+    pub async fn interval(&mut self, subject: &str, subject_id: &str, at: Timestamp) -> Result<Option<IntervalRow>> {
+        let query = select::<IntervalRow>(
+            "WHERE floor_id = $1 AND subject = $2 AND subject_id = $3 AND interval_at = $4",
+        );
+        let query = query.bind(self.floor).bind(subject.to_owned()).bind(subject_id.to_owned()).bind(at);
+        query.maybe(&mut self.tx).await?.as_ref().map(IntervalRow::read).transpose()
     }
 
     /// Interactions of this floor not yet ended; to check a rebuilt floor against.
