@@ -20,7 +20,8 @@ mod tables;
 mod types;
 mod wire;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub struct Endpoint {
     streams: BTreeMap<ConnId, Stream>,
     clients: BTreeMap<TxId, ClientEntry>,
     client_keys: BTreeMap<(String, Method), TxId>,
+    /// Client transactions by peer, for the network's bad news.
+    client_remotes: BTreeSet<(SocketAddr, TxId)>,
     servers: BTreeMap<TxId, ServerEntry>,
     server_keys: BTreeMap<ServerKey, TxId>,
     merges: BTreeMap<MergeKey, TxId>,
@@ -84,6 +87,7 @@ impl Endpoint {
             streams: BTreeMap::new(),
             clients: BTreeMap::new(),
             client_keys: BTreeMap::new(),
+            client_remotes: BTreeSet::new(),
             servers: BTreeMap::new(),
             server_keys: BTreeMap::new(),
             merges: BTreeMap::new(),
@@ -117,19 +121,16 @@ impl Endpoint {
             }
             Input::Stream { conn, bytes } => self.on_stream(now, conn, bytes, directory),
             Input::StreamClosed { conn } => {
-                if let Some(stream) = self.streams.remove(&conn) {
-                    self.fail_requests(now, |hop| {
-                        hop.conn == Some(conn)
-                            || (hop.conn.is_none()
-                                && hop.remote == stream.hop.remote
-                                && hop.transport == stream.hop.transport)
+                if let Some(Stream { hop, .. }) = self.streams.remove(&conn) {
+                    self.fail_requests(now, hop.remote, |to| {
+                        to.transport == hop.transport && to.conn.is_none_or(|used| used == conn)
                     });
                 }
                 let changes = self.registrar.disconnect(conn);
                 self.report_bindings(changes);
             }
             Input::Unreachable { transport, remote } => {
-                self.fail_requests(now, |hop| hop.transport == transport && hop.remote == remote);
+                self.fail_requests(now, remote, |to| to.transport == transport);
             }
             Input::Command(command) => self.on_command(now, command),
         }
@@ -263,6 +264,7 @@ impl Endpoint {
         self.timers.arm(&mut entry.armed, Timer::Client(id), want);
         if over && let Some(entry) = self.clients.remove(&id) {
             self.client_keys.remove(&entry.key);
+            self.client_remotes.remove(&(entry.hop.remote, id));
         }
     }
 
@@ -338,9 +340,11 @@ impl Endpoint {
         self.last_tx
     }
 
-    fn fail_requests(&mut self, now: Duration, concerns: impl Fn(&Hop) -> bool) {
-        let hit: Vec<TxId> =
-            self.clients.iter().filter(|(_, e)| e.tx.is_pending() && concerns(&e.hop)).map(|(id, _)| *id).collect();
+    fn fail_requests(&mut self, now: Duration, remote: SocketAddr, concerns: impl Fn(&Hop) -> bool) {
+        let at_remote = self.client_remotes.range((remote, 0)..=(remote, TxId::MAX)).map(|(_, id)| *id);
+        let hit: Vec<TxId> = at_remote
+            .filter(|id| self.clients.get(id).is_some_and(|e| e.tx.is_pending() && concerns(&e.hop)))
+            .collect();
         for id in hit {
             let failed = self.clients.get_mut(&id).is_some_and(|entry| entry.tx.on_transport_error());
             if failed {

@@ -111,7 +111,8 @@ impl Endpoint {
             stage: Stage::Calling,
             closing: false,
             source: wish.hop,
-            is_natted: false,
+            // Sent elsewhere than its address says: a phone behind NAT, or a proxy. Its Contact will be no better.
+            is_natted: wish.uri.host_ip().is_some_and(|ip| ip.to_canonical() != wish.hop.remote.ip().to_canonical()),
             contact,
             dialog: None,
             dialog_key,
@@ -149,6 +150,7 @@ impl Endpoint {
         let kind = if key.1 == Method::Invite { Kind::Invite } else { Kind::NonInvite };
         let id = self.next_tx();
         self.client_keys.insert(key.clone(), id);
+        self.client_remotes.insert((hop.remote, id));
         let bytes: Arc<[u8]> = bytes.into();
         let entry = ClientEntry {
             tx: ClientTransaction::new(kind, hop.transport.is_reliable(), self.config.timers, now),

@@ -70,6 +70,11 @@ pub(super) fn dialog_hop(next: &Uri, source: &Hop, is_natted: bool) -> Hop {
     if ip != seen && (is_natted || (is_private(ip) && !is_private(seen)) || ip.is_unspecified() || ip.is_multicast()) {
         return *source;
     }
+    // A socket of both families wants IPv4 addresses in their mapped form.
+    let ip = match ip {
+        IpAddr::V4(v4) if source.remote.is_ipv6() => IpAddr::V6(v4.to_ipv6_mapped()),
+        _ => ip,
+    };
     let remote = SocketAddr::new(ip, next.port.unwrap_or(5060));
     Hop { remote, conn: None, ..*source }
 }

@@ -184,7 +184,8 @@ fn session_is_changed_from_either_side() {
         net.events.iter_mut().for_each(Vec::clear);
         net.command(from, Command::Reinvite { call, sdp: Some(b"hold".to_vec()) });
         net.advance_ms(50);
-        let asked = |e: &Event| matches!(e, Event::Reinvite { call, sdp: Some(sdp) } if *call == peer && sdp == b"hold");
+        let asked =
+            |e: &Event| matches!(e, Event::Reinvite { call, sdp: Some(sdp) } if *call == peer && sdp == b"hold");
         assert!(net.events[to].iter().any(asked));
         net.command(to, Command::AnswerReinvite { call: peer, sdp: b"held".to_vec() });
         net.advance_ms(50);
@@ -509,8 +510,7 @@ fn streams_carry_messages_in_any_pieces_and_pings_are_answered() {
     let policy = crate::net::Policy::default();
     let mut endpoint = sip::Endpoint::new(sip::Config::new([1; 32]));
     let conn = sip::ConnId(4);
-    let opened =
-        Input::StreamOpened { conn, transport: sip::Transport::Tcp, local: address(0), remote: address(8) };
+    let opened = Input::StreamOpened { conn, transport: sip::Transport::Tcp, local: address(0), remote: address(8) };
     endpoint.handle(Duration::ZERO, opened, &policy);
     let request = raw("OPTIONS", "sip:1@192.0.2.1", "<sip:1@192.0.2.1>", "");
     let bytes = format!("\r\n\r\n{request}{}", request.replace("OPTIONS", "DANCE"));

@@ -36,8 +36,7 @@ impl Round {
 #[test]
 fn rfc_7616_vectors_are_met() {
     // §3.9.1; the secret there is Mufasa's.
-    let credentials =
-        Credentials { user: "Mufasa".to_owned(), secret: Secret::Password("Circle of Life".to_owned()) };
+    let credentials = Credentials { user: "Mufasa".to_owned(), secret: Secret::Password("Circle of Life".to_owned()) };
     let cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
     for (algorithm, response) in [
         ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
@@ -103,11 +102,16 @@ fn wrong_secret_method_or_user_is_denied() {
 fn nonce_count_serves_once_in_any_order() {
     let mut round = Round::new(100);
     let challenge = round.server.challenges(Duration::ZERO, source(1), REALM, false)[0].clone();
-    let sign =
-        |nc| answer(std::iter::once(&*challenge), &password("secret"), "INVITE", "sip:x", nc, "c").unwrap();
-    for (nc, expected) in
-        [(1, Ok(())), (3, Ok(())), (2, Ok(())), (3, Err(Denial::Stale)), (1, Err(Denial::Stale)), (100, Ok(())), (4, Err(Denial::Stale))]
-    {
+    let sign = |nc| answer(std::iter::once(&*challenge), &password("secret"), "INVITE", "sip:x", nc, "c").unwrap();
+    for (nc, expected) in [
+        (1, Ok(())),
+        (3, Ok(())),
+        (2, Ok(())),
+        (3, Err(Denial::Stale)),
+        (1, Err(Denial::Stale)),
+        (100, Ok(())),
+        (4, Err(Denial::Stale)),
+    ] {
         assert_eq!(round.check(Duration::ZERO, source(1), "INVITE", &sign(nc)), expected, "nc {nc}");
     }
 }
@@ -148,7 +152,10 @@ fn malformed_and_missing_credentials_are_told_apart() {
     let claim = |header: &str| {
         round.server.claim(Duration::ZERO, source(1), REALM, "INVITE", std::iter::once(header)).map(|_| ()).unwrap_err()
     };
-    assert_eq!(claim("Digest realm=\"other\", nonce=\"x\", uri=\"sip:x\", response=\"0\", username=\"a\""), Denial::Missing);
+    assert_eq!(
+        claim("Digest realm=\"other\", nonce=\"x\", uri=\"sip:x\", response=\"0\", username=\"a\""),
+        Denial::Missing
+    );
     assert_eq!(claim("Basic dXNlcjpwYXNz"), Denial::Malformed);
     assert_eq!(claim("Digest realm=\"call.example\""), Denial::Malformed);
     let twice = "Digest realm=\"call.example\", realm=\"call.example\", nonce=\"x\", uri=\"sip:x\", response=\"0\"";

@@ -195,8 +195,12 @@ fn flood_of_new_work_meets_a_bound() {
              Contact: <sip:x@192.0.2.9>\r\n\r\n"
         );
         net.input(0, Input::Datagram { local: address(0), remote: address(8), bytes: request.as_bytes() });
-        let opened =
-            Input::StreamOpened { conn: ConnId(number), transport: Transport::Tcp, local: address(0), remote: address(8) };
+        let opened = Input::StreamOpened {
+            conn: ConnId(number),
+            transport: Transport::Tcp,
+            local: address(0),
+            remote: address(8),
+        };
         net.input(0, opened);
     }
     let load = net.nodes[0].load();

@@ -139,7 +139,7 @@ impl Users {
                 self.seen[node].iter().filter(|(_, s)| s.ended.is_empty()).map(|(id, s)| (*id, s.clone())).collect();
             for (call, seen) in live {
                 let number: u64 = seen.number.map_or(call.number(), |number| number.parse().unwrap());
-                if seen.is_incoming == (number % 2 == 0) {
+                if seen.is_incoming == number.is_multiple_of(2) {
                     self.net.command(node, Command::Hangup { call, headers: vec![] });
                 }
             }

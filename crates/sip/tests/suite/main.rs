@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod calls;
+mod dialogs;
 mod digest;
 mod hostile;
 mod lossy;

@@ -17,7 +17,10 @@ fn message(headers: &str, body: &str) -> Message {
 
 #[test]
 fn compact_and_folded_headers_are_read() {
-    let read = message("m: <sip:x@y>,\r\n <sip:z@y>\r\nsubject: long\r\n\tstory\r\nc: application/SDP; charset=x\r\nl: 2\r\n", "hi");
+    let read = message(
+        "m: <sip:x@y>,\r\n <sip:z@y>\r\nsubject: long\r\n\tstory\r\nc: application/SDP; charset=x\r\nl: 2\r\n",
+        "hi",
+    );
     assert_eq!(read.call_id(), "id");
     assert_eq!(read.get(Name::Subject), Some("long  \tstory"));
     assert!(matches!(read.contacts(), Some(ContactList::Addresses(list)) if list.len() == 2));
@@ -40,7 +43,8 @@ fn body_is_what_content_length_says() {
 
 #[test]
 fn lines_may_end_in_bare_newlines_and_latin_1_is_survived() {
-    let text = b"OPTIONS sip:a@b SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\nFrom: \"M\xfcller\" <sip:a@b>\nTo: <sip:c@d>\n\
+    let text =
+        b"OPTIONS sip:a@b SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\nFrom: \"M\xfcller\" <sip:a@b>\nTo: <sip:c@d>\n\
         Call-ID: i\nCSeq: 1 OPTIONS\n\n";
     assert_eq!(Message::parse(text).unwrap().from.display.as_deref(), Some("M\u{fffd}ller"));
 }
@@ -68,9 +72,29 @@ fn uris_are_read_and_written_back() {
 #[test]
 fn malformed_uris_are_refused() {
     for text in [
-        "", "sip", "sip:", "sip:@x", "sip:a@", "sip:a@b@c", "sip:a@b:", "sip:a@b:70000", "sip:a@b:5x", "sip:a b@c",
-        "sip:a@[::1", "sip:a@[zz]", "sip:a@b;", "sip:a@b;;x", "sip:a@b;x=", "sip:a@b?", "sip:%4@b", "sip:%zz@b", "tel:",
-        "tel:abcxyz", "sip:a@b<c", "sip:a@b\"c", "1sip:a@b",
+        "",
+        "sip",
+        "sip:",
+        "sip:@x",
+        "sip:a@",
+        "sip:a@b@c",
+        "sip:a@b:",
+        "sip:a@b:70000",
+        "sip:a@b:5x",
+        "sip:a b@c",
+        "sip:a@[::1",
+        "sip:a@[zz]",
+        "sip:a@b;",
+        "sip:a@b;;x",
+        "sip:a@b;x=",
+        "sip:a@b?",
+        "sip:%4@b",
+        "sip:%zz@b",
+        "tel:",
+        "tel:abcxyz",
+        "sip:a@b<c",
+        "sip:a@b\"c",
+        "1sip:a@b",
     ] {
         assert!(Uri::parse(text).is_err(), "{text:?}");
     }
@@ -95,7 +119,16 @@ fn addresses_are_read_and_written_back() {
     let bare = NameAddr::parse("sip:a@b;tag=x").unwrap();
     assert!(bare.uri.params.is_empty());
     assert_eq!(bare.tag(), Some("x"));
-    for text in ["<sip:a@b", "\"x <sip:a@b>", "\"x\"", "a,b <sip:a@b>", "<sip:a@b>x", "<sip:a@b>;", "<sip:a@b>;=x", "sip:a@b?x=y"] {
+    for text in [
+        "<sip:a@b",
+        "\"x <sip:a@b>",
+        "\"x\"",
+        "a,b <sip:a@b>",
+        "<sip:a@b>x",
+        "<sip:a@b>;",
+        "<sip:a@b>;=x",
+        "sip:a@b?x=y",
+    ] {
         assert!(NameAddr::parse(text).is_err(), "{text:?}");
     }
 }
@@ -107,7 +140,9 @@ fn via_values_are_read_with_all_the_blanks_the_rules_allow() {
     assert_eq!(via.branch(), Some("z9hG4bKx"));
     assert_eq!(Via::parse("SIP/2.0/UDP h;branch=z9hG4bK").unwrap().branch(), None);
     assert_eq!(Via::parse("SIP/2.0/TCP [2001:db8::1]:5060;branch=z9hG4bKx").unwrap().host, "[2001:db8::1]");
-    for text in ["", "SIP/2.0/UDP", "SIP/1.0/UDP h", "SIP/2.0/UDP h;", "SIP/2.0/UDP h;;x", "SIP/2.0/UDP h:x", "HTTP/2.0/UDP h"] {
+    for text in
+        ["", "SIP/2.0/UDP", "SIP/1.0/UDP h", "SIP/2.0/UDP h;", "SIP/2.0/UDP h;;x", "SIP/2.0/UDP h:x", "HTTP/2.0/UDP h"]
+    {
         assert_eq!(Via::parse(text), None, "{text:?}");
     }
 }
@@ -139,7 +174,8 @@ fn reply_copies_what_it_must_and_tags_to_once() {
 
 #[test]
 fn numbers_saturate_and_nonsense_counts_as_absent() {
-    let read = message("Expires: 99999999999999999999\r\nMin-Expires: soon\r\nRetry-After: 18 (later);duration=3\r\n", "");
+    let read =
+        message("Expires: 99999999999999999999\r\nMin-Expires: soon\r\nRetry-After: 18 (later);duration=3\r\n", "");
     assert_eq!(read.number(Name::Expires), Some(u32::MAX));
     assert_eq!(read.number(Name::MinExpires), None);
     assert_eq!(read.number(Name::RetryAfter), Some(18));

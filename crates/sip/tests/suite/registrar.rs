@@ -60,7 +60,9 @@ impl Table {
 #[test]
 fn binding_lives_as_long_as_wished_within_limits() {
     let mut table = Table::new();
-    for (param, header, expected) in [("", None, 600), ("", Some(120), 120), (";expires=90", Some(120), 90), (";expires=99999", None, 3600)] {
+    for (param, header, expected) in
+        [("", None, 600), ("", Some(120), 120), (";expires=90", Some(120), 90), (";expires=99999", None, 3600)]
+    {
         table.registrar = Table::new().registrar;
         table.register(0, AOR, "a", 1, &format!("<sip:a@192.0.2.1>{param}"), header).unwrap();
         assert_eq!(table.registrar.next_expiry(), Some(Duration::from_secs(expected)));
@@ -72,7 +74,9 @@ fn binding_lives_as_long_as_wished_within_limits() {
 #[test]
 fn contacts_are_ordered_by_preference_and_lapse() {
     let mut table = Table::new();
-    table.register(0, AOR, "a", 1, "<sip:a@192.0.2.1>;q=0.5;expires=60,<sip:b@192.0.2.1>;q=0.8;expires=100", None).unwrap();
+    table
+        .register(0, AOR, "a", 1, "<sip:a@192.0.2.1>;q=0.5;expires=60,<sip:b@192.0.2.1>;q=0.8;expires=100", None)
+        .unwrap();
     assert_eq!(table.contacts(), ["sip:b@192.0.2.1", "sip:a@192.0.2.1"]);
     let gone = table.registrar.expire(Duration::from_secs(60));
     assert!(matches!(&gone[..], [(aor, BindingChange::Expired(b))] if aor == AOR && b.q_milli == 500));
@@ -185,7 +189,9 @@ fn phone_registers_from_behind_nat_and_is_known_by_its_source() {
     let (response, events) = phone.register("sip:alice@call.example", contact, "secret");
     assert_eq!(response.status(), 200);
     assert_eq!(response.get(Name::Contact), Some("<sip:alice@10.0.0.9:5060>;expires=120"));
-    let [Event::Registration { aor, change: BindingChange::Bound(binding) }] = &events[..] else { panic!("{events:?}") };
+    let [Event::Registration { aor, change: BindingChange::Bound(binding) }] = &events[..] else {
+        panic!("{events:?}")
+    };
     assert_eq!(aor, AOR);
     assert_eq!(binding.hop.remote, "203.0.113.5:40000".parse().unwrap());
     assert_eq!(&*binding.user, "user-alice");

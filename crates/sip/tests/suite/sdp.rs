@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sip::sdp::{Capabilities, Codec, Direction, NegotiateError, SdpError, SessionDescription, conclude, negotiate, offer};
+use sip::sdp::{
+    Capabilities, Codec, Direction, NegotiateError, SdpError, SessionDescription, conclude, negotiate, offer,
+};
 
 fn caps(codecs: &[Codec]) -> Capabilities {
     Capabilities {

@@ -21,9 +21,31 @@ fn refused(name: &str) -> Reject {
 fn valid_messages_are_read() {
     // §3.1.1, and those of §3.2 to §3.4 whose syntax is sound.
     for name in [
-        "wsinv", "intmeth", "esc01", "escnull", "esc02", "lwsdisp", "longreq", "dblreq", "semiuri", "transports", "mpart01",
-        "unreason", "noreason", "badbranch", "unksm2", "bext01", "invut", "regaut01", "bcast", "zeromf", "cparam01",
-        "cparam02", "regescrt", "sdp01", "inv2543",
+        "wsinv",
+        "intmeth",
+        "esc01",
+        "escnull",
+        "esc02",
+        "lwsdisp",
+        "longreq",
+        "dblreq",
+        "semiuri",
+        "transports",
+        "mpart01",
+        "unreason",
+        "noreason",
+        "badbranch",
+        "unksm2",
+        "bext01",
+        "invut",
+        "regaut01",
+        "bcast",
+        "zeromf",
+        "cparam01",
+        "cparam02",
+        "regescrt",
+        "sdp01",
+        "inv2543",
     ] {
         valid(name);
     }
@@ -32,8 +54,23 @@ fn valid_messages_are_read() {
 #[test]
 fn malformed_messages_are_refused_with_400() {
     for name in [
-        "badinv01", "clerr", "ncl", "scalar02", "quotbal", "ltgtruri", "lwsruri", "lwsstart", "trws", "escruri", "badaspec",
-        "baddn", "mismatch01", "mismatch02", "insuf", "multi01", "mcl01",
+        "badinv01",
+        "clerr",
+        "ncl",
+        "scalar02",
+        "quotbal",
+        "ltgtruri",
+        "lwsruri",
+        "lwsstart",
+        "trws",
+        "escruri",
+        "badaspec",
+        "baddn",
+        "mismatch01",
+        "mismatch02",
+        "insuf",
+        "multi01",
+        "mcl01",
     ] {
         let reject = refused(name);
         assert_eq!(reject.code, 400, "{name}");
