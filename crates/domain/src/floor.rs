@@ -39,8 +39,6 @@ mod queues;
 mod recover;
 mod settle;
 mod state;
-#[cfg(test)]
-mod tests;
 mod timers;
 mod views;
 

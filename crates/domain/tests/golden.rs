@@ -1,0 +1,176 @@
+//! Stored events stay readable: one golden file for each kind and version, written once and read for ever.
+//!
+//! `UPDATE_EXPECT=1 cargo test -p domain --test golden` writes the files of new kinds. A changed file means a changed
+//! format: raise the version and keep the old file instead.
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use domain::command::{Occupancy, Presence, SeatClass};
+use domain::config::Strategy;
+use domain::device::DeviceLoss;
+use domain::event::*;
+use domain::flow::StepId;
+use domain::id::*;
+use domain::leg::{Codec, EndCause, EndedBy, Gap, GapCause, LegStats, Via};
+use domain::localized::Lang;
+use domain::medium::Medium;
+use domain::routing::{Candidate, DecisionTrace, Excluded, Exclusion};
+use domain::time::Timestamp;
+use expect_test::expect_file;
+
+const AT: Timestamp = Timestamp(1_790_000_000_000);
+
+fn samples() -> Vec<EventBody> {
+    let (interaction, segment, leg) = (InteractionId(1), SegmentId(2), LegId(3));
+    let (agent, device, queue, offer) = (AgentId(4), DeviceId(5), QueueId(6), OfferId(7));
+    let (play, recording, number, from) = (PlayId(8), RecordingId(9), NumberId(10), AddressId(11));
+    let step = StepId("menu".into());
+    let later = Some(AT + Duration::from_secs(20));
+    let trace = DecisionTrace {
+        strategy: Strategy::LongestIdle,
+        waited_ms: 1500,
+        priority: 10,
+        place: 1,
+        candidates: vec![Candidate { agent, priority: 1, level: 8, idle_ms: 60_000 }],
+        excluded: vec![Excluded { agent: AgentId(12), why: Exclusion::OnBreak }],
+        left_out: 0,
+    };
+    let stats = LegStats { answered_ms: 61_000, rtp_received: 3050, rtp_sent: 3049, ..LegStats::default() };
+    vec![
+        EventBody::ConfigPublished { rev: 3 },
+        EventBody::FloorRecovered { last_heartbeat: AT },
+        EventBody::AgentSignedIn { agent, device, seat: SeatClass::Standard, queues: vec![queue] },
+        EventBody::AgentQueuesChanged { agent, queues: vec![] },
+        EventBody::AgentSignedOut { agent, why: SignOutCause::Restart },
+        EventBody::PresenceChanged {
+            agent,
+            presence: Presence::Break { reason: BreakReasonId(13) },
+            why: PresenceCause::Supervisor,
+            by: Some(UserId(14)),
+        },
+        EventBody::OccupancyChanged { agent, occupancy: Occupancy::WrapUp },
+        EventBody::LeaseLost { agent, until: later },
+        EventBody::LeaseTaken { agent },
+        EventBody::AgentLeaving { agent, why: SignOutCause::Agent },
+        EventBody::DeviceReady { device },
+        EventBody::DeviceLost { device, why: DeviceLoss::IceFailed },
+        EventBody::CallRejected { leg, number, from, why: CallRefusal::LimitCalls },
+        EventBody::InteractionStarted {
+            interaction,
+            medium: Medium::Voice,
+            direction: Direction::Inbound,
+            number: Some(number),
+            from: Some(from),
+            lang: Lang::Zh,
+            priority: 0,
+        },
+        EventBody::LanguageSet { interaction, lang: Lang::En },
+        EventBody::PrioritySet { interaction, priority: 50 },
+        EventBody::VariableSet { interaction, name: "topic".into(), value: "sales".into() },
+        EventBody::InteractionEnded { interaction, why: InteractionEnd::Restart },
+        EventBody::SegmentStarted {
+            interaction,
+            segment,
+            of: SegmentOf::Queue {
+                queue,
+                priority: 10,
+                virtual_since: AT,
+                service_level: Duration::from_secs(20),
+                short_abandon: Duration::from_secs(5),
+            },
+            why: SegmentStart::Flow,
+            state: SegmentState::Waiting,
+            until: later,
+        },
+        EventBody::SegmentStateChanged {
+            interaction,
+            segment,
+            state: SegmentState::WrapUp,
+            until: later,
+            ended: Some(SegmentEnd::CallerHungUp),
+        },
+        EventBody::SegmentEnded { interaction, segment, why: SegmentEnd::Restart },
+        EventBody::WrapUpExtended { interaction, segment, until: AT },
+        EventBody::DispositionSet { interaction, segment, disposition: DispositionId(15), note: Some(NoteId(16)) },
+        EventBody::StepEntered { interaction, segment, step: step.clone(), attempt: 1, play: Some(play), until: later },
+        EventBody::DigitsCollected {
+            interaction,
+            segment,
+            step,
+            variable: "account".into(),
+            count: 6,
+            sensitive: true,
+        },
+        EventBody::PlayStarted { interaction, segment, play, what: PlayWhat::Music, until: later },
+        EventBody::OfferMade {
+            interaction,
+            offer,
+            segment,
+            agent,
+            device,
+            waiting: Some(SegmentId(17)),
+            until: AT,
+            trace,
+        },
+        EventBody::OfferAccepted { interaction, offer, agent },
+        EventBody::OfferEnded { interaction, offer, segment, agent, why: OfferEnd::Missed, not_before: later },
+        EventBody::LegStarted {
+            interaction,
+            leg,
+            segment: None,
+            direction: Direction::Inbound,
+            role: LegRole::Customer,
+            via: Some(Via::Trunk { trunk: TrunkId(18) }),
+            device: None,
+            destination: DestinationClass::Number,
+        },
+        EventBody::LegRinging { interaction, leg },
+        EventBody::LegAnswered { interaction, leg, codec: Codec::Pcma },
+        EventBody::LegPeerHeld { interaction, leg, held: true },
+        EventBody::LegMuted { interaction, leg, muted: true },
+        EventBody::LegSilent { interaction, leg, silent: true },
+        EventBody::LegHangUpSent { interaction, leg, cause: EndCause::Hangup },
+        EventBody::LegEnded { interaction, leg, cause: EndCause::MediaLost, by: EndedBy::System, stats },
+        EventBody::Bridged { interaction, segment, bridge: BridgeId(19), legs: vec![leg, LegId(20)] },
+        EventBody::RecordingRequested { interaction, segment, recording, left: leg, right: Some(LegId(20)) },
+        EventBody::RecordingStarted { interaction, recording },
+        EventBody::RecordingEnded {
+            interaction,
+            recording,
+            length_ms: 60_000,
+            gaps: vec![Gap { from_ms: 1000, to_ms: 2000, why: GapCause::Hold }],
+        },
+        EventBody::RecordingStored { recording, blob: BlobId(21), length_ms: 60_000, bytes: 960_044 },
+    ]
+}
+
+#[test]
+fn every_kind_has_a_golden_file_that_still_reads() {
+    let mut seen = BTreeSet::new();
+    for (n, body) in samples().into_iter().enumerate() {
+        let kind = body.kind();
+        seen.insert(kind);
+        let event = Event { seq: n as u64 + 1, at: AT, v: EVENT_VERSION, body };
+        let text = serde_json::to_string_pretty(&event).unwrap() + "\n";
+        expect_file![format!("golden/{kind}.json")].assert_eq(&text);
+        assert_eq!(Event::from_json(&text).unwrap(), event);
+        assert_eq!(Event::from_json(&event.to_json().unwrap()).unwrap(), event);
+    }
+    assert_eq!(seen, EventBody::KINDS.iter().copied().collect(), "a kind has no sample");
+}
+
+#[test]
+fn unknown_fields_are_ignored_and_unknown_kinds_named() {
+    let old = r#"{"seq":1,"at":5,"v":1,"kind":"config_published","rev":2,"author":"later"}"#;
+    assert_eq!(Event::from_json(old).unwrap().body, EventBody::ConfigPublished { rev: 2 });
+    let error = |text: &str| Event::from_json(text).unwrap_err().to_string();
+    assert_eq!(
+        error(r#"{"seq":1,"at":5,"v":1,"kind":"telepathy"}"#),
+        "event kind `telepathy` is unknown to this version of the program"
+    );
+    assert_eq!(
+        error(r#"{"seq":1,"at":5,"v":9,"kind":"config_published","rev":2}"#),
+        "event kind `config_published` has version 9, this program reads up to 1"
+    );
+    assert_eq!(error(r#"{"seq":1,"at":5,"v":1,"kind":"config_published"}"#), "event is malformed");
+}
