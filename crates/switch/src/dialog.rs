@@ -96,7 +96,12 @@ impl Switch {
         if state.peer_held != remote.held {
             state.peer_held = remote.held;
             self.tell(LegEvent::PeerHeld { leg, held: remote.held });
-            self.review_silence(leg);
+            if remote.held {
+                self.review_silence(leg);
+            } else {
+                // Who was quiet on hold gets the time to speak up again before anybody worries.
+                self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
+            }
         }
     }
 
@@ -157,7 +162,9 @@ impl Switch {
 
     /// RTP has been silent for long: ask whether anybody is there, and go on asking while it lasts.
     pub(crate) fn probe(&mut self, leg: LegId) {
-        let Some(call) = self.legs.get(&leg).filter(|l| l.is_up()).and_then(Leg::call) else { return };
+        self.review_silence(leg);
+        let silent = |l: &&Leg| l.is_up() && l.silence_told;
+        let Some(call) = self.legs.get(&leg).filter(silent).and_then(Leg::call) else { return };
         self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
         self.sip(sip::Command::Options { call });
     }

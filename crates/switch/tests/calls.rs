@@ -1,0 +1,473 @@
+//! SIP calls through the switch with the real SIP endpoint and media plane: who gets in, how calls go and how they end.
+mod harness;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::device::{Binding, DeviceLoss, DeviceReport};
+use domain::directory::{DeviceEntryKind, Directory};
+use domain::id::{BridgeId, PlayId, RecordingId};
+use domain::leg::{Collect, Dial, EndCause, Hears, LegCommand, LegEvent, RejectReason};
+use expect_test::expect;
+use harness::*;
+use sip::digest::{Credentials, Secret};
+use switch::{Config, Input, Switch};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_caller_hears_himself_until_he_hangs_up() {
+    let mut w = World::new();
+    let (call, leg) = w.caller_up(phone(1));
+    w.leg(LegCommand::Bridge { bridge: BridgeId(1), legs: vec![Hears { leg, hears: vec![leg] }] });
+    let key = w.last_media();
+    w.speak(key, rtp_of(phone(1)), 8, 50);
+    assert!(w.rtp[&key] >= 45, "echoed packets: {}", w.rtp[&key]);
+    assert_eq!(w.checkpoints.len(), 1);
+    w.phone(phone(1), sip::Command::Hangup { call, headers: Vec::new() });
+    let Some(LegEvent::Ended { stats, .. }) = w.events.last() else { panic!("the leg ended") };
+    assert_eq!((stats.answered_ms, stats.rtp_received, stats.rtp_lost), (1000, 50, 0));
+    expect![[r#"
+        A offered 3000 +8613800138000 Loopback
+        A answered Pcma
+        A ended Hangup by Peer
+    "#]]
+    .assert_eq(&w.timeline());
+    w.assert_empty();
+}
+
+#[test]
+fn a_call_without_an_offer_gets_ours() {
+    let mut w = World::new();
+    let call = w.call_with(phone(1), "3000", None, None);
+    let leg = w.offered();
+    w.leg(LegCommand::Answer { leg });
+    w.phone(phone(1), sip::Command::Ack { call, sdp: sdp(rtp_of(phone(1)), "0 101", "") });
+    expect![[r#"
+        A offered 3000 +8613800138000 Loopback
+        A answered Pcmu
+    "#]]
+    .assert_eq(&w.timeline());
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    assert_eq!(w.heard(phone(1)).last().unwrap(), "ended Remote { reason: None }");
+    w.assert_empty();
+}
+
+#[test]
+fn a_call_without_a_common_codec_is_refused_unheard() {
+    let mut w = World::new();
+    w.call_with(phone(1), "3000", None, Some(sdp(rtp_of(phone(1)), "18", "")));
+    assert_eq!(w.timeline(), "");
+    assert_eq!(w.heard(phone(1)), ["rejected 488"]);
+}
+
+#[test]
+fn strangers_get_no_further_than_a_challenge() {
+    let mut w = World::new();
+    w.call(phone(1), "4000", None);
+    let wrong = Credentials { user: "agent".to_owned(), secret: Secret::Password("guess".to_owned()) };
+    w.call(phone(2), "4000", Some(wrong));
+    let nobody = Credentials { user: "nobody".to_owned(), secret: Secret::Password("guess".to_owned()) };
+    w.call(phone(3), "4000", Some(nobody));
+    assert_eq!(w.heard(phone(1)), ["rejected 401"]);
+    assert_eq!(w.heard(phone(2)), w.heard(phone(3)), "an existing user is not told from an unknown one");
+    assert_eq!(w.timeline(), "");
+}
+
+#[test]
+fn a_registered_devices_user_calls_numbers_of_its_tenant() {
+    let mut d = directory();
+    for entry in d.numbers.values_mut() {
+        entry.sample = false;
+    }
+    let mut w = World::with(d, Config::new(1, 1, 1, 0));
+    w.call(phone(1), "3000", Some(agent()));
+    let leg = w.offered();
+    w.leg(LegCommand::Reject { leg, why: RejectReason::Busy });
+    assert_eq!(w.heard(phone(1)), ["rejected 486"]);
+    let timeline = w.timeline();
+    assert!(timeline.contains("Device { device: dev_"), "{timeline}");
+    assert!(timeline.ends_with("A ended Busy by Us\n"), "{timeline}");
+    w.assert_empty();
+}
+
+#[test]
+fn a_caller_hears_ringing_and_may_give_up() {
+    let mut w = World::new();
+    let call = w.call(phone(1), "3000", None);
+    let leg = w.offered();
+    w.leg(LegCommand::Ring { leg });
+    w.advance(11 * SECOND);
+    w.phone(phone(1), sip::Command::Hangup { call, headers: Vec::new() });
+    // Too late: the leg has gone.
+    w.leg(LegCommand::Answer { leg });
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    expect![[r#"
+        A offered 3000 +8613800138000 Loopback
+        A ended Cancelled by Peer
+    "#]]
+    .assert_eq(&w.timeline());
+    assert_eq!(w.heard(phone(1)), ["progress 180", "ended Local"]);
+    w.assert_empty();
+}
+
+#[test]
+fn an_offer_nobody_decides_about_is_refused_after_ten_seconds() {
+    let mut w = World::new();
+    w.call(phone(1), "3000", None);
+    w.advance(10 * SECOND);
+    assert_eq!(w.heard(phone(1)), ["rejected 503"]);
+    assert!(w.timeline().ends_with("A ended SystemError by System\n"));
+    w.assert_empty();
+}
+
+#[test]
+fn a_caller_who_never_acknowledges_is_lost() {
+    let mut w = World::new();
+    w.call(phone(1), "3000", None);
+    let leg = w.offered();
+    w.phone_at(phone(1)).is_gone = true;
+    w.leg(LegCommand::Answer { leg });
+    w.advance(33 * SECOND);
+    expect![[r#"
+        A offered 3000 +8613800138000 Loopback
+        A answered Pcma
+        A silent true
+        A ended SignallingLost by System
+    "#]]
+    .assert_eq(&w.timeline());
+    w.assert_empty();
+}
+
+#[test]
+fn an_agents_phone_is_rung_bridged_and_let_go_when_the_caller_leaves() {
+    let mut w = World::new();
+    w.register(phone(2), 600);
+    let (call, caller) = w.caller_up(phone(1));
+    let caller_media = w.last_media();
+    let agent = w.originate(SIP_DEVICE);
+    let ringing = w.rung(phone(2));
+    w.phone(phone(2), sip::Command::Progress { call: ringing, status: 180, sdp: None });
+    w.pick_up(phone(2));
+    let agent_media = w.last_media();
+    w.bridge(caller, agent);
+    let (recording, tenant) = (RecordingId(5), TENANT);
+    w.leg(LegCommand::Record { recording, tenant, left: caller, right: Some(agent) });
+    w.speak(caller_media, rtp_of(phone(1)), 8, 50);
+    assert!(w.rtp[&agent_media] >= 49, "the agent hears the caller: {:?}", w.rtp);
+    let before = w.rtp[&caller_media];
+    w.speak(agent_media, rtp_of(phone(2)), 8, 50);
+    assert!(w.rtp[&caller_media] >= before + 49, "the caller hears the agent: {:?}", w.rtp);
+    w.phone(phone(1), sip::Command::Hangup { call, headers: Vec::new() });
+    // The floor's answer to the caller's end.
+    w.leg(LegCommand::Hangup { leg: agent, cause: EndCause::Hangup });
+    expect![[r#"
+        A offered 3000 +8613800138000 Loopback
+        A answered Pcma
+        B ringing
+        B answered Pcma
+        recording 5 started
+        A ended Hangup by Peer
+        recording 5 ended 2000 ms
+        B ended Hangup by Us
+    "#]]
+    .assert_eq(&w.timeline());
+    assert_eq!(w.heard(phone(2)), ["incoming", "established", "ended Remote { reason: None }"]);
+    w.assert_empty();
+}
+
+#[test]
+fn the_first_of_two_phones_to_answer_wins() {
+    let mut w = World::new();
+    w.register(phone(2), 600);
+    w.register(phone(4), 600);
+    let leg = w.originate(SIP_DEVICE);
+    w.pick_up(phone(4));
+    let lost = w.heard(phone(2));
+    assert!(lost.last().unwrap().contains("Call completed elsewhere"), "{lost:?}");
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    assert_eq!(w.timeline(), "A answered Pcma\nA ended Hangup by Us\n");
+    w.assert_empty();
+}
+
+#[test]
+fn a_phone_that_is_busy_does_not_stop_the_other_from_ringing() {
+    let mut w = World::new();
+    w.register(phone(2), 600);
+    w.register(phone(4), 600);
+    w.originate(SIP_DEVICE);
+    let call = w.rung(phone(2));
+    w.phone(phone(2), sip::Command::Reject { call, status: 486, headers: Vec::new() });
+    assert_eq!(w.timeline(), "");
+    let call = w.rung(phone(4));
+    w.phone(phone(4), sip::Command::Reject { call, status: 503, headers: Vec::new() });
+    assert_eq!(w.timeline(), "A ended Busy by Peer\n", "busy tells more than unreachable");
+    w.assert_empty();
+}
+
+#[test]
+fn a_device_that_does_not_answer_is_cancelled() {
+    let mut w = World::new();
+    let leg = w.originate(URI_DEVICE);
+    // The phone exists but nobody hears it.
+    let _ = w.phone_at(phone(3));
+    w.advance(SECOND);
+    let call = w.rung(phone(3));
+    w.phone(phone(3), sip::Command::Progress { call, status: 180, sdp: None });
+    w.advance(20 * SECOND);
+    assert_eq!(w.timeline(), "A ringing\nA ended NoAnswer by System\n");
+    assert!(w.heard(phone(3)).last().unwrap().starts_with("ended Cancelled"));
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    w.assert_empty();
+}
+
+#[test]
+fn unreachable_places_say_so() {
+    let mut w = World::new();
+    w.originate(SIP_DEVICE);
+    assert_eq!(w.timeline(), "A ended Unreachable by System\n", "nothing is registered");
+    w.originate_to(Dial::Uri { uri: "sip:robot@no.such.host".to_owned() });
+    assert_eq!(w.timeline(), "A ended Unreachable by System\n", "a name that does not resolve");
+    w.originate_to(Dial::Uri { uri: "tel:+1".to_owned() });
+    assert_eq!(w.timeline(), "A ended Unreachable by System\n", "no SIP URI");
+    w.is_media_stuck = true;
+    w.originate(URI_DEVICE);
+    w.advance(15 * SECOND);
+    assert_eq!(w.timeline(), "A ended SystemError by System\n", "media that never opens");
+    w.assert_empty();
+}
+
+#[test]
+fn an_answer_without_usable_media_ends_the_call() {
+    let mut w = World::new();
+    let _ = w.phone_at(phone(3));
+    w.originate(URI_DEVICE);
+    let call = w.rung(phone(3));
+    w.phone(phone(3), sip::Command::Answer { call, sdp: b"v=0".to_vec(), headers: Vec::new() });
+    assert_eq!(w.timeline(), "A ended MediaIncompatible by Peer\n");
+    assert_eq!(w.heard(phone(3)).last().unwrap(), "ended Remote { reason: None }");
+    w.assert_empty();
+}
+
+#[test]
+fn hold_and_resume_by_re_invite() {
+    let mut w = World::new();
+    let (call, leg) = w.caller_up(phone(1));
+    let rtp = rtp_of(phone(1));
+    let hold = sdp(rtp, "8 101", "a=sendonly\r\n");
+    w.phone(phone(1), sip::Command::Reinvite { call, sdp: Some(hold) });
+    // On hold nobody wonders about silence.
+    w.advance(60 * SECOND);
+    w.phone(phone(1), sip::Command::Reinvite { call, sdp: Some(sdp(rtp, "0 101", "")) });
+    w.phone(phone(1), sip::Command::Reinvite { call, sdp: Some(sdp(rtp, "18", "")) });
+    let key = w.last_media();
+    w.speak(key, rtp, 0, 2);
+    assert_eq!(w.heard(phone(1)), ["answered", "reinvite 200 recvonly", "reinvite 200 sendrecv", "reinvite 488 -"]);
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    expect![[r#"
+        A offered 3000 +8613800138000 Loopback
+        A answered Pcma
+        A held true
+        A held false
+        A ended Hangup by Us
+    "#]]
+    .assert_eq(&w.timeline());
+    w.assert_empty();
+}
+
+#[test]
+fn a_silent_peer_that_does_not_answer_is_lost_and_one_that_does_is_kept() {
+    let mut w = World::new();
+    let (_, dead) = w.caller_up(phone(1));
+    let (call, quiet) = w.caller_up(phone(2));
+    assert_ne!(dead, quiet);
+    w.phone_at(phone(1)).is_gone = true;
+    w.advance(100 * SECOND);
+    expect![[r#"
+        A offered 3000 +8613800138000 Loopback
+        A answered Pcma
+        B offered 3000 +8613800138000 Loopback
+        B answered Pcma
+        A silent true
+        B silent true
+        A ended SignallingLost by System
+    "#]]
+    .assert_eq(&w.timeline());
+    let key = w.last_media();
+    w.speak(key, rtp_of(phone(2)), 8, 2);
+    assert_eq!(w.timeline(), "A silent false\n");
+    // Signalling lives, but sound never comes back.
+    w.advance(605 * SECOND);
+    assert_eq!(w.timeline(), "A silent true\nA ended MediaLost by System\n");
+    w.phone(phone(2), sip::Command::Hangup { call, headers: Vec::new() });
+    w.assert_empty();
+}
+
+#[test]
+fn digits_by_info_answer_a_menu() {
+    let mut w = World::new();
+    let (call, leg) = w.caller_up(phone(1));
+    let collect = Collect {
+        max_digits: 1,
+        terminators: "#".to_owned(),
+        first_timeout: 5 * SECOND,
+        inter_digit_timeout: 3 * SECOND,
+    };
+    let play = |play, clips: &[_], collect: &Collect| LegCommand::Play {
+        leg,
+        play: PlayId(play),
+        clips: clips.to_vec(),
+        looped: false,
+        interruptible: true,
+        collect: Some(collect.clone()),
+    };
+    w.leg(play(1, &[CLIP, MISSING], &collect));
+    let body = b"Signal=2\r\nDuration=160\r\n".to_vec();
+    w.phone(phone(1), sip::Command::Info { call, content_type: "application/dtmf-relay".to_owned(), body });
+    w.leg(play(2, &[CLIP], &collect));
+    w.advance(8 * SECOND);
+    w.leg(play(3, &[MISSING], &collect));
+    w.leg(play(4, &[CLIP], &collect));
+    w.leg(play(5, &[CLIP], &collect));
+    w.leg(LegCommand::StopPlay { leg });
+    w.leg(play(6, &[CLIP], &collect));
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    expect![[r#"
+        A offered 3000 +8613800138000 Loopback
+        A answered Pcma
+        A play 1 Interrupted "2"
+        A digit 2
+        A silent true
+        A play 2 TimedOut ""
+        A play 3 Missing ""
+        A play 4 Stopped ""
+        A play 5 Stopped ""
+        A play 6 Stopped ""
+        A ended Hangup by Us
+    "#]]
+    .assert_eq(&w.timeline());
+    w.assert_empty();
+}
+
+#[test]
+fn what_is_wished_before_the_answer_happens_after_it() {
+    let mut w = World::new();
+    let _ = w.phone_at(phone(3));
+    let leg = w.originate(URI_DEVICE);
+    w.leg(LegCommand::Play {
+        leg,
+        play: PlayId(1),
+        clips: vec![CLIP],
+        looped: false,
+        interruptible: false,
+        collect: None,
+    });
+    let (recording, tenant) = (RecordingId(5), TENANT);
+    w.leg(LegCommand::Record { recording, tenant, left: leg, right: None });
+    w.advance(2 * SECOND);
+    w.pick_up(phone(3));
+    w.advance(2 * SECOND);
+    w.leg(LegCommand::StopRecording { recording });
+    expect![[r#"
+        A answered Pcma
+        recording 5 started
+        A play 1 Finished ""
+        recording 5 ended 2000 ms
+    "#]]
+    .assert_eq(&w.timeline());
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    w.assert_empty();
+}
+
+#[test]
+fn registrations_make_a_device_ready_and_lost_and_outlive_a_restart() {
+    let mut w = World::new();
+    w.register(phone(2), 600);
+    w.register(phone(2), 0);
+    w.register(phone(2), 600);
+    w.advance(601 * SECOND);
+    let ready = DeviceReport::Ready { device: SIP_DEVICE, generation: 0 };
+    let lost = |why| DeviceReport::Lost { device: SIP_DEVICE, generation: 0, why };
+    let mut stored: Vec<Binding> = Vec::new();
+    let mut told = Vec::new();
+    for report in &w.reports {
+        match report {
+            DeviceReport::Binding { bindings, .. } if !bindings.is_empty() => stored.clone_from(bindings),
+            DeviceReport::Binding { .. } => {}
+            other => told.push(other.clone()),
+        }
+    }
+    let [a, b] = [DeviceLoss::Unregistered, DeviceLoss::RegistrationExpired].map(lost);
+    assert_eq!(told, [ready.clone(), a, ready, b]);
+    assert_eq!(stored[0].source, phone(2));
+
+    let mut d: Directory = directory();
+    let Some(entry) = d.devices.get_mut(&SIP_DEVICE) else { panic!() };
+    if let DeviceEntryKind::Sip { bindings, .. } = &mut entry.kind {
+        *bindings = stored;
+    }
+    let mut again = World::with(d, Config::new(1, 2, 2, 1_700_000_000_000));
+    assert_eq!(again.restored, 1);
+    let _ = again.phone_at(phone(2));
+    again.originate(SIP_DEVICE);
+    again.rung(phone(2));
+}
+
+#[test]
+fn after_a_crash_every_checkpointed_call_gets_a_bye() {
+    let mut w = World::new();
+    w.register(phone(2), 600);
+    w.caller_up(phone(1));
+    w.originate(SIP_DEVICE);
+    w.pick_up(phone(2));
+    w.heard(phone(1));
+    w.heard(phone(2));
+    let written: Vec<String> = w.checkpoints.values().map(|c| serde_json::to_string(c).unwrap()).collect();
+    assert_eq!(written.len(), 2);
+
+    // The process dies: its machines are gone, the phones are not.
+    w.switch = Switch::new(Config::new(1, 2, 43, 1_700_000_100_000));
+    w.endpoint = sip::Endpoint::new(sip::Config::new([9; 32]));
+    w.plane = media::Plane::new(media::PlaneConfig::default());
+    w.carriers.clear();
+    let checkpoints: Vec<switch::Checkpoint> = written.iter().map(|c| serde_json::from_str(c).unwrap()).collect();
+    w.switch.recover(w.now, checkpoints);
+    w.pump();
+    assert_eq!(w.heard(phone(1)), ["ended Remote { reason: None }"]);
+    assert_eq!(w.heard(phone(2)), ["ended Remote { reason: None }"]);
+    w.assert_empty();
+}
+
+#[test]
+fn draining_ends_every_call_and_lets_none_in() {
+    let mut w = World::new();
+    w.caller_up(phone(1));
+    w.call(phone(2), "3000", None);
+    let _ = w.phone_at(phone(3));
+    w.originate(URI_DEVICE);
+    w.input(Input::Drain);
+    w.call(phone(4), "3000", None);
+    w.originate(URI_DEVICE);
+    let timeline = w.timeline();
+    assert_eq!(timeline.matches("ended SystemShutdown by System").count(), 4, "{timeline}");
+    assert_eq!(w.heard(phone(1)).last().unwrap(), "ended Remote { reason: None }");
+    assert_eq!(w.heard(phone(2)), ["rejected 503"]);
+    assert_eq!(w.heard(phone(4)), ["rejected 503"]);
+    w.assert_empty();
+    assert_eq!(w.switch.table_entries(), 0);
+}
+
+#[test]
+fn a_new_directory_takes_a_removed_phone_away() {
+    let mut w = World::new();
+    w.register(phone(2), 600);
+    w.reports.clear();
+    let mut d = directory();
+    d.devices.remove(&SIP_DEVICE);
+    d.accounts.clear();
+    w.input(Input::Directory(Arc::new(d)));
+    let lost = DeviceReport::Lost { device: SIP_DEVICE, generation: 0, why: DeviceLoss::Unregistered };
+    assert_eq!(w.reports, [lost]);
+    w.originate(SIP_DEVICE);
+    assert_eq!(w.timeline(), "A ended Unreachable by System\n");
+}
