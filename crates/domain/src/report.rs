@@ -463,3 +463,113 @@ mod pairs {
         Ok(Vec::<(RowKey, Measures)>::deserialize(d)?.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EVENT_VERSION, SegmentStart};
+    use crate::id::InteractionId;
+
+    const QUEUE: QueueId = QueueId(1);
+
+    fn event(seq: u64, at: i64, body: EventBody) -> Event {
+        Event { seq, at: Timestamp(at), v: EVENT_VERSION, body }
+    }
+
+    fn history() -> Vec<Event> {
+        let (interaction, wait, work) = (InteractionId(1), SegmentId(1), SegmentId(2));
+        let agent = AgentId(1);
+        let of_queue = SegmentOf::Queue {
+            queue: QUEUE,
+            priority: 0,
+            virtual_since: Timestamp(0),
+            service_level: Duration::from_secs(20),
+            short_abandon: Duration::from_secs(5),
+        };
+        let of_agent = SegmentOf::Agent { agent, queue: Some(QUEUE), arrived: Timestamp(INTERVAL_MS - 30_000) };
+        let start =
+            |segment, of, why, state| EventBody::SegmentStarted { interaction, segment, of, why, state, until: None };
+        let state =
+            |state| EventBody::SegmentStateChanged { interaction, segment: work, state, until: None, ended: None };
+        let ended = |segment, why| EventBody::SegmentEnded { interaction, segment, why };
+        let t = INTERVAL_MS;
+        vec![
+            event(1, t - 30_000, start(wait, of_queue, SegmentStart::Entry, SegmentState::Waiting)),
+            event(2, t - 20_000, start(work, of_agent, SegmentStart::Offer, SegmentState::Offered)),
+            event(3, t - 15_000, ended(wait, SegmentEnd::Answered)),
+            event(4, t - 15_000, state(SegmentState::Talking)),
+            event(5, t + 45_000, state(SegmentState::WrapUp)),
+            event(6, t + 50_000, ended(work, SegmentEnd::CallerHungUp)),
+        ]
+    }
+
+    #[test]
+    fn times_are_split_by_event_and_kept_whole_by_arrival() {
+        let mut report = Report::default();
+        history().iter().for_each(|e| report.apply(e));
+        let row = |basis, start| {
+            report.rows().get(&RowKey { basis, queue: QUEUE, start: Timestamp(start) }).copied().unwrap_or_default()
+        };
+        let (before, after) = (row(Basis::Event, 0), row(Basis::Event, INTERVAL_MS));
+        assert_eq!((before.offered, before.answered, before.answered_in_time), (1, 1, 1));
+        assert_eq!((before.talk_ms, after.talk_ms, after.wrap_ms), (15_000, 45_000, 5_000));
+        assert_eq!((before.handled, after.handled), (0, 1));
+        let arrival = row(Basis::Arrival, 0);
+        assert_eq!((arrival.talk_ms, arrival.wrap_ms, arrival.wait_ms, arrival.handled), (60_000, 5_000, 15_000, 1));
+        assert_eq!(row(Basis::Arrival, INTERVAL_MS), Measures::default());
+        assert_eq!(
+            (arrival.asa_ms(), arrival.aht_ms(), arrival.service_level()),
+            (Some(15_000), Some(65_000), Some(1.0))
+        );
+    }
+
+    #[test]
+    fn idle_time_counts_for_each_queue_of_an_available_agent() {
+        let mut report = Report::default();
+        let agent = AgentId(1);
+        let presence = |presence| EventBody::PresenceChanged {
+            agent,
+            presence,
+            why: crate::event::PresenceCause::Agent,
+            by: None,
+        };
+        let occupancy = |occupancy| EventBody::OccupancyChanged { agent, occupancy };
+        let signed_in = EventBody::AgentSignedIn {
+            agent,
+            device: crate::id::DeviceId(1),
+            seat: Default::default(),
+            queues: vec![QUEUE, QueueId(2)],
+        };
+        let events = [
+            event(1, 0, signed_in),
+            event(2, 1_000, presence(Presence::Available)),
+            event(3, 4_000, occupancy(Occupancy::Busy)),
+            event(4, 9_000, occupancy(Occupancy::Idle)),
+        ];
+        events.iter().for_each(|e| report.apply(e));
+        let sums = report.since(Timestamp(0), Timestamp(11_000));
+        assert_eq!(sums[&QUEUE].idle_ms, 5_000, "3 s before the work and 2 s since");
+        assert_eq!(sums[&QueueId(2)].idle_ms, 5_000);
+    }
+
+    #[test]
+    fn short_abandons_count_neither_for_nor_against_the_service_level() {
+        let d = left_queue(SegmentEnd::CallerHungUp, 4_999, 20_000, 5_000);
+        assert_eq!((d.abandoned, d.short_abandons), (1, 1));
+        let d = left_queue(SegmentEnd::CallerHungUp, 5_000, 20_000, 5_000);
+        assert_eq!((d.abandoned, d.short_abandons), (1, 0));
+        let m = Measures { offered: 10, short_abandons: 2, answered_in_time: 6, abandoned: 3, ..Measures::default() };
+        assert_eq!((m.service_level(), m.abandon_rate()), (Some(0.75), Some(0.125)));
+        assert_eq!(Measures::default().service_level(), None);
+    }
+
+    #[test]
+    fn formulas_name_fields_that_exist() {
+        let fields = serde_json::to_value(Measures::default()).unwrap();
+        for formula in FORMULAS {
+            for word in formula.expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+                assert!(word.is_empty() || fields.get(word).is_some(), "{word} in {}", formula.key);
+            }
+        }
+    }
+}

@@ -42,25 +42,25 @@ fn signing_out_in_mid_call_waits_for_its_end() {
             r.sign_in(ANN, TAB);
             let caller = r.call(TO_SUPPORT);
             r.accept(ANN);
-            r.from_here();
+            r.forget();
             r.pass(5);
             r.agent(ANN, AgentCommand::SignOut);
             r.pass(5);
             r.hangs_up(caller);
         },
         expect![[r#"
-              5.000 agent_leaving agent=ann why=agent
-              5.000 presence_changed agent=ann presence=offline why=signed_out
-             10.000 leg_ended by=peer cause=hangup leg=leg#1
-             10.000 leg_hang_up_sent cause=hangup leg=leg#2
-             10.000 segment_ended segment=seg#2 why=caller_hung_up
-             10.000 occupancy_changed agent=ann occupancy=idle
-             10.000 agent_signed_out agent=ann why=agent
-                    > stop_recording recording=rec#1
-                    > hangup cause=hangup leg=leg#2
-             10.000 recording_ended gaps=[] length_ms=10000 recording=rec#1
-             10.000 leg_ended by=us cause=hangup leg=leg#2
-             10.000 interaction_ended why=served
+            5.000 agent_leaving agent=ann why=agent
+            5.000 presence_changed agent=ann presence=offline why=signed_out
+            10.000 leg_ended by=peer cause=hangup leg=leg#1
+            10.000 leg_hang_up_sent cause=hangup leg=leg#2
+            10.000 segment_ended segment=seg#2 why=caller_hung_up
+            10.000 occupancy_changed agent=ann occupancy=idle
+            10.000 agent_signed_out agent=ann why=agent
+               > stop_recording recording=rec#1
+               > hangup cause=hangup leg=leg#2
+            10.000 recording_ended gaps=[] length_ms=10000 recording=rec#1
+            10.000 leg_ended by=us cause=hangup leg=leg#2
+            10.000 interaction_ended why=served
         "#]],
     );
 }
@@ -72,7 +72,7 @@ fn a_lost_lease_means_offline_and_the_call_goes_on() {
             r.sign_in(ANN, TAB);
             let caller = r.call(TO_SUPPORT);
             r.accept(ANN);
-            r.from_here();
+            r.forget();
             let _ = r.input(Input::LeaseLost { agent: ANN });
             r.pass(2);
             let _ = r.input(Input::LeaseTaken { agent: ANN });
@@ -82,24 +82,24 @@ fn a_lost_lease_means_offline_and_the_call_goes_on() {
             r.hangs_up(caller);
         },
         expect![[r#"
-              0.000 lease_lost agent=ann
-              0.000 agent_leaving agent=ann why=lease_lost
-              0.000 presence_changed agent=ann presence=offline why=lease_lost
-              2.000 lease_taken agent=ann
-              2.000 presence_changed agent=ann presence=available why=lease_taken
-              4.000 lease_lost agent=ann
-              4.000 agent_leaving agent=ann why=lease_lost
-              4.000 presence_changed agent=ann presence=offline why=lease_lost
-              6.000 leg_ended by=peer cause=hangup leg=leg#1
-              6.000 leg_hang_up_sent cause=hangup leg=leg#2
-              6.000 segment_ended segment=seg#2 why=caller_hung_up
-              6.000 occupancy_changed agent=ann occupancy=idle
-              6.000 agent_signed_out agent=ann why=lease_lost
-                    > stop_recording recording=rec#1
-                    > hangup cause=hangup leg=leg#2
-              6.000 recording_ended gaps=[] length_ms=6000 recording=rec#1
-              6.000 leg_ended by=us cause=hangup leg=leg#2
-              6.000 interaction_ended why=served
+            0.000 lease_lost agent=ann
+            0.000 agent_leaving agent=ann why=lease_lost
+            0.000 presence_changed agent=ann presence=offline why=lease_lost
+            2.000 lease_taken agent=ann
+            2.000 presence_changed agent=ann presence=available why=lease_taken
+            4.000 lease_lost agent=ann
+            4.000 agent_leaving agent=ann why=lease_lost
+            4.000 presence_changed agent=ann presence=offline why=lease_lost
+            6.000 leg_ended by=peer cause=hangup leg=leg#1
+            6.000 leg_hang_up_sent cause=hangup leg=leg#2
+            6.000 segment_ended segment=seg#2 why=caller_hung_up
+            6.000 occupancy_changed agent=ann occupancy=idle
+            6.000 agent_signed_out agent=ann why=lease_lost
+               > stop_recording recording=rec#1
+               > hangup cause=hangup leg=leg#2
+            6.000 recording_ended gaps=[] length_ms=6000 recording=rec#1
+            6.000 leg_ended by=us cause=hangup leg=leg#2
+            6.000 interaction_ended why=served
         "#]],
     );
 }
@@ -117,7 +117,7 @@ fn a_required_disposition_must_be_given() {
             r.accept(ANN);
             r.pass(5);
             r.hangs_up(caller);
-            r.from_here();
+            r.forget();
             r.pass(300);
             let segment = r.work(ANN);
             let disposition = domain::id::DispositionId(99);
@@ -148,24 +148,24 @@ fn without_wrap_up_the_agent_is_free_at_once_and_gets_the_next_caller() {
             let caller = r.call(TO_SUPPORT);
             r.accept(ANN);
             r.call(TO_SUPPORT);
-            r.from_here();
+            r.forget();
             r.pass(5);
             r.hangs_up(caller);
         },
         expect![[r#"
-              5.000 leg_ended by=peer cause=hangup leg=leg#1
-              5.000 leg_hang_up_sent cause=hangup leg=leg#2
-              5.000 segment_ended segment=seg#2 why=caller_hung_up
-              5.000 occupancy_changed agent=ann occupancy=idle
-              5.000 segment_started of=ann:agent:que1 segment=seg#4 state=offered until=25.000 why=offer
-              5.000 offer_made agent=ann device=dev1 offer=ofr#2 segment=seg#4 until=25.000 waiting=seg#3
-              5.000 occupancy_changed agent=ann occupancy=offered
-                    > stop_recording recording=rec#1
-                    > hangup cause=hangup leg=leg#2
-                    > offer ann rings=false
-              5.000 recording_ended gaps=[] length_ms=5000 recording=rec#1
-              5.000 leg_ended by=us cause=hangup leg=leg#2
-              5.000 interaction_ended why=served
+            5.000 leg_ended by=peer cause=hangup leg=leg#1
+            5.000 leg_hang_up_sent cause=hangup leg=leg#2
+            5.000 segment_ended segment=seg#2 why=caller_hung_up
+            5.000 occupancy_changed agent=ann occupancy=idle
+            5.000 segment_started of=ann:agent:que1 segment=seg#4 state=offered until=25.000 why=offer
+            5.000 offer_made agent=ann device=dev1 offer=ofr#2 segment=seg#4 until=25.000 waiting=seg#3
+            5.000 occupancy_changed agent=ann occupancy=offered
+               > stop_recording recording=rec#1
+               > hangup cause=hangup leg=leg#2
+               > offer ann rings=false
+            5.000 recording_ended gaps=[] length_ms=5000 recording=rec#1
+            5.000 leg_ended by=us cause=hangup leg=leg#2
+            5.000 interaction_ended why=served
         "#]],
     );
 }
@@ -176,7 +176,7 @@ fn going_on_a_break_declines_what_rings() {
         |r| {
             r.sign_in(ANN, TAB);
             r.call(TO_SUPPORT);
-            r.from_here();
+            r.forget();
             r.agent(ANN, AgentCommand::SetPresence { presence: Presence::Break { reason: LUNCH } });
             r.agent(
                 ANN,
@@ -184,12 +184,12 @@ fn going_on_a_break_declines_what_rings() {
             );
         },
         expect![[r#"
-              0.000 presence_changed agent=ann presence=brk1:break why=agent
-              0.000 offer_ended agent=ann not_before=15.000 offer=ofr#1 segment=seg#2 why=declined
-              0.000 segment_ended segment=seg#2 why=declined
-              0.000 occupancy_changed agent=ann occupancy=idle
-                    > offer_withdrawn ann
-              0.000 refused break_reason.unknown
+            0.000 presence_changed agent=ann presence=brk1:break why=agent
+            0.000 offer_ended agent=ann not_before=15.000 offer=ofr#1 segment=seg#2 why=declined
+            0.000 segment_ended segment=seg#2 why=declined
+            0.000 occupancy_changed agent=ann occupancy=idle
+               > offer_withdrawn ann
+            0.000 refused break_reason.unknown
         "#]],
     );
 }
@@ -201,7 +201,7 @@ fn a_supervisor_sets_presence_and_ends_a_call() {
             r.sign_in(ANN, TAB);
             r.call(TO_SUPPORT);
             r.accept(ANN);
-            r.from_here();
+            r.forget();
             let by = UserId(9);
             let presence = Presence::Break { reason: LUNCH };
             let _ = r
@@ -212,24 +212,24 @@ fn a_supervisor_sets_presence_and_ends_a_call() {
             let _ = r.input(Input::Supervisor { by, command: SupervisorCommand::EndInteraction { interaction } });
         },
         expect![[r#"
-              0.000 presence_changed agent=ann by=usr9 presence=brk1:break why=supervisor
-              0.000 leg_hang_up_sent cause=hangup leg=leg#2
-              0.000 leg_hang_up_sent cause=hangup leg=leg#1
-              0.000 segment_state_changed ended=supervisor segment=seg#2 state=wrap_up until=30.000
-              0.000 occupancy_changed agent=ann occupancy=wrap_up
-                    > stop_recording recording=rec#1
-                    > hangup cause=hangup leg=leg#2
-                    > hangup cause=hangup leg=leg#1
-              0.000 recording_ended gaps=[] length_ms=0 recording=rec#1
-              0.000 leg_ended by=us cause=hangup leg=leg#2
-              0.000 leg_ended by=us cause=hangup leg=leg#1
-              0.000 agent_leaving agent=ann why=supervisor
-              0.000 presence_changed agent=ann by=usr9 presence=offline why=supervisor
-              0.000 segment_ended segment=seg#2 why=supervisor
-              0.000 occupancy_changed agent=ann occupancy=idle
-              0.000 agent_signed_out agent=ann why=supervisor
-              0.000 interaction_ended why=served
-              0.000 refused interaction.unknown
+            0.000 presence_changed agent=ann by=usr9 presence=brk1:break why=supervisor
+            0.000 leg_hang_up_sent cause=hangup leg=leg#2
+            0.000 leg_hang_up_sent cause=hangup leg=leg#1
+            0.000 segment_state_changed ended=supervisor segment=seg#2 state=wrap_up until=30.000
+            0.000 occupancy_changed agent=ann occupancy=wrap_up
+               > stop_recording recording=rec#1
+               > hangup cause=hangup leg=leg#2
+               > hangup cause=hangup leg=leg#1
+            0.000 recording_ended gaps=[] length_ms=0 recording=rec#1
+            0.000 leg_ended by=us cause=hangup leg=leg#2
+            0.000 leg_ended by=us cause=hangup leg=leg#1
+            0.000 agent_leaving agent=ann why=supervisor
+            0.000 presence_changed agent=ann by=usr9 presence=offline why=supervisor
+            0.000 segment_ended segment=seg#2 why=supervisor
+            0.000 occupancy_changed agent=ann occupancy=idle
+            0.000 agent_signed_out agent=ann why=supervisor
+            0.000 interaction_ended why=served
+            0.000 refused interaction.unknown
         "#]],
     );
 }
@@ -239,7 +239,7 @@ fn chats_fill_their_slots_and_exclude_calls() {
     check(
         |r| {
             r.sign_in(ANN, TAB);
-            r.from_here();
+            r.forget();
             let chat = |queue| Input::WorkArrived { medium: Medium::Chat, queue, from: None, priority: 0, lang: None };
             let first = r.input(chat(SUPPORT)).unwrap().unwrap();
             r.accept(ANN);
@@ -253,39 +253,39 @@ fn chats_fill_their_slots_and_exclude_calls() {
             r.agent(ANN, AgentCommand::EndWrapUp { segment: r.work(ANN) });
         },
         expect![[r#"
-              0.000 interaction_started direction=inbound lang=zh-CN medium=chat priority=0
-              0.000 segment_started of=queue:0:que1 segment=seg#1 state=waiting until=120.000 why=entry
-              0.000 segment_started of=ann:agent:que1 segment=seg#2 state=offered until=20.000 why=offer
-              0.000 offer_made agent=ann device=dev1 offer=ofr#1 segment=seg#2 until=20.000 waiting=seg#1
-              0.000 occupancy_changed agent=ann occupancy=offered
-                    > offer ann rings=false
-              0.000 offer_accepted agent=ann offer=ofr#1
-              0.000 segment_ended segment=seg#1 why=answered
-              0.000 segment_state_changed segment=seg#2 state=talking
-              0.000 occupancy_changed agent=ann occupancy=busy
-              0.000 interaction_started direction=inbound lang=zh-CN medium=chat priority=0
-              0.000 segment_started of=queue:0:que1 segment=seg#3 state=waiting until=120.000 why=entry
-              0.000 segment_started of=ann:agent:que1 segment=seg#4 state=offered until=20.000 why=offer
-              0.000 offer_made agent=ann device=dev1 offer=ofr#2 segment=seg#4 until=20.000 waiting=seg#3
-                    > offer ann rings=false
-              0.000 offer_accepted agent=ann offer=ofr#2
-              0.000 segment_ended segment=seg#3 why=answered
-              0.000 segment_state_changed segment=seg#4 state=talking
-              0.000 interaction_started direction=inbound lang=zh-CN medium=chat priority=0
-              0.000 segment_started of=queue:0:que1 segment=seg#5 state=waiting until=120.000 why=entry
-              0.000 interaction_started direction=inbound lang=en medium=voice number=numz8 priority=0
-              0.000 leg_started destination=number direction=inbound leg=leg#1 role=customer via=loopback
-              0.000 segment_started of=queue:0:que1 segment=seg#6 state=waiting until=120.000 why=entry
-                    > answer leg=leg#1
-              0.000 leg_answered codec=pcma leg=leg#1
-              0.000 play_started play=ply#1 segment=seg#6 what=welcome
-                    > play clips=[pmt1] interruptible=false leg=leg#1 looped=false play=ply#1
-             10.000 segment_state_changed ended=caller_hung_up segment=seg#2 state=wrap_up until=40.000
-             10.000 segment_ended segment=seg#2 why=caller_hung_up
-             10.000 segment_started of=ann:agent:que1 segment=seg#7 state=offered until=30.000 why=offer
-             10.000 offer_made agent=ann device=dev1 offer=ofr#3 segment=seg#7 until=30.000 waiting=seg#5
-             10.000 interaction_ended why=served
-                    > offer ann rings=false
+            0.000 interaction_started direction=inbound lang=zh-CN medium=chat priority=0
+            0.000 segment_started of=queue:0:que1 segment=seg#1 state=waiting until=120.000 why=entry
+            0.000 segment_started of=ann:agent:que1 segment=seg#2 state=offered until=20.000 why=offer
+            0.000 offer_made agent=ann device=dev1 offer=ofr#1 segment=seg#2 until=20.000 waiting=seg#1
+            0.000 occupancy_changed agent=ann occupancy=offered
+               > offer ann rings=false
+            0.000 offer_accepted agent=ann offer=ofr#1
+            0.000 segment_ended segment=seg#1 why=answered
+            0.000 segment_state_changed segment=seg#2 state=talking
+            0.000 occupancy_changed agent=ann occupancy=busy
+            0.000 interaction_started direction=inbound lang=zh-CN medium=chat priority=0
+            0.000 segment_started of=queue:0:que1 segment=seg#3 state=waiting until=120.000 why=entry
+            0.000 segment_started of=ann:agent:que1 segment=seg#4 state=offered until=20.000 why=offer
+            0.000 offer_made agent=ann device=dev1 offer=ofr#2 segment=seg#4 until=20.000 waiting=seg#3
+               > offer ann rings=false
+            0.000 offer_accepted agent=ann offer=ofr#2
+            0.000 segment_ended segment=seg#3 why=answered
+            0.000 segment_state_changed segment=seg#4 state=talking
+            0.000 interaction_started direction=inbound lang=zh-CN medium=chat priority=0
+            0.000 segment_started of=queue:0:que1 segment=seg#5 state=waiting until=120.000 why=entry
+            0.000 interaction_started direction=inbound lang=en medium=voice number=numz8 priority=0
+            0.000 leg_started destination=number direction=inbound leg=leg#1 role=customer via=loopback
+            0.000 segment_started of=queue:0:que1 segment=seg#6 state=waiting until=120.000 why=entry
+               > answer leg=leg#1
+            0.000 leg_answered codec=pcma leg=leg#1
+            0.000 play_started play=ply#1 segment=seg#6 what=welcome
+               > play clips=[pmt1] interruptible=false leg=leg#1 looped=false play=ply#1
+            10.000 segment_state_changed ended=caller_hung_up segment=seg#2 state=wrap_up until=40.000
+            10.000 segment_ended segment=seg#2 why=caller_hung_up
+            10.000 segment_started of=ann:agent:que1 segment=seg#7 state=offered until=30.000 why=offer
+            10.000 offer_made agent=ann device=dev1 offer=ofr#3 segment=seg#7 until=30.000 waiting=seg#5
+            10.000 interaction_ended why=served
+               > offer ann rings=false
         "#]],
     );
 }
@@ -308,20 +308,20 @@ fn priority_and_place_in_line_decide_who_is_served_first() {
             // Ten seconds of waiting are worth one point: this one passes both.
             r.pass(4);
             r.input(work(SALES, 0)).unwrap();
-            r.from_here();
+            r.forget();
             r.sign_in(ANN, TAB);
         },
         expect![[r#"
-              9.000 device_ready device=dev1
-              9.000 agent_signed_in agent=ann device=dev1 queues=[que1,que2] seat=standard
-              9.000 presence_changed agent=ann presence=available why=agent
-              9.000 segment_started of=ann:agent:que2 segment=seg#4 state=offered until=29.000 why=offer
-              9.000 offer_made agent=ann device=dev1 offer=ofr#1 segment=seg#4 until=29.000 waiting=seg#3
-              9.000 segment_started of=ann:agent:que1 segment=seg#5 state=offered until=29.000 why=offer
-              9.000 offer_made agent=ann device=dev1 offer=ofr#2 segment=seg#5 until=29.000 waiting=seg#1
-              9.000 occupancy_changed agent=ann occupancy=offered
-                    > offer ann rings=false
-                    > offer ann rings=false
+            9.000 device_ready device=dev1
+            9.000 agent_signed_in agent=ann device=dev1 queues=[que1,que2] seat=standard
+            9.000 presence_changed agent=ann presence=available why=agent
+            9.000 segment_started of=ann:agent:que2 segment=seg#4 state=offered until=29.000 why=offer
+            9.000 offer_made agent=ann device=dev1 offer=ofr#1 segment=seg#4 until=29.000 waiting=seg#3
+            9.000 segment_started of=ann:agent:que1 segment=seg#5 state=offered until=29.000 why=offer
+            9.000 offer_made agent=ann device=dev1 offer=ofr#2 segment=seg#5 until=29.000 waiting=seg#1
+            9.000 occupancy_changed agent=ann occupancy=offered
+               > offer ann rings=false
+               > offer ann rings=false
         "#]],
     );
 }

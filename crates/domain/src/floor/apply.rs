@@ -203,6 +203,7 @@ impl State {
                     }
                     if *state != SegmentState::Held {
                         s.play = None;
+                        s.play_until = None;
                     }
                     s.ended = ended.or(s.ended);
                 }

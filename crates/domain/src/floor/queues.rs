@@ -162,6 +162,7 @@ impl Floor {
                 // The announcement was taken out of the configuration: let the music be.
                 self.emit(EventBody::PlayStarted { interaction, segment, play, what, until: None });
             }
+            // A playback's deadline goes with the playback.
             (None, None) => {}
         }
     }

@@ -15,11 +15,10 @@ impl Floor {
     /// Remembers whom an event concerns.
     pub(super) fn touch(&mut self, body: &EventBody) {
         match body {
-            EventBody::SegmentStarted { interaction, segment, of, .. } => {
+            EventBody::SegmentStarted { interaction, of, .. } => {
                 if let SegmentOf::Agent { agent, .. } = of {
                     self.touched_agents.insert(*agent);
                 }
-                let _ = segment;
                 self.touched_interactions.insert(*interaction);
             }
             EventBody::SegmentStateChanged { interaction, segment, .. }

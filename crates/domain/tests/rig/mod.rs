@@ -1,5 +1,6 @@
 //! A floor with a small company, a switch that obeys, and a readable timeline; for table tests.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test's own machinery")]
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -216,7 +217,7 @@ impl Rig {
         let result = self.floor.handle(self.now, input);
         self.drain();
         if let Err(rejected) = &result {
-            let _ = writeln!(self.out, "{:>7} refused {rejected}", self.clock(self.now));
+            let _ = writeln!(self.out, "{} refused {rejected}", self.clock(self.now));
         }
         result.map(|a| a.interaction)
     }
@@ -225,7 +226,7 @@ impl Rig {
         while let Some(event) = self.floor.poll_event() {
             let value = serde_json::to_value(&event.body).unwrap();
             let line = self.line(&value);
-            let _ = writeln!(self.out, "{:>7} {line}", self.clock(event.at));
+            let _ = writeln!(self.out, "{} {line}", self.clock(event.at));
             self.events.push(event);
         }
         let mut replies = VecDeque::new();
@@ -240,7 +241,7 @@ impl Rig {
                 }
                 Effect::OfferWithdrawn { agent, .. } => format!("offer_withdrawn {}", self.name(&agent.to_string())),
             };
-            let _ = writeln!(self.out, "        > {line}");
+            let _ = writeln!(self.out, "   > {line}");
             if let Effect::Leg(command) = effect {
                 self.obey(command, &mut replies);
             }
@@ -342,7 +343,7 @@ impl Rig {
     }
 
     /// Forgets the timeline so far.
-    pub fn from_here(&mut self) {
+    pub fn forget(&mut self) {
         self.out.clear();
     }
 
@@ -361,13 +362,13 @@ impl Rig {
             if skip.contains(&key.as_str()) || zero.contains(&key.as_str()) || value.is_null() {
                 continue;
             }
-            let text = self.short(key, value);
+            let text = self.short(value);
             let _ = write!(line, " {key}={text}");
         }
         line
     }
 
-    fn short(&mut self, key: &str, value: &serde_json::Value) -> String {
+    fn short(&mut self, value: &serde_json::Value) -> String {
         match value {
             serde_json::Value::String(text) => self.name(text),
             serde_json::Value::Number(n) => match n.as_i64() {
@@ -375,7 +376,7 @@ impl Rig {
                 _ => format!("{n}"),
             },
             serde_json::Value::Array(items) => {
-                let items: Vec<String> = items.iter().map(|v| self.short(key, v)).collect();
+                let items: Vec<String> = items.iter().map(|v| self.short(v)).collect();
                 format!("[{}]", items.join(","))
             }
             serde_json::Value::Object(map) => {
@@ -383,7 +384,7 @@ impl Rig {
                 let parts: Vec<String> = map
                     .iter()
                     .filter(|(k, v)| !skip.contains(&k.as_str()) && !v.is_null())
-                    .map(|(k, v)| self.short(k, v))
+                    .map(|(_, v)| self.short(v))
                     .collect();
                 parts.join(":")
             }
