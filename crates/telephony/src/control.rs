@@ -125,7 +125,7 @@ impl sip::Directory for Gate<'_> {
         self.policy.account(realm, username)
     }
 
-    fn may_register(&self, user: &sip::UserKey, aor: &str) -> bool {
+    fn may_register(&self, user: &sip::registrar::UserKey, aor: &str) -> bool {
         self.policy.may_register(user, aor)
     }
 }
@@ -451,6 +451,10 @@ impl Control {
                 self.backlog.push_back(Up::Leg(event));
             }
             Output::Report(report) => self.backlog.push_back(Up::Device(report)),
+            Output::RestoreBindings { records } => {
+                let now = self.now();
+                self.parts.endpoint.import_bindings(now, Duration::ZERO, records);
+            }
             Output::Peer(PeerCommand::Accept { peer, offer_sdp }) => {
                 self.to_media(ToMedia::Accept { peer, offer_sdp });
             }

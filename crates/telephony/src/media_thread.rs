@@ -412,6 +412,7 @@ impl MediaThread {
             media::Command::RemoveLeg { .. } => None,
             media::Command::Mute { leg, .. }
             | media::Command::StopPlay { leg, .. }
+            | media::Command::Digit { leg, .. }
             | media::Command::SendDtmf { leg, .. } => Some(*leg),
             media::Command::SetBridge { .. }
             | media::Command::RemoveBridge { .. }

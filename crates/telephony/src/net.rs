@@ -157,9 +157,6 @@ impl PortPool {
         Self { ip, free }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.free.is_empty()
-    }
 
     /// The next pair that is really free, or `None` when the range is used up.
     pub(crate) fn take(&mut self) -> Option<PortPair> {
@@ -188,7 +185,7 @@ mod tests {
     fn pairs_start_even_and_stay_inside_the_range() {
         let pool = PortPool::new(Ipv4Addr::LOCALHOST.into(), 30_001..=30_006);
         assert_eq!(pool.free, [30_002, 30_004]);
-        assert!(PortPool::new(Ipv4Addr::LOCALHOST.into(), 30_001..=30_002).is_empty());
+        assert!(PortPool::new(Ipv4Addr::LOCALHOST.into(), 30_001..=30_002).free.is_empty());
         assert_eq!(PortPool::new(Ipv4Addr::LOCALHOST.into(), 65_530..=65_535).free, [65_530, 65_532, 65_534]);
     }
 

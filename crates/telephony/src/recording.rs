@@ -281,7 +281,7 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::codec::Codec;
+    use media::Codec;
     use media::recorder::Sound;
 
     fn audio(position_ms: u64) -> Frame {

@@ -9,7 +9,7 @@ const SDP_MAX: usize = 64 * 1024;
 /// The audio of an acceptable offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wanted {
-    codec: domain::leg::Codec,
+    codec: media::Codec,
     dtmf: Option<u8>,
 }
 
@@ -28,8 +28,8 @@ pub(super) fn read(sdp: &str) -> Result<Wanted, &'static str> {
     let codec = fields
         .skip(2)
         .find_map(|format| match format {
-            "0" => Some(domain::leg::Codec::Pcmu),
-            "8" => Some(domain::leg::Codec::Pcma),
+            "0" => Some(media::Codec::Pcmu),
+            "8" => Some(media::Codec::Pcma),
             _ => None,
         })
         .ok_or("device.no_codec")?;
@@ -44,9 +44,10 @@ pub(super) fn read(sdp: &str) -> Result<Wanted, &'static str> {
 impl Wanted {
     /// Offers str0m exactly this, so that the answer holds one codec and digits.
     pub(super) fn configure(&self, config: &mut CodecConfig) {
-        match self.codec {
-            domain::leg::Codec::Pcma => config.enable_pcma(true, false),
-            _ => config.enable_pcmu(true, false),
+        if self.codec == media::Codec::Pcma {
+            config.enable_pcma(true, false);
+        } else {
+            config.enable_pcmu(true, false);
         }
         if let Some(payload_type) = self.dtmf {
             let format = FormatParams::parse_line("0-15");
@@ -55,8 +56,8 @@ impl Wanted {
     }
 
     pub(super) fn audio(&self) -> PeerAudio {
-        let payload_type = if self.codec == domain::leg::Codec::Pcma { 8 } else { 0 };
-        PeerAudio { codec: self.codec, payload_type, dtmf_payload_type: self.dtmf }
+        let codec = media::CodecParams { codec: self.codec, payload_type: self.codec.static_payload_type() };
+        PeerAudio { codec, dtmf_payload_type: self.dtmf }
     }
 }
 
@@ -72,10 +73,10 @@ mod tests {
     fn the_first_g711_and_the_8000_hz_digits_are_taken() {
         let wanted = read(CHROMIUM).unwrap();
         let audio = wanted.audio();
-        assert_eq!(audio.payload_type, 0);
+        assert_eq!(audio.codec.payload_type, 0);
         assert_eq!(audio.dtmf_payload_type, Some(126));
         let a_law = read(&CHROMIUM.replace(" 0 8 ", " 8 0 ")).unwrap();
-        assert_eq!(a_law.audio().payload_type, 8);
+        assert_eq!(a_law.audio().codec.payload_type, 8);
     }
 
     #[test]

@@ -1,0 +1,144 @@
+//! SIP calls: echo, bridge with recording, hang-ups, SIP over TCP.
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use domain::id::{BridgeId, LegId, RecordingId};
+use domain::leg::{CallerId, Dial, EndCause, EndedBy, Hears, LegCommand, LegEvent};
+use media::recorder::export::Recording;
+
+use crate::floor::{Floor, TENANT, eventually};
+use crate::phone::Phone;
+use crate::tone;
+
+pub fn pair(a: LegId, b: LegId) -> Vec<Hears> {
+    vec![Hears { leg: a, hears: vec![b] }, Hears { leg: b, hears: vec![a] }]
+}
+
+pub fn echo(leg: LegId) -> Vec<Hears> {
+    vec![Hears { leg, hears: vec![leg] }]
+}
+
+/// A phone in an echo call.
+pub fn in_echo(floor: &mut Floor, phone: &Phone) -> LegId {
+    phone.call(floor.sip, "3000");
+    let leg = floor.offered();
+    floor.command(LegCommand::Ring { leg });
+    floor.command(LegCommand::Answer { leg });
+    floor.command(LegCommand::Bridge { bridge: BridgeId(leg.0), legs: echo(leg) });
+    floor.answered(leg);
+    phone.wait_up();
+    leg
+}
+
+#[test]
+fn a_caller_of_the_echo_number_hears_himself_until_he_hangs_up() {
+    let mut floor = Floor::start();
+    let phone = Phone::new(1000.0);
+    let leg = in_echo(&mut floor, &phone);
+    phone.wait_hears(1000.0, 440.0);
+    phone.hang_up();
+    let LegEvent::Ended { cause, by, stats, .. } = floor.ended(leg) else { unreachable!() };
+    assert_eq!((cause, by), (EndCause::Hangup, EndedBy::Peer));
+    assert!(stats.rtp_received > 5 && stats.rtp_sent > 5, "{stats:?}");
+    assert_eq!(floor.handle().stats().panics, 0);
+}
+
+#[test]
+fn two_callers_hear_each_other_and_are_recorded_each_in_its_channel() {
+    let mut floor = Floor::start();
+    let (customer, agent) = (Phone::new(440.0), Phone::new(1000.0));
+    customer.call(floor.sip, "3000");
+    let left = floor.offered();
+    floor.command(LegCommand::Answer { leg: left });
+    floor.answered(left);
+    let right = LegId(5);
+    floor.command(LegCommand::Originate {
+        leg: right,
+        tenant: TENANT,
+        interaction: None,
+        to: Dial::Uri { uri: format!("sip:agent@{}", agent.addr) },
+        from: CallerId::default(),
+        ring_timeout: Duration::from_secs(20),
+    });
+    floor.answered(right);
+    floor.command(LegCommand::Bridge { bridge: BridgeId(1), legs: pair(left, right) });
+    let recording = RecordingId(9);
+    floor.command(LegCommand::Record { recording, tenant: TENANT, left, right: Some(right) });
+    customer.wait_hears(1000.0, 440.0);
+    agent.wait_hears(440.0, 1000.0);
+    floor.wait_leg("the recording's start", |e| {
+        matches!(e, LegEvent::RecordingStarted { recording: r } if *r == recording).then_some(())
+    });
+    let spool = floor.dir.join("spool");
+    // Half a second of sound is in the file before anybody hangs up: what a crash would leave.
+    let part = spool.join(format!("{recording}.part"));
+    eventually("half a second is in the spool", || {
+        std::fs::read(&part).is_ok_and(|bytes| Recording::from_spool(&bytes).is_ok_and(|r| r.length_ms >= 500))
+    });
+    customer.hang_up();
+    floor.ended(left);
+    floor.command(LegCommand::Hangup { leg: right, cause: EndCause::Hangup });
+    agent.wait_ended();
+    floor.ended(right);
+    let length = floor.wait_leg("the recording's end", |e| match e {
+        LegEvent::RecordingEnded { recording: r, length_ms, .. } if *r == recording => Some(*length_ms),
+        _ => None,
+    });
+    let bytes = std::fs::read(spool.join(format!("{recording}.rec"))).unwrap();
+    let recorded = Recording::from_spool(&bytes).unwrap();
+    assert!(recorded.complete);
+    assert_eq!(recorded.length_ms, length);
+    let window = |channel: &[i16]| channel[channel.len() / 2 - tone::WINDOW / 2..][..tone::WINDOW].to_vec();
+    let (left, right) = (window(&recorded.left), window(&recorded.right));
+    assert!(tone::has(&left, 440.0) && tone::lacks(&left, 1000.0), "customer is left");
+    assert!(tone::has(&right, 1000.0) && tone::lacks(&right, 440.0), "agent is right");
+}
+
+#[test]
+fn a_removed_bridge_is_silence() {
+    let mut floor = Floor::start();
+    let phone = Phone::new(1000.0);
+    let leg = in_echo(&mut floor, &phone);
+    phone.wait_hears(1000.0, 440.0);
+    floor.command(LegCommand::Bridge { bridge: BridgeId(leg.0), legs: Vec::new() });
+    phone.wait_silence();
+}
+
+#[test]
+fn a_shut_down_node_says_goodbye_in_time() {
+    let mut floor = Floor::start();
+    let phone = Phone::new(1000.0);
+    let leg = in_echo(&mut floor, &phone);
+    let before = std::time::Instant::now();
+    floor.handle.take().unwrap().shutdown(Duration::from_secs(10));
+    assert!(before.elapsed() < Duration::from_secs(9), "the phone answered, so nothing had to time out");
+    phone.wait_ended();
+    let LegEvent::Ended { cause, .. } = floor.ended(leg) else { unreachable!() };
+    assert_eq!(cause, EndCause::SystemShutdown);
+}
+
+#[test]
+fn sip_over_tcp_is_answered_on_the_same_connection() {
+    let floor = Floor::start();
+    let mut tcp = std::net::TcpStream::connect(floor.sip).unwrap();
+    tcp.set_read_timeout(Some(crate::floor::PATIENCE)).unwrap();
+    let local = tcp.local_addr().unwrap();
+    let request = format!(
+        "OPTIONS sip:{0} SIP/2.0\r\nVia: SIP/2.0/TCP {local};branch=z9hG4bKone\r\nMax-Forwards: 70\r\n\
+         From: <sip:a@{local}>;tag=1\r\nTo: <sip:{0}>\r\nCall-ID: one\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+        floor.sip
+    );
+    // In two pieces: the framing is ours to do.
+    let (first, second) = request.split_at(40);
+    tcp.write_all(first.as_bytes()).unwrap();
+    tcp.write_all(second.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    while !answer.windows(4).any(|w| w == b"\r\n\r\n") {
+        let len = tcp.read(&mut buffer).unwrap();
+        assert!(len > 0, "closed instead of answered");
+        answer.extend_from_slice(&buffer[..len]);
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+}

@@ -1,0 +1,166 @@
+//! The test in the floor's place: a running telephony with a directory of one tenant, and what it tells.
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use domain::device::{DeviceReport, DeviceSignal};
+use domain::directory::{DeviceEntry, DeviceEntryKind, Directory, NumberEntry};
+use domain::id::{DeviceId, LegId, NumberId, TenantId};
+use domain::leg::{LegCommand, LegEvent};
+use telephony::{Config, Handle, StartError, Telephony, Up};
+
+pub const TENANT: TenantId = TenantId(1);
+pub const ECHO: NumberId = NumberId(3000);
+pub const BROWSER: DeviceId = DeviceId(70);
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Floor {
+    pub handle: Option<Handle>,
+    events: Receiver<Up>,
+    pub dir: PathBuf,
+    pub sip: SocketAddr,
+    media_ports: std::ops::RangeInclusive<u16>,
+    /// What came and nobody has asked for yet.
+    seen: Vec<Up>,
+}
+
+fn directory() -> Directory {
+    let mut directory = Directory { default_tenant: Some(TENANT), ..Directory::default() };
+    directory.numbers.insert((TENANT, "3000".into()), NumberEntry { number: ECHO, sample: true });
+    directory.devices.insert(BROWSER, DeviceEntry { tenant: TENANT, kind: DeviceEntryKind::Browser });
+    directory
+}
+
+fn free_ports() -> std::ops::RangeInclusive<u16> {
+    loop {
+        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        if port < 65_000 {
+            return port..=port + 60;
+        }
+    }
+}
+
+fn start(dir: &std::path::Path, sip: SocketAddr, ports: std::ops::RangeInclusive<u16>) -> Result<(Handle, Receiver<Up>), StartError> {
+    let (sender, events) = sync_channel(10_000);
+    let sink = Box::new(move |up| {
+        sender.try_send(up).map_err(|e| match e {
+            TrySendError::Full(up) | TrySendError::Disconnected(up) => up,
+        })
+    });
+    let mut config = Config::new(dir, [9; 32], sink);
+    config.sip = sip;
+    config.media_ip = Ipv4Addr::LOCALHOST.into();
+    config.media_ports = ports;
+    Telephony::start(config).map(|handle| (handle, events))
+}
+
+impl Floor {
+    pub fn start() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("cordboard-telephony-{}-{count}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        // Other programs pick free ports too: try again when one was quicker.
+        for _ in 0..20 {
+            let media_ports = free_ports();
+            if let Ok((handle, events)) = start(&dir, "127.0.0.1:0".parse().unwrap(), media_ports.clone()) {
+                let sip = handle.sip_addr();
+                handle.sender().directory(Arc::new(directory())).unwrap();
+                return Self { handle: Some(handle), events, dir, sip, media_ports, seen: Vec::new() };
+            }
+        }
+        panic!("telephony does not start");
+    }
+
+    /// Stops everything at once, as a crash would.
+    pub fn kill(&mut self) {
+        self.handle = None;
+        self.seen.clear();
+    }
+
+    /// Starts again on the same ports and files.
+    pub fn restart(&mut self) {
+        let (handle, events) = start(&self.dir, self.sip, self.media_ports.clone()).unwrap();
+        handle.sender().directory(Arc::new(directory())).unwrap();
+        (self.handle, self.events) = (Some(handle), events);
+    }
+
+    pub fn handle(&self) -> &Handle {
+        self.handle.as_ref().unwrap()
+    }
+
+    pub fn command(&self, command: LegCommand) {
+        self.handle().sender().command(command).unwrap();
+    }
+
+    pub fn signal(&self, signal: DeviceSignal) {
+        self.handle().sender().signal(signal).unwrap();
+    }
+
+    /// Waits for the first thing told that `pick` takes; the others stay.
+    pub fn wait<T>(&mut self, what: &str, mut pick: impl FnMut(&Up) -> Option<T>) -> T {
+        for (i, up) in self.seen.iter().enumerate() {
+            if let Some(found) = pick(up) {
+                self.seen.remove(i);
+                return found;
+            }
+        }
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(up) => match pick(&up) {
+                    Some(found) => return found,
+                    None => self.seen.push(up),
+                },
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("waited in vain for {what}; told so far: {:#?}", self.seen)
+                }
+            }
+        }
+    }
+
+    pub fn wait_leg<T>(&mut self, what: &str, mut pick: impl FnMut(&LegEvent) -> Option<T>) -> T {
+        self.wait(what, |up| if let Up::Leg(event) = up { pick(event) } else { None })
+    }
+
+    pub fn wait_device<T>(&mut self, what: &str, mut pick: impl FnMut(&DeviceReport) -> Option<T>) -> T {
+        self.wait(what, |up| if let Up::Device(report) = up { pick(report) } else { None })
+    }
+
+    pub fn offered(&mut self) -> LegId {
+        self.wait_leg("an offered leg", |e| match e {
+            LegEvent::Offered { leg, number: ECHO, .. } => Some(*leg),
+            _ => None,
+        })
+    }
+
+    pub fn answered(&mut self, leg: LegId) {
+        self.wait_leg("the answer", |e| matches!(e, LegEvent::Answered { leg: l, .. } if *l == leg).then_some(()));
+    }
+
+    /// The first event about `leg` that says it ended.
+    pub fn ended(&mut self, leg: LegId) -> LegEvent {
+        self.wait_leg("the end of a leg", |e| {
+            matches!(e, LegEvent::Ended { leg: l, .. } if *l == leg).then(|| e.clone())
+        })
+    }
+
+    /// Everything told that has not been asked for, now.
+    pub fn rest(&mut self) -> &[Up] {
+        self.seen.extend(self.events.try_iter());
+        &self.seen
+    }
+}
+
+/// Waits for a condition.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,10 @@
+//! Telephony from outside: real sockets on loopback, an independent phone and browser, sound judged by tone detection.
+//! The test plays the floor. Each module is one subject.
+mod browser;
+mod calls;
+mod floor;
+mod phone;
+mod restart;
+mod start;
+mod tone;
+mod webrtc;
