@@ -163,14 +163,23 @@ impl Server {
         }
     }
 
-    /// WWW-Authenticate values, strongest first (RFC 7616 §3.7): SHA-256, then MD5 for old phones.
-    pub fn challenges(&mut self, now: Duration, source: IpAddr, realm: &str, stale: bool) -> [String; 2] {
+    /// WWW-Authenticate values, one per algorithm in the order given, all with one nonce.
+    pub fn challenges(
+        &mut self,
+        now: Duration,
+        source: IpAddr,
+        realm: &str,
+        algorithms: &[Algorithm],
+        stale: bool,
+    ) -> Vec<String> {
         let nonce = self.issue(now, source);
         let stale = if stale { ", stale=true" } else { "" };
-        [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| {
-            let realm = realm.replace(['"', '\\'], "");
-            format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={}, qop=\"auth\"{stale}", algorithm.text())
-        })
+        let realm = realm.replace(['"', '\\'], "");
+        let value = |algorithm: &Algorithm| {
+            let algorithm = algorithm.text();
+            format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}")
+        };
+        algorithms.iter().map(value).collect()
     }
 
     fn issue(&mut self, now: Duration, source: IpAddr) -> String {

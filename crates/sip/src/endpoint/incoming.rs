@@ -266,7 +266,8 @@ impl Endpoint {
         };
         match denial {
             Denial::Missing | Denial::Stale => {
-                let challenges = self.nonces.challenges(now, source, realm, denial == Denial::Stale);
+                let stale = denial == Denial::Stale;
+                let challenges = self.nonces.challenges(now, source, realm, &self.config.algorithms, stale);
                 let mut reply = self.reply(request, hop, 401);
                 for challenge in challenges {
                     reply = reply.header(Name::WwwAuthenticate, challenge);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialog::Dialog;
-use crate::digest::{Credentials, Ha1};
+use crate::digest::{Algorithm, Credentials, Ha1};
 use crate::hop::{ConnId, Hop, Transport};
 use crate::msg::{Message, NameAddr, Uri};
 use crate::registrar::{BindingChange, RegistrarLimits, UserKey};
@@ -28,6 +28,9 @@ pub struct Config {
     pub registrar: RegistrarLimits,
     /// Life of an authentication nonce.
     pub nonce_lifetime: Duration,
+    /// Digest algorithms to challenge with, best first (RFC 7616 §3.7). Only MD5 by default: phones in use (baresip 1.0, SIPp 3.6)
+    /// give up when they meet a challenge with SHA-256, even beside one with MD5. Answers by either are accepted.
+    pub algorithms: Vec<Algorithm>,
     /// Longest unanswered call in either direction.
     pub ring_limit: Duration,
 }
@@ -44,6 +47,7 @@ impl Config {
             limits: Limits::default(),
             registrar: RegistrarLimits::default(),
             nonce_lifetime: Duration::from_secs(300),
+            algorithms: vec![Algorithm::Md5],
             ring_limit: Duration::from_secs(300),
         }
     }

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sip::digest::{Credentials, Denial, Ha1, Secret, Server, answer};
+use sip::digest::{Algorithm, Credentials, Denial, Ha1, Secret, Server, answer};
 
+const BOTH: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Md5];
 const REALM: &str = "call.example";
 
 fn source(last: u8) -> IpAddr {
@@ -55,7 +56,7 @@ fn rfc_7616_vectors_are_met() {
 #[test]
 fn right_secret_passes_with_either_algorithm_and_either_form() {
     let mut round = Round::new(100);
-    let challenges = round.server.challenges(Duration::ZERO, source(1), REALM, false);
+    let challenges = round.server.challenges(Duration::ZERO, source(1), REALM, &BOTH, false);
     assert!(challenges[0].contains("SHA-256") && challenges[1].contains("MD5"));
     let hashed = Credentials { user: "alice".to_owned(), secret: Secret::Ha1(round.ha1.clone()) };
     let mut nc = 0;
@@ -73,7 +74,7 @@ fn client_skips_what_it_cannot_answer() {
     let only_md5 = Ha1 { sha256: None, ..Ha1::from_password("alice", REALM, "secret") };
     let credentials = Credentials { user: "alice".to_owned(), secret: Secret::Ha1(only_md5) };
     let mut round = Round::new(100);
-    let challenges = round.server.challenges(Duration::ZERO, source(1), REALM, false);
+    let challenges = round.server.challenges(Duration::ZERO, source(1), REALM, &BOTH, false);
     let all = ["Basic realm=\"x\"", &challenges[0], &challenges[1]];
     let header = answer(all.into_iter(), &credentials, "REGISTER", "sip:x", 1, "c").unwrap();
     assert!(header.contains("algorithm=MD5"));
@@ -84,7 +85,7 @@ fn client_skips_what_it_cannot_answer() {
 #[test]
 fn wrong_secret_method_or_user_is_denied() {
     let mut round = Round::new(100);
-    let challenge = round.server.challenges(Duration::ZERO, source(1), REALM, false)[1].clone();
+    let challenge = round.server.challenges(Duration::ZERO, source(1), REALM, &BOTH, false)[1].clone();
     let sign = |secret: &str, method: &str| {
         answer(std::iter::once(&*challenge), &password(secret), method, "sip:x", 1, "c").unwrap()
     };
@@ -101,7 +102,7 @@ fn wrong_secret_method_or_user_is_denied() {
 #[test]
 fn nonce_count_serves_once_in_any_order() {
     let mut round = Round::new(100);
-    let challenge = round.server.challenges(Duration::ZERO, source(1), REALM, false)[0].clone();
+    let challenge = round.server.challenges(Duration::ZERO, source(1), REALM, &BOTH, false)[0].clone();
     let sign = |nc| answer(std::iter::once(&*challenge), &password("secret"), "INVITE", "sip:x", nc, "c").unwrap();
     for (nc, expected) in [
         (1, Ok(())),
@@ -119,7 +120,7 @@ fn nonce_count_serves_once_in_any_order() {
 #[test]
 fn nonce_is_stale_when_old_foreign_or_forged() {
     let mut round = Round::new(100);
-    let challenge = round.server.challenges(Duration::from_secs(10), source(1), REALM, false)[0].clone();
+    let challenge = round.server.challenges(Duration::from_secs(10), source(1), REALM, &BOTH, false)[0].clone();
     let header = answer(std::iter::once(&*challenge), &password("secret"), "INVITE", "sip:x", 1, "c").unwrap();
     assert_eq!(round.check(Duration::from_secs(311), source(1), "INVITE", &header), Err(Denial::Stale));
     assert_eq!(round.check(Duration::from_secs(11), source(2), "INVITE", &header), Err(Denial::Stale));
@@ -134,7 +135,7 @@ fn forgotten_nonce_cannot_be_replayed() {
     let mut round = Round::new(2);
     let headers: Vec<String> = (0..3)
         .map(|_| {
-            let challenge = round.server.challenges(Duration::ZERO, source(1), REALM, false)[0].clone();
+            let challenge = round.server.challenges(Duration::ZERO, source(1), REALM, &BOTH, false)[0].clone();
             answer(std::iter::once(&*challenge), &password("secret"), "INVITE", "sip:x", 1, "c").unwrap()
         })
         .collect();

@@ -230,3 +230,16 @@ fn faults_in_contacts_have_their_own_status() {
     let (query, events) = phone.register(to, "", "secret");
     assert_eq!((query.status(), events.len()), (200, 0));
 }
+
+#[test]
+fn challenge_names_md5_alone_unless_told_otherwise() {
+    let mut phone = Phone::new();
+    let (challenge, _) = phone.send("sip:alice@call.example", "", None);
+    let values: Vec<_> = challenge.all(Name::WwwAuthenticate).collect();
+    assert!(values.len() == 1 && values[0].contains("algorithm=MD5"), "{values:?}");
+    let mut config = sip::Config::new([3; 32]);
+    config.algorithms = vec![sip::digest::Algorithm::Sha256, sip::digest::Algorithm::Md5];
+    phone.endpoint = sip::Endpoint::new(config);
+    let (response, _) = phone.register("sip:alice@call.example", "", "secret");
+    assert_eq!(response.status(), 200);
+}
