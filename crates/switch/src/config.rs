@@ -17,8 +17,8 @@ pub struct Config {
     pub realm: String,
     /// Value of the From host on outgoing calls, usually the advertised address or the SIP domain.
     pub from_host: String,
-    /// Our SIP socket, as `sip::Hop::local` of calls we place to URIs and of restored registrations. Its address may be
-    /// unspecified; see [`crate::Output::Sip`].
+    /// Our SIP socket, as `sip::Hop::local` of calls we place to URIs and to restored registrations. Where its address is
+    /// unspecified, the one telephony opens media on towards the same peer stands in.
     pub sip_local: SocketAddr,
     /// An offered leg nobody decides about is refused with 503 after this.
     pub offer_timeout: Duration,
@@ -45,7 +45,7 @@ impl Config {
             wall_ms_at_start,
             realm: "cordboard".to_owned(),
             from_host: "cordboard.invalid".to_owned(),
-            sip_local: SocketAddr::from(([127, 0, 0, 1], 5060)),
+            sip_local: SocketAddr::from(([0, 0, 0, 0], 5060)),
             offer_timeout: Duration::from_secs(10),
             silence: Duration::from_secs(30),
             media_lost: Duration::from_secs(600),

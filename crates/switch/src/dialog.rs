@@ -171,9 +171,9 @@ impl Switch {
 
     fn on_options_result(&mut self, call: CallId, status: u16) {
         let Some(leg) = self.living_by_call(call) else { return };
-        // 408: nothing came; 481: the call is unknown there (RFC 3261 §12.2.1.2). Any other answer proves life, even
-        // "501 not implemented".
-        if matches!(status, 408 | 481) && self.legs.get(&leg).is_some_and(|l| l.rtp_silent) {
+        // 408: nothing came; 481: the call is unknown there (RFC 3261 §12.2.1.2); 503: the network says that nobody is
+        // there. Any other answer proves life, even "501 not implemented".
+        if matches!(status, 408 | 481 | 503) && self.legs.get(&leg).is_some_and(|l| l.rtp_silent) {
             self.end(leg, EndCause::SignallingLost, EndedBy::System);
         }
     }

@@ -67,8 +67,7 @@ pub enum Output {
     Leg(LegEvent),
     /// To the device hub.
     Report(DeviceReport),
-    /// To the SIP endpoint. The `hop.local` of an INVITE to a URI is [`crate::Config::sip_local`]: where that is
-    /// unspecified (0.0.0.0), put in the local address that reaches `hop.remote`. The same goes for `EndDialog`.
+    /// To the SIP endpoint.
     Sip(sip::Command),
     /// At the first directory: registrations that outlived a restart, for `Endpoint::import_bindings` (with `away` zero:
     /// what they have left is counted from now).

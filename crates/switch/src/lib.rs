@@ -12,6 +12,29 @@
 //! `now` is monotonic time since the node started; [`Config::wall_ms_at_start`] makes wall time of it. The switch never
 //! reads a clock, opens a socket or draws randomness: the same inputs give the same outputs.
 //!
+//! An agent's browser that is not connected cannot be called:
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use domain::directory::{DeviceEntry, DeviceEntryKind, Directory};
+//! use domain::id::{DeviceId, LegId, TenantId};
+//! use domain::leg::{CallerId, Dial, EndCause, LegCommand, LegEvent};
+//! use switch::{Config, Input, Output, Switch};
+//!
+//! let (tenant, device, leg) = (TenantId(1), DeviceId(2), LegId(3));
+//! let mut directory = Directory::default();
+//! directory.devices.insert(device, DeviceEntry { tenant, kind: DeviceEntryKind::Browser });
+//!
+//! let mut switch = Switch::new(Config::new(1, 1, 42, 1_700_000_000_000));
+//! switch.handle(Duration::ZERO, Input::Directory(Arc::new(directory)));
+//! let to = Dial::Device { device };
+//! let (from, ring_timeout) = (CallerId::default(), Duration::from_secs(20));
+//! let call = LegCommand::Originate { leg, tenant, interaction: None, to, from, ring_timeout };
+//! switch.handle(Duration::from_secs(1), Input::Leg(call));
+//! let Some(Output::Leg(LegEvent::Ended { cause, .. })) = switch.poll() else { panic!("the leg ends") };
+//! assert_eq!(cause, EndCause::Unreachable);
+//! ```
+//!
 //! # A leg's life
 //!
 //! ```text

@@ -147,7 +147,11 @@ impl Switch {
         if let Some(name) = &sip.from.name {
             from = from.with_display(name);
         }
-        for target in targets {
+        for mut target in targets {
+            // The address that reaches the peer for media does so for signalling.
+            if target.hop.local.ip().is_unspecified() {
+                target.hop.local.set_ip(local.ip());
+            }
             let call = CallId::outgoing(self.next_number());
             if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
                 sip.calls.push((call, target.hop));

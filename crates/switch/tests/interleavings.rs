@@ -32,19 +32,23 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let phone = 1u16..5;
+    let rarely = || prop::bool::weighted(0.2);
+    // Small numbers pick recent legs, which are alive more often.
+    let leg = || prop_oneof![6 => 0usize..3, 1 => 3usize..9];
     prop_oneof![
         4 => phone.clone().prop_map(Step::Call),
-        4 => (0u8..4).prop_map(Step::Originate),
-        9 => (0u8..9, 0usize..8).prop_map(|(what, leg)| Step::Floor(what, leg)),
-        3 => (0usize..8, 0usize..8).prop_map(|(a, b)| Step::Bridge(a, b)),
-        2 => (0usize..8, 0usize..8).prop_map(|(a, b)| Step::Record(a, b)),
-        4 => phone.clone().prop_map(Step::PhoneAnswers),
+        3 => (0u8..4).prop_map(Step::Originate),
+        6 => leg().prop_map(|leg| Step::Floor(1, leg)),
+        9 => (0u8..9, leg()).prop_map(|(what, leg)| Step::Floor(what, leg)),
+        4 => (leg(), leg()).prop_map(|(a, b)| Step::Bridge(a, b)),
+        4 => (leg(), leg()).prop_map(|(a, b)| Step::Record(a, b)),
+        6 => phone.clone().prop_map(Step::PhoneAnswers),
         1 => phone.clone().prop_map(Step::PhoneRefuses),
         2 => phone.clone().prop_map(Step::PhoneHangsUp),
-        1 => phone.clone().prop_map(Step::PhoneHolds),
-        1 => (phone, any::<bool>()).prop_map(|(phone, gone)| Step::PhoneVanishes(phone, gone)),
-        5 => (0u8..5, any::<bool>()).prop_map(|(what, guest)| Step::Browser(what, guest)),
-        1 => any::<bool>().prop_map(Step::MediaStuck),
+        2 => phone.clone().prop_map(Step::PhoneHolds),
+        1 => (phone, rarely()).prop_map(|(phone, gone)| Step::PhoneVanishes(phone, gone)),
+        6 => (0u8..5, any::<bool>()).prop_map(|(what, guest)| Step::Browser(what, guest)),
+        1 => rarely().prop_map(Step::MediaStuck),
         4 => (1u64..9).prop_map(Step::Wait),
     ]
 }
@@ -95,7 +99,7 @@ fn apply(w: &mut World, known: &mut Known, step: Step) {
                     collect: None,
                 },
                 6 => LegCommand::StopPlay { leg },
-                7 => LegCommand::Mute { leg, muted: known.number % 2 == 0 },
+                7 => LegCommand::Mute { leg, muted: known.number.is_multiple_of(2) },
                 _ => LegCommand::SendDigits { leg, digits: "12".to_owned() },
             });
         }

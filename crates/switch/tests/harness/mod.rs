@@ -1,6 +1,7 @@
 //! A node without sockets for scenario tests: the switch with the real SIP endpoint and the real media plane, phones that
 //! are SIP endpoints of their own, all joined by memory, under a clock the test moves.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -194,7 +195,7 @@ impl World {
             call,
             hop: Hop::udp(from, node()),
             uri: Uri::parse(&format!("sip:{number}@{DOMAIN}")).unwrap(),
-            from: NameAddr::new(Uri::parse("sip:+8613800138000@phone.example").unwrap()).with_display("Li Lei"),
+            from: NameAddr::new(Uri::parse("sip:+8613800138000@phone.example").unwrap()).with_display("Customer"),
             to: None,
             contact_user: None,
             headers: Vec::new(),
@@ -376,21 +377,21 @@ impl World {
         let mut work: VecDeque<Input> = VecDeque::new();
         for _ in 0..100_000 {
             if let Some(output) = self.switch.poll() {
-                self.from_switch(output, &mut work);
+                self.carry_switch(output, &mut work);
             } else if let Some(input) = work.pop_front() {
                 self.switch.handle(self.now, input);
             } else if let Some(output) = self.endpoint.poll_output() {
-                self.from_sip(output, &mut work);
+                self.carry_sip(output, &mut work);
             } else if let Some(output) = self.plane.poll() {
-                self.from_plane(output, &mut work);
-            } else if !self.from_phones() {
+                self.carry_plane(output, &mut work);
+            } else if !self.carry_phones() {
                 return;
             }
         }
         panic!("the node does not come to rest");
     }
 
-    fn from_switch(&mut self, output: Output, work: &mut VecDeque<Input>) {
+    fn carry_switch(&mut self, output: Output, work: &mut VecDeque<Input>) {
         match output {
             Output::Leg(event) => self.events.push(event),
             Output::Report(report) => self.reports.push(report),
@@ -439,7 +440,7 @@ impl World {
         }
     }
 
-    fn from_sip(&mut self, output: sip::Output, work: &mut VecDeque<Input>) {
+    fn carry_sip(&mut self, output: sip::Output, work: &mut VecDeque<Input>) {
         match output {
             sip::Output::Transmit(sent) => {
                 let (local, remote, now) = (sent.hop.remote, sent.hop.local, self.now);
@@ -453,7 +454,7 @@ impl World {
         }
     }
 
-    fn from_plane(&mut self, output: media::Output, work: &mut VecDeque<Input>) {
+    fn carry_plane(&mut self, output: media::Output, work: &mut VecDeque<Input>) {
         match output {
             media::Output::Packet(packet) => *self.rtp.entry(packet.leg).or_default() += u64::from(!packet.rtcp),
             media::Output::Event(event) => work.push_back(Input::Media(event)),
@@ -471,7 +472,7 @@ impl World {
         }
     }
 
-    fn from_phones(&mut self) -> bool {
+    fn carry_phones(&mut self) -> bool {
         let policy = self.switch.policy();
         let mut worked = false;
         for (&remote, phone) in &mut self.phones {
