@@ -406,9 +406,8 @@ impl Tx {
     }
 
     pub async fn interval(&mut self, subject: &str, subject_id: &str, at: Timestamp) -> Result<Option<IntervalRow>> {
-        let query = select::<IntervalRow>(
-            "WHERE floor_id = $1 AND subject = $2 AND subject_id = $3 AND interval_at = $4",
-        );
+        let query =
+            select::<IntervalRow>("WHERE floor_id = $1 AND subject = $2 AND subject_id = $3 AND interval_at = $4");
         let query = query.bind(self.floor).bind(subject.to_owned()).bind(subject_id.to_owned()).bind(at);
         query.maybe(&mut self.tx).await?.as_ref().map(IntervalRow::read).transpose()
     }

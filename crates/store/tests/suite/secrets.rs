@@ -1,0 +1,84 @@
+//! What is sealed stays sealed, and altered bytes are noticed.
+use std::time::Duration;
+
+use crate::both;
+use crate::env::NOW;
+use domain::id::DeviceId;
+use domain::time::Timestamp;
+use store::{Author, Error, NewBlob, Scope};
+
+both! {
+    async fn sealed_secrets_open_for_their_tenant_and_object_only(env) {
+        let keys = env.store.keyring();
+        let sealed = keys.seal(env.a, "device", "d1", b"secret").await.unwrap();
+        assert!(!sealed.windows(6).any(|w| w == b"secret"));
+        assert_eq!(keys.open_sealed(env.a, "device", "d1", &sealed).await.unwrap(), b"secret");
+        for (tenant, purpose, object) in [(env.b, "device", "d1"), (env.a, "mail", "d1"), (env.a, "device", "d2")] {
+            let refused = keys.open_sealed(tenant, purpose, object, &sealed).await.unwrap_err();
+            assert!(matches!(refused, Error::Tampered { .. }), "{refused}");
+        }
+        for i in 0..sealed.len() {
+            let mut bad = sealed.clone();
+            bad[i] ^= 0x40;
+            let refused = keys.open_sealed(env.a, "device", "d1", &bad).await.unwrap_err();
+            assert!(matches!(refused, Error::Tampered { .. }), "byte {i}: {refused}");
+        }
+        assert_eq!(keys.local_key("spool").unwrap(), keys.local_key("spool").unwrap());
+        assert_ne!(keys.local_key("spool").unwrap(), keys.local_key("checkpoint").unwrap());
+    }
+
+    async fn a_swapped_device_secret_is_noticed(env) {
+        let mut tx = env.store.admin(env.a, Author::system(), "", NOW).await.unwrap();
+        for n in [1, 2] {
+            let kind = domain::config::DeviceKind::Sip { user: format!("800{n}") };
+            tx.put(crate::admin::device(n, kind), None).await.unwrap();
+            tx.set_device_secret(DeviceId(n), "s").await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        env.store.load_directory(env.host).await.unwrap();
+        env.raw("UPDATE device_secrets SET sealed_ha1 = (SELECT s.sealed_ha1 FROM device_secrets s WHERE s.sip_user = '8002')")
+            .await;
+        let refused = env.store.load_directory(env.host).await.unwrap_err();
+        assert!(matches!(refused, Error::Tampered { .. }), "{refused}");
+    }
+
+    async fn a_blob_reads_back_in_ranges_and_shows_tampering(env) {
+        let (blobs, scope) = (env.store.blobs(), Scope::Tenant(env.a));
+        let new = |sample_floor| NewBlob {
+            tenant: env.a,
+            kind: "recording",
+            content_type: "audio/wav".into(),
+            retain_until: Some(Timestamp(NOW.0 + 1)),
+            sample_floor,
+        };
+        let bytes: Vec<u8> = (0..300_000_u32).map(|i| (i % 253) as u8).collect();
+        let row = blobs.put_bytes(new(None), bytes.clone(), NOW).await.unwrap();
+        assert_eq!((row.length, blobs.row(scope, row.id).await.unwrap()), (300_000, row.clone()));
+        assert_eq!(blobs.read(scope, row.id).await.unwrap(), bytes);
+        let reader = blobs.reader(scope, row.id).await.unwrap();
+        assert_eq!(reader.read_range(65_530, 70_000).await.unwrap(), bytes[65_530..135_530]);
+        assert_eq!(reader.read_range(299_999, 50).await.unwrap(), bytes[299_999..]);
+
+        let path = env.options.data_dir.join("blobs").join(env.a.to_string()).join(format!("{}.sealed", row.id));
+        let mut file = std::fs::read(&path).unwrap();
+        assert!(!file.windows(64).any(|w| w == &bytes[..64]), "the file is not plain");
+        file[200_000] ^= 1;
+        std::fs::write(&path, &file).unwrap();
+        assert!(matches!(blobs.read(scope, row.id).await, Err(Error::Tampered { .. })));
+        assert_eq!(reader.read_range(0, 1000).await.unwrap(), bytes[..1000], "other chunks still play");
+
+        env.raw("UPDATE blobs SET legal_hold = 1").await;
+        assert!(matches!(blobs.delete(scope, row.id).await, Err(Error::Conflict { .. })));
+        env.raw("UPDATE blobs SET legal_hold = 0").await;
+        blobs.delete(scope, row.id).await.unwrap();
+        assert!(!path.exists());
+
+        // A crash between file and row leaves a file that the sweep finds.
+        let row = blobs.put_bytes(new(None), vec![1], NOW).await.unwrap();
+        env.raw("DELETE FROM blobs").await;
+        let future = store::random::wall_clock() + Duration::from_secs(60);
+        assert_eq!(blobs.sweep(env.a, Timestamp(0)).await.unwrap(), 0);
+        assert_eq!(blobs.sweep(env.a, future).await.unwrap(), 1);
+        assert!(matches!(blobs.row(scope, row.id).await, Err(Error::NotFound { .. })));
+    }
+}
