@@ -1,1 +1,36 @@
-//! Owns floors: feeds inputs, journals events, carries out effects.
+//! The engine owns floors: it feeds them inputs, journals their events, carries out their effects, and projects the
+//! journal into tables. Used by `api` (through [`Engine`]) and started by the binary, which wires it to telephony.
+//!
+//! ```text
+//!  telephony ─Up→ intake ──→ floor task ──events→ journal ──→ projector → tables
+//!            ←Down─ outlet ←─effects─┘ └─views→ desks, live board
+//! ```
+//!
+//! One task per floor decides; everybody else sends it messages. Device signalling passes by the floor through
+//! [`device_hub`]. Configuration changes are written by [`Engine::admin`] and take effect with the commit.
+mod clock;
+mod demo_caller;
+pub mod device_hub;
+mod directory;
+mod engine;
+mod error;
+mod floor_task;
+mod floors;
+mod heartbeat;
+mod intake;
+mod leases;
+mod live;
+mod outlet;
+mod ownership;
+pub mod port;
+mod projector;
+mod recording_shipper;
+mod routes;
+
+pub use engine::{Engine, EngineConfig};
+pub use error::CommandError;
+pub use floor_task::DeskState;
+pub use leases::{Attendance, GRACE, Tab};
+pub use outlet::OfferGone;
+pub use projector::Projector;
+pub use recording_shipper::{Render, Rendered};

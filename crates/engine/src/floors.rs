@@ -1,0 +1,80 @@
+//! Opening a tenant's floor: take the lease, restore snapshot and journal, end what a crash left, start its tasks.
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::event::Event;
+use domain::floor::{Floor, Snapshot};
+use domain::id::{IdMint, TenantId};
+use domain::input::Input;
+use domain::time::Timestamp;
+use tracing::info;
+
+use crate::engine::Shared;
+use crate::error::CommandError;
+use crate::floor_task::FloorTask;
+use crate::outlet::Outlet;
+use crate::ownership::Ownership;
+use crate::projector::Projector;
+
+/// A lease whose owner was not heard of for this long may be taken by another node.
+const LEASE_STALE: Duration = Duration::from_secs(10);
+/// Journal batches read at once while restoring.
+const PAGE: u32 = 1_000;
+
+/// `last_heartbeat`: when this node was last known alive; live interactions of a crashed process ended then.
+pub async fn open(
+    shared: &Arc<Shared>,
+    tenant: TenantId,
+    last_heartbeat: Option<Timestamp>,
+) -> Result<(), CommandError> {
+    let (store, clock) = (&shared.store, shared.clock);
+    let config = Arc::new(store.load_config(tenant).await?);
+    let row = store.live_floor(tenant, clock.now()).await?;
+    let lease = store.acquire_lease(row.id, &shared.node, LEASE_STALE, clock.now()).await?;
+    let mint = IdMint::new(row.floor_no, lease.epoch);
+    let mut floor = match store.load_snapshot::<Snapshot>(row.id).await? {
+        Some(snapshot) => Floor::restore(config, mint, snapshot.state),
+        None => Floor::new(row.id, config, mint),
+    };
+    let mut last_event_at = Timestamp(0);
+    loop {
+        let batches = store.read_journal(row.id, floor.seq() + 1, PAGE).await?;
+        if batches.is_empty() {
+            break;
+        }
+        for batch in batches {
+            for (seq, event) in batch.events::<Event>()? {
+                if seq > floor.seq() {
+                    last_event_at = event.at;
+                    floor.apply(&event);
+                }
+            }
+        }
+    }
+    let restored = floor.seq() > 0;
+    info!(%tenant, floor = row.floor_no, epoch = lease.epoch, seq = floor.seq(), "floor restored");
+
+    let ownership = Ownership { floor: row.id, epoch: lease.epoch, clock };
+    let outlet = Outlet {
+        tenant,
+        down: shared.down.clone(),
+        routes: shared.routes.clone(),
+        offers_gone: shared.offers_gone.clone(),
+    };
+    let seen = shared.clone();
+    let (handle, durable) = FloorTask::spawn(
+        floor,
+        clock,
+        store.clone(),
+        ownership,
+        outlet,
+        Arc::new(move |events: &[Event]| seen.demo.floor_events(events)),
+    );
+    if restored {
+        let last_heartbeat = last_heartbeat.unwrap_or(last_event_at).max(last_event_at);
+        handle.send(Input::Recovered { last_heartbeat }).await?;
+    }
+    Projector::spawn(shared.clone(), row, durable);
+    shared.add_floor(tenant, handle, ownership);
+    Ok(())
+}

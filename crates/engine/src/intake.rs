@@ -1,0 +1,168 @@
+//! Telephony's events on their way to floors: addresses become row ids, device reports go to the hub, recordings to
+//! the shipper. One task; order per leg is kept although an address may have to be stored first.
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::address::Address;
+use domain::device::DeviceReport;
+use domain::id::{AddressId, LegId, NumberId, TenantId};
+use domain::input::Input;
+use domain::leg::{LegCommand, LegEvent, RejectReason, Via};
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+
+use crate::engine::Shared;
+use crate::port::{Down, Up};
+
+/// Calls whose address is being stored; beyond it new calls are refused with 503.
+const INTAKE_MAX: usize = 4_096;
+/// Events kept per call meanwhile (ringing, digits, hang-up).
+const PARKED_MAX: usize = 64;
+
+pub struct Intake {
+    shared: Arc<Shared>,
+    up: mpsc::Receiver<Up>,
+    parked: HashMap<LegId, Vec<LegEvent>>,
+    stored: mpsc::Receiver<Stored>,
+    stored_sender: mpsc::Sender<Stored>,
+}
+
+/// A call whose address row exists (or could not be written).
+struct Stored {
+    tenant: TenantId,
+    leg: LegId,
+    number: NumberId,
+    via: Via,
+    user: Option<String>,
+    from: Option<AddressId>,
+}
+
+impl Intake {
+    pub fn spawn(shared: Arc<Shared>, up: mpsc::Receiver<Up>) {
+        let (stored_sender, stored) = mpsc::channel(INTAKE_MAX);
+        let intake = Self { shared, up, parked: HashMap::new(), stored, stored_sender };
+        tokio::spawn(intake.run());
+    }
+
+    async fn run(mut self) {
+        loop {
+            tokio::select! {
+                up = self.up.recv() => match up {
+                    Some(Up::Leg(event)) => self.leg(event).await,
+                    Some(Up::Device(report)) => self.device(report).await,
+                    None => return,
+                },
+                stored = self.stored.recv() => if let Some(stored) = stored {
+                    self.offered(stored).await;
+                },
+            }
+        }
+    }
+
+    async fn leg(&mut self, event: LegEvent) {
+        if let LegEvent::Offered { leg, tenant, number, from, name: _, via } = event {
+            return self.new_call(leg, tenant, number, from, via);
+        }
+        if let Some(leg) = event.leg() {
+            if self.shared.demo.owns(leg) {
+                return self.shared.demo.leg_event(&event);
+            }
+            if let Some(parked) = self.parked.get_mut(&leg) {
+                // The end must get through; other events beyond the bound are noise of a flooding peer.
+                if parked.len() < PARKED_MAX || matches!(event, LegEvent::Ended { .. }) {
+                    parked.push(event);
+                }
+                return;
+            }
+        }
+        self.to_floor(event).await;
+    }
+
+    async fn to_floor(&self, event: LegEvent) {
+        let Some(tenant) = self.shared.routes.tenant_of(&event) else { return };
+        if let LegEvent::RecordingEnded { recording, .. } = &event {
+            self.shared.shipper.recording_ended(tenant, *recording);
+        }
+        if let Some(floor) = self.shared.floor(tenant)
+            && floor.tell(Input::Leg(event)).await.is_err()
+        {
+            warn!(%tenant, "the floor is stopping; a leg event was not taken");
+        }
+    }
+
+    fn new_call(&mut self, leg: LegId, tenant: TenantId, number: NumberId, from: Address, via: Via) {
+        if self.parked.len() >= INTAKE_MAX || self.shared.floor(tenant).is_none() {
+            let _ = (self.shared.down)(Down::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
+            return;
+        }
+        self.shared.routes.learn_offered(leg, tenant);
+        self.parked.insert(leg, Vec::new());
+        let (shared, sender) = (self.shared.clone(), self.stored_sender.clone());
+        tokio::spawn(async move {
+            let user = match &from {
+                Address::SipUri { uri } => {
+                    uri.strip_prefix("sip:").and_then(|u| u.split('@').next()).map(str::to_owned)
+                }
+                _ => None,
+            };
+            let from = match shared.address_id(tenant, &from).await {
+                Ok(id) => Some(id),
+                Err(e) => {
+                    error!(error = %e, "a caller's address cannot be stored");
+                    None
+                }
+            };
+            // The intake outlives its senders unless the process is ending.
+            let _ = sender.send(Stored { tenant, leg, number, via, user, from }).await;
+        });
+    }
+
+    async fn offered(&mut self, stored: Stored) {
+        let Stored { tenant, leg, number, via, user, from } = stored;
+        let parked = self.parked.remove(&leg).unwrap_or_default();
+        let (Some(from), Some(floor)) = (from, self.shared.floor(tenant)) else {
+            let _ = (self.shared.down)(Down::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
+            return;
+        };
+        let input = Input::CallOffered { leg, number, from, via };
+        match floor.begin(input).await {
+            Ok(pending) => {
+                // Only the demo caller needs to know its interaction.
+                if let Some(user) = user.filter(|u| via == Via::Loopback && u.starts_with("demo-")) {
+                    let shared = self.shared.clone();
+                    tokio::spawn(async move {
+                        if let Ok(accepted) = pending.accepted().await
+                            && let Some(interaction) = accepted.interaction
+                        {
+                            shared.demo.incoming(&user, interaction);
+                        }
+                    });
+                }
+            }
+            Err(_) => warn!(%tenant, "the floor is stopping; a call was not taken"),
+        }
+        for event in parked {
+            self.to_floor(event).await;
+        }
+    }
+
+    async fn device(&self, report: DeviceReport) {
+        let input = match &report {
+            DeviceReport::Ready { device, .. } => Some((*device, Input::DeviceReady { device: *device })),
+            DeviceReport::Lost { device, why, .. } => Some((*device, Input::DeviceLost { device: *device, why: *why })),
+            DeviceReport::Binding { device, bindings } => {
+                self.shared.bindings_changed(*device, bindings.clone());
+                None
+            }
+            DeviceReport::Answer { .. } | DeviceReport::Refused { .. } | DeviceReport::GuestCall { .. } => None,
+        };
+        if let Some((device, input)) = input
+            && let Some(tenant) = self.shared.tenant_of_device(device)
+            && let Some(floor) = self.shared.floor(tenant)
+            && floor.tell(input).await.is_err()
+        {
+            warn!(%tenant, "the floor is stopping; a device report was not taken");
+        }
+        self.shared.devices.report(report);
+    }
+}

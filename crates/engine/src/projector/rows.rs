@@ -1,0 +1,727 @@
+//! One event's effect on the rows of interactions, segments, legs, offers, recordings and agents' time.
+//!
+//! Rows are loaded when first touched in a transaction and written once at its end.
+use std::collections::BTreeMap;
+
+use domain::event::{Event, EventBody, SegmentEnd, SegmentOf, SegmentState};
+use domain::id::{AgentId, InteractionId, LegId, OfferId, RecordingId, SegmentId};
+use domain::report::INTERVAL_MS;
+use domain::time::Timestamp;
+use serde_json::{Value, json};
+use store::projection::{
+    AgentSpanRow, InteractionRow, LegRow, OfferRow, RecordingRow, SegmentRow, SpanRow, TimelineRow, Tx,
+};
+
+use super::json as to_json;
+
+type Result<T> = std::result::Result<T, store::Error>;
+
+/// The rows a transaction has touched.
+#[derive(Default)]
+pub struct Rows {
+    interactions: BTreeMap<InteractionId, InteractionRow>,
+    segments: BTreeMap<SegmentId, SegmentRow>,
+    legs: BTreeMap<LegId, LegRow>,
+    offers: BTreeMap<OfferId, OfferRow>,
+    recordings: BTreeMap<RecordingId, RecordingRow>,
+    /// The open span of an agent, with his present words.
+    agents: BTreeMap<AgentId, AgentSpanRow>,
+}
+
+/// Runs the body with the row, loading it first; does nothing if there is none (its tenant data was erased).
+macro_rules! with_row {
+    ($rows:expr, $tx:expr, $table:ident, $find:ident, $id:expr, |$row:ident| $body:expr) => {{
+        if !$rows.$table.contains_key(&$id) {
+            if let Some(found) = $tx.$find($id).await? {
+                $rows.$table.insert($id, found);
+            }
+        }
+        if let Some($row) = $rows.$table.get_mut(&$id) {
+            $body
+        }
+    }};
+}
+
+/// The serde name of a unit variant.
+fn word<T: serde::Serialize>(value: &T) -> Result<String> {
+    Ok(match to_json(value)? {
+        Value::String(s) => s,
+        other => other.to_string(),
+    })
+}
+
+fn since(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to - from).unwrap_or(0)
+}
+
+fn interval(at: Timestamp) -> Timestamp {
+    Timestamp(at.0 - at.0.rem_euclid(INTERVAL_MS))
+}
+
+impl Rows {
+    pub async fn apply(&mut self, tx: &mut Tx, event: &Event) -> Result<()> {
+        let at = event.at;
+        let mut concerns = interaction_of(&event.body);
+        match &event.body {
+            EventBody::InteractionStarted { interaction, medium, direction, number, from, lang, priority } => {
+                let address_key = match from {
+                    Some(id) => tx.address_key(*id).await?,
+                    None => None,
+                };
+                let row = InteractionRow {
+                    tenant_id: tx.tenant(),
+                    id: *interaction,
+                    floor_id: tx.floor(),
+                    sample: tx.is_sample(),
+                    medium: *medium,
+                    direction: word(direction)?,
+                    state: "open".to_owned(),
+                    outcome: None,
+                    number_id: *number,
+                    address_id: *from,
+                    address_key,
+                    contact_id: None,
+                    trunk_id: None,
+                    flow_id: None,
+                    flow_version: None,
+                    queue_id: None,
+                    agent_id: None,
+                    disposition_id: None,
+                    note_id: None,
+                    lang: Some(*lang),
+                    priority: *priority,
+                    started_at: at,
+                    queued_at: None,
+                    answered_at: None,
+                    ended_at: None,
+                    end_cause: None,
+                    ended_by: None,
+                    wait_ms: 0,
+                    talk_ms: 0,
+                    hold_ms: 0,
+                    wrap_ms: 0,
+                    recorded: false,
+                    last_seq: event.seq,
+                    extra: json!({ "segments": 0, "variables": {} }),
+                    retain_until: None,
+                    legal_hold: false,
+                };
+                self.interactions.insert(*interaction, row);
+            }
+            EventBody::LanguageSet { interaction, lang } => {
+                with_row!(self, tx, interactions, interaction, *interaction, |row| row.lang = Some(*lang));
+            }
+            EventBody::PrioritySet { interaction, priority } => {
+                with_row!(self, tx, interactions, interaction, *interaction, |row| row.priority = *priority);
+            }
+            EventBody::VariableSet { interaction, name, value } => {
+                with_row!(self, tx, interactions, interaction, *interaction, |row| {
+                    row.extra["variables"][name.as_str()] = Value::String(value.clone());
+                });
+            }
+            EventBody::InteractionEnded { interaction, why } => {
+                let outcome = word(why)?;
+                with_row!(self, tx, interactions, interaction, *interaction, |row| {
+                    row.state = "ended".to_owned();
+                    row.outcome = Some(outcome);
+                    row.ended_at = Some(at);
+                });
+            }
+            EventBody::SegmentStarted { interaction, segment, of, why, state, .. } => {
+                let why = word(why)?;
+                self.segment_started(tx, at, *interaction, *segment, of, &why, *state).await?;
+            }
+            EventBody::SegmentStateChanged { interaction, segment, state, ended, .. } => {
+                self.next_span(tx, at, *interaction, *segment, Some(*state)).await?;
+                if let Some(ended) = ended {
+                    let outcome = word(ended)?;
+                    with_row!(self, tx, segments, segment, *segment, |row| row.outcome = Some(outcome));
+                }
+                if *state == SegmentState::Talking {
+                    self.talking(tx, at, *interaction, *segment).await?;
+                }
+            }
+            EventBody::SegmentEnded { interaction, segment, why } => {
+                self.next_span(tx, at, *interaction, *segment, None).await?;
+                self.segment_ended(tx, at, *segment, *why).await?;
+            }
+            EventBody::DispositionSet { interaction, segment, disposition, note } => {
+                with_row!(self, tx, segments, segment, *segment, |row| {
+                    row.disposition_id = Some(*disposition);
+                    row.note_id = note.or(row.note_id);
+                });
+                with_row!(self, tx, interactions, interaction, *interaction, |row| {
+                    row.disposition_id = Some(*disposition);
+                    row.note_id = note.or(row.note_id);
+                });
+            }
+            EventBody::OfferMade { interaction, offer, segment, agent, device, trace, .. } => {
+                let mut queue_id = None;
+                with_row!(self, tx, segments, segment, *segment, |row| queue_id = row.queue_id);
+                let row = OfferRow {
+                    tenant_id: tx.tenant(),
+                    id: *offer,
+                    floor_id: tx.floor(),
+                    interaction_id: *interaction,
+                    segment_id: *segment,
+                    queue_id,
+                    agent_id: *agent,
+                    device_id: Some(*device),
+                    offered_at: at,
+                    ended_at: None,
+                    outcome: None,
+                    trace: to_json(trace)?,
+                };
+                self.offers.insert(*offer, row);
+            }
+            EventBody::OfferAccepted { offer, .. } => {
+                with_row!(self, tx, offers, offer, *offer, |row| {
+                    row.ended_at = Some(at);
+                    row.outcome = Some("accepted".to_owned());
+                });
+            }
+            EventBody::OfferEnded { offer, why, .. } => {
+                let outcome = word(why)?;
+                with_row!(self, tx, offers, offer, *offer, |row| {
+                    row.ended_at = Some(at);
+                    row.outcome = Some(outcome);
+                });
+            }
+            EventBody::LegStarted { .. }
+            | EventBody::LegRinging { .. }
+            | EventBody::LegAnswered { .. }
+            | EventBody::LegEnded { .. } => self.leg(tx, event).await?,
+            EventBody::RecordingRequested { .. }
+            | EventBody::RecordingStarted { .. }
+            | EventBody::RecordingEnded { .. }
+            | EventBody::RecordingStored { .. } => concerns = self.recording(tx, event).await?,
+            EventBody::AgentSignedIn { agent, seat, .. } => {
+                let seat = word(seat)?;
+                self.agent_span(tx, event, *agent, |row| {
+                    row.presence = "offline".to_owned();
+                    row.occupancy = "idle".to_owned();
+                    row.break_reason_id = None;
+                    row.seat_class = Some(seat);
+                })
+                .await?;
+            }
+            EventBody::PresenceChanged { agent, presence, .. } => {
+                use domain::command::Presence;
+                let (text, reason) = match presence {
+                    Presence::Available => ("available", None),
+                    Presence::Break { reason } => ("break", Some(*reason)),
+                    Presence::Offline => ("offline", None),
+                };
+                self.agent_span(tx, event, *agent, |row| {
+                    row.presence = text.to_owned();
+                    row.break_reason_id = reason;
+                })
+                .await?;
+            }
+            EventBody::OccupancyChanged { agent, occupancy } => {
+                let text = word(occupancy)?;
+                self.agent_span(tx, event, *agent, |row| row.occupancy = text).await?;
+            }
+            EventBody::AgentSignedOut { agent, .. } => self.agent_left(tx, at, *agent).await?,
+            EventBody::ConfigPublished { .. }
+            | EventBody::CallRejected { .. }
+            | EventBody::FloorRecovered { .. }
+            | EventBody::AgentQueuesChanged { .. }
+            | EventBody::LeaseLost { .. }
+            | EventBody::LeaseTaken { .. }
+            | EventBody::AgentLeaving { .. }
+            | EventBody::DeviceReady { .. }
+            | EventBody::DeviceLost { .. }
+            | EventBody::WrapUpExtended { .. }
+            | EventBody::StepEntered { .. }
+            | EventBody::DigitsCollected { .. }
+            | EventBody::PlayStarted { .. }
+            | EventBody::LegPeerHeld { .. }
+            | EventBody::LegMuted { .. }
+            | EventBody::LegSilent { .. }
+            | EventBody::LegHangUpSent { .. }
+            | EventBody::Bridged { .. } => {}
+        }
+        let Some(interaction) = concerns else { return Ok(()) };
+        with_row!(self, tx, interactions, interaction, interaction, |row| row.last_seq = event.seq);
+        let timeline = TimelineRow {
+            tenant_id: tx.tenant(),
+            floor_id: tx.floor(),
+            interaction_id: interaction,
+            seq: event.seq,
+            at,
+            kind: event.body.kind().to_owned(),
+            detail: to_json(&event.body)?,
+        };
+        tx.put_timeline(&timeline).await
+    }
+
+    async fn segment_started(
+        &mut self,
+        tx: &mut Tx,
+        at: Timestamp,
+        interaction: InteractionId,
+        segment: SegmentId,
+        of: &SegmentOf,
+        why: &str,
+        state: SegmentState,
+    ) -> Result<()> {
+        let state_word = word(&state)?;
+        let mut medium = domain::medium::Medium::Voice;
+        let mut ordinal = 0;
+        with_row!(self, tx, interactions, interaction, interaction, |row| {
+            medium = row.medium;
+            ordinal = row.extra["segments"].as_u64().unwrap_or(0);
+            row.extra["segments"] = json!(ordinal + 1);
+            match of {
+                SegmentOf::Queue { queue, .. } => {
+                    row.queue_id = Some(*queue);
+                    row.queued_at.get_or_insert(at);
+                }
+                SegmentOf::Flow { flow, version } if row.flow_id.is_none() => {
+                    row.flow_id = *flow;
+                    row.flow_version = *version;
+                }
+                SegmentOf::Flow { .. } | SegmentOf::Agent { .. } | SegmentOf::Device { .. } => {}
+            }
+        });
+        let mut row = SegmentRow {
+            tenant_id: tx.tenant(),
+            id: segment,
+            floor_id: tx.floor(),
+            sample: tx.is_sample(),
+            interaction_id: interaction,
+            ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
+            kind: String::new(),
+            medium,
+            state: state_word.clone(),
+            outcome: None,
+            queue_id: None,
+            agent_id: None,
+            flow_id: None,
+            started_at: at,
+            answered_at: None,
+            ended_at: None,
+            wrap_ended_at: None,
+            wait_ms: 0,
+            ring_ms: 0,
+            talk_ms: 0,
+            hold_ms: 0,
+            wrap_ms: 0,
+            in_service_level: None,
+            arrival_interval: interval(at),
+            event_interval: None,
+            disposition_id: None,
+            note_id: None,
+            extra: json!({ "why": why, "span": 0, "span_from": at.0 }),
+        };
+        match of {
+            SegmentOf::Flow { flow, version } => {
+                row.kind = match state {
+                    SegmentState::Echo => "echo",
+                    SegmentState::Voicemail if flow.is_none() => "voicemail",
+                    _ => "flow",
+                }
+                .to_owned();
+                row.flow_id = *flow;
+                row.extra["flow_version"] = json!(version);
+            }
+            SegmentOf::Queue { queue, service_level, .. } => {
+                row.kind = "queue".to_owned();
+                row.queue_id = Some(*queue);
+                row.extra["service_level_ms"] = json!(u64::try_from(service_level.as_millis()).unwrap_or(u64::MAX));
+            }
+            SegmentOf::Agent { agent, queue, arrived } => {
+                row.kind = "agent".to_owned();
+                row.agent_id = Some(*agent);
+                row.queue_id = *queue;
+                row.arrival_interval = interval(*arrived);
+            }
+            SegmentOf::Device { device } => {
+                row.kind = "device".to_owned();
+                row.extra["device"] = json!(device);
+            }
+        }
+        let span = SpanRow {
+            tenant_id: row.tenant_id,
+            floor_id: row.floor_id,
+            segment_id: segment,
+            ordinal: 0,
+            state: state_word,
+            agent_id: row.agent_id,
+            from_at: at,
+            to_at: None,
+        };
+        self.segments.insert(segment, row);
+        tx.put_span(&span).await
+    }
+
+    /// Ends the present span and begins the next, unless the segment ends. The spans tile the segment (R7).
+    async fn next_span(
+        &mut self,
+        tx: &mut Tx,
+        at: Timestamp,
+        interaction: InteractionId,
+        segment: SegmentId,
+        next: Option<SegmentState>,
+    ) -> Result<()> {
+        let mut spans = Vec::new();
+        let (mut wait, mut talk, mut hold, mut wrap) = (0, 0, 0, 0);
+        let next_word = next.map(|n| word(&n)).transpose()?;
+        with_row!(self, tx, segments, segment, segment, |row| {
+            let ordinal = u32::try_from(row.extra["span"].as_u64().unwrap_or(0)).unwrap_or(u32::MAX - 1);
+            let from = Timestamp(row.extra["span_from"].as_i64().unwrap_or(row.started_at.0));
+            let length = since(from, at);
+            match row.state.as_str() {
+                "waiting" => wait = length,
+                "talking" => talk = length,
+                "held" => hold = length,
+                "wrap_up" => wrap = length,
+                "offered" | "connecting" => row.ring_ms += length,
+                _ => {}
+            }
+            row.wait_ms += wait;
+            row.talk_ms += talk;
+            row.hold_ms += hold;
+            row.wrap_ms += wrap;
+            let mut span = SpanRow {
+                tenant_id: row.tenant_id,
+                floor_id: row.floor_id,
+                segment_id: segment,
+                ordinal,
+                state: row.state.clone(),
+                agent_id: row.agent_id,
+                from_at: from,
+                to_at: Some(at),
+            };
+            spans.push(span.clone());
+            if let Some(next) = next_word {
+                span = SpanRow { ordinal: ordinal + 1, state: next.clone(), from_at: at, to_at: None, ..span };
+                spans.push(span);
+                row.extra["span"] = json!(ordinal + 1);
+                row.extra["span_from"] = json!(at.0);
+                row.state = next;
+            }
+        });
+        with_row!(self, tx, interactions, interaction, interaction, |row| {
+            row.wait_ms += wait;
+            row.talk_ms += talk;
+            row.hold_ms += hold;
+            row.wrap_ms += wrap;
+        });
+        for span in &spans {
+            tx.put_span(span).await?;
+        }
+        Ok(())
+    }
+
+    async fn talking(
+        &mut self,
+        tx: &mut Tx,
+        at: Timestamp,
+        interaction: InteractionId,
+        segment: SegmentId,
+    ) -> Result<()> {
+        let mut agent = None;
+        with_row!(self, tx, segments, segment, segment, |row| {
+            row.answered_at.get_or_insert(at);
+            agent = row.agent_id;
+        });
+        with_row!(self, tx, interactions, interaction, interaction, |row| {
+            row.answered_at.get_or_insert(at);
+            row.agent_id = agent.or(row.agent_id);
+        });
+        Ok(())
+    }
+
+    async fn segment_ended(&mut self, tx: &mut Tx, at: Timestamp, segment: SegmentId, why: SegmentEnd) -> Result<()> {
+        let outcome = word(&why)?;
+        with_row!(self, tx, segments, segment, segment, |row| {
+            if row.state == "wrap_up" {
+                row.wrap_ended_at = Some(at);
+            }
+            row.ended_at = Some(at);
+            row.state = "ended".to_owned();
+            row.event_interval = Some(interval(at));
+            // A wrap-up keeps how the conversation before it ended.
+            row.outcome.get_or_insert(outcome);
+            if row.kind == "queue" {
+                if why == SegmentEnd::Answered {
+                    row.answered_at = Some(at);
+                    row.in_service_level = row.extra["service_level_ms"].as_u64().map(|limit| row.wait_ms <= limit);
+                } else if why == SegmentEnd::CallerHungUp {
+                    row.in_service_level = Some(false);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    async fn leg(&mut self, tx: &mut Tx, event: &Event) -> Result<()> {
+        let at = event.at;
+        match &event.body {
+            EventBody::LegStarted { interaction, leg, segment, direction, role, via, device, destination } => {
+                let (mut agent_id, mut number_id, mut address_id) = (None, None, None);
+                if let Some(segment) = segment {
+                    with_row!(self, tx, segments, segment, *segment, |row| agent_id = row.agent_id);
+                }
+                with_row!(self, tx, interactions, interaction, *interaction, |row| {
+                    number_id = row.number_id;
+                    address_id = row.address_id;
+                });
+                let trunk_id = match via {
+                    Some(domain::leg::Via::Trunk { trunk }) => Some(*trunk),
+                    _ => None,
+                };
+                if trunk_id.is_some() {
+                    with_row!(self, tx, interactions, interaction, *interaction, |row| row.trunk_id = trunk_id);
+                }
+                let row = LegRow {
+                    tenant_id: tx.tenant(),
+                    id: *leg,
+                    floor_id: tx.floor(),
+                    interaction_id: Some(*interaction),
+                    segment_id: *segment,
+                    party: word(role)?,
+                    direction: word(direction)?,
+                    agent_id,
+                    device_id: *device,
+                    trunk_id,
+                    number_id,
+                    address_id,
+                    destination_class: Some(word(destination)?),
+                    started_at: at,
+                    ringing_at: None,
+                    answered_at: None,
+                    ended_at: None,
+                    cause: None,
+                    ended_by: None,
+                    codec: None,
+                    recorded_ms: 0,
+                    stats: json!({}),
+                };
+                self.legs.insert(*leg, row);
+            }
+            EventBody::LegRinging { leg, .. } => {
+                with_row!(self, tx, legs, leg, *leg, |row| {
+                    row.ringing_at.get_or_insert(at);
+                });
+            }
+            EventBody::LegAnswered { leg, codec, .. } => {
+                let codec = word(codec)?;
+                with_row!(self, tx, legs, leg, *leg, |row| {
+                    row.answered_at = Some(at);
+                    row.codec = Some(codec);
+                });
+            }
+            EventBody::LegEnded { interaction, leg, cause, by, stats } => {
+                let (cause, by, stats) = (word(cause)?, word(by)?, to_json(stats)?);
+                let mut is_customer = false;
+                with_row!(self, tx, legs, leg, *leg, |row| {
+                    row.ended_at = Some(at);
+                    row.cause = Some(cause.clone());
+                    row.ended_by = Some(by.clone());
+                    row.stats = stats;
+                    is_customer = row.party == "customer";
+                });
+                if is_customer {
+                    with_row!(self, tx, interactions, interaction, *interaction, |row| {
+                        row.end_cause = Some(cause);
+                        row.ended_by = Some(by);
+                    });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Returns the interaction concerned: one of the events does not name it.
+    async fn recording(&mut self, tx: &mut Tx, event: &Event) -> Result<Option<InteractionId>> {
+        let at = event.at;
+        match &event.body {
+            EventBody::RecordingRequested { interaction, segment, recording, left, .. } => {
+                let mut agent_id = None;
+                with_row!(self, tx, segments, segment, *segment, |row| agent_id = row.agent_id);
+                let row = RecordingRow {
+                    tenant_id: tx.tenant(),
+                    id: *recording,
+                    floor_id: tx.floor(),
+                    interaction_id: *interaction,
+                    segment_id: Some(*segment),
+                    agent_id,
+                    state: "running".to_owned(),
+                    blob_id: None,
+                    started_at: at,
+                    length_ms: None,
+                    gaps: json!([]),
+                    retain_until: None,
+                    legal_hold: false,
+                };
+                self.recordings.insert(*recording, row);
+                // Metering counts recorded time on the customer's leg.
+                with_row!(self, tx, interactions, interaction, *interaction, |row| {
+                    row.extra["recorded_leg"] = json!(left);
+                });
+                Ok(Some(*interaction))
+            }
+            EventBody::RecordingStarted { interaction, recording } => {
+                with_row!(self, tx, recordings, recording, *recording, |row| row.started_at = at);
+                with_row!(self, tx, interactions, interaction, *interaction, |row| row.recorded = true);
+                Ok(Some(*interaction))
+            }
+            EventBody::RecordingEnded { interaction, recording, length_ms, gaps } => {
+                let gaps = to_json(gaps)?;
+                with_row!(self, tx, recordings, recording, *recording, |row| {
+                    if row.state == "running" {
+                        row.state = "ended".to_owned();
+                    }
+                    row.length_ms = Some(*length_ms);
+                    row.gaps = gaps;
+                });
+                let mut leg = None;
+                with_row!(self, tx, interactions, interaction, *interaction, |row| {
+                    leg = row.extra["recorded_leg"].as_str().and_then(|l| l.parse::<LegId>().ok());
+                });
+                if let Some(leg) = leg {
+                    with_row!(self, tx, legs, leg, leg, |row| row.recorded_ms += length_ms);
+                }
+                Ok(Some(*interaction))
+            }
+            EventBody::RecordingStored { recording, blob, length_ms, .. } => {
+                let mut interaction = None;
+                with_row!(self, tx, recordings, recording, *recording, |row| {
+                    row.state = "stored".to_owned();
+                    row.blob_id = Some(*blob);
+                    row.length_ms = Some(*length_ms);
+                    interaction = Some(row.interaction_id);
+                });
+                Ok(interaction)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Ends the agent's present span and begins the next with `change` applied.
+    async fn agent_span(
+        &mut self,
+        tx: &mut Tx,
+        event: &Event,
+        agent: AgentId,
+        change: impl FnOnce(&mut AgentSpanRow),
+    ) -> Result<()> {
+        let mut next = match self.take_agent(tx, agent).await? {
+            Some(mut row) => {
+                let next = row.clone();
+                row.to_at = Some(event.at);
+                tx.put_agent_span(&row).await?;
+                next
+            }
+            None => AgentSpanRow {
+                tenant_id: tx.tenant(),
+                floor_id: tx.floor(),
+                sample: tx.is_sample(),
+                agent_id: agent,
+                from_seq: 0,
+                presence: "offline".to_owned(),
+                occupancy: "idle".to_owned(),
+                break_reason_id: None,
+                seat_class: None,
+                interaction_id: None,
+                from_at: event.at,
+                to_at: None,
+            },
+        };
+        change(&mut next);
+        next.from_seq = event.seq;
+        next.from_at = event.at;
+        self.agents.insert(agent, next);
+        Ok(())
+    }
+
+    async fn agent_left(&mut self, tx: &mut Tx, at: Timestamp, agent: AgentId) -> Result<()> {
+        if let Some(mut row) = self.take_agent(tx, agent).await? {
+            row.to_at = Some(at);
+            tx.put_agent_span(&row).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_agent(&mut self, tx: &mut Tx, agent: AgentId) -> Result<Option<AgentSpanRow>> {
+        match self.agents.remove(&agent) {
+            Some(row) => Ok(Some(row)),
+            None => tx.open_agent_span(agent).await,
+        }
+    }
+
+    /// Writes what was touched.
+    pub async fn flush(self, tx: &mut Tx) -> Result<()> {
+        for row in self.interactions.values() {
+            tx.put_interaction(row).await?;
+        }
+        for row in self.segments.values() {
+            tx.put_segment(row).await?;
+        }
+        for row in self.legs.values() {
+            tx.put_leg(row).await?;
+        }
+        for row in self.offers.values() {
+            tx.put_offer(row).await?;
+        }
+        for row in self.recordings.values() {
+            tx.put_recording(row).await?;
+        }
+        for row in self.agents.values() {
+            tx.put_agent_span(row).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The interaction an event names, if any.
+fn interaction_of(body: &EventBody) -> Option<InteractionId> {
+    match body {
+        EventBody::InteractionStarted { interaction, .. }
+        | EventBody::LanguageSet { interaction, .. }
+        | EventBody::PrioritySet { interaction, .. }
+        | EventBody::VariableSet { interaction, .. }
+        | EventBody::InteractionEnded { interaction, .. }
+        | EventBody::SegmentStarted { interaction, .. }
+        | EventBody::SegmentStateChanged { interaction, .. }
+        | EventBody::SegmentEnded { interaction, .. }
+        | EventBody::WrapUpExtended { interaction, .. }
+        | EventBody::DispositionSet { interaction, .. }
+        | EventBody::StepEntered { interaction, .. }
+        | EventBody::DigitsCollected { interaction, .. }
+        | EventBody::PlayStarted { interaction, .. }
+        | EventBody::OfferMade { interaction, .. }
+        | EventBody::OfferAccepted { interaction, .. }
+        | EventBody::OfferEnded { interaction, .. }
+        | EventBody::LegStarted { interaction, .. }
+        | EventBody::LegRinging { interaction, .. }
+        | EventBody::LegAnswered { interaction, .. }
+        | EventBody::LegPeerHeld { interaction, .. }
+        | EventBody::LegMuted { interaction, .. }
+        | EventBody::LegSilent { interaction, .. }
+        | EventBody::LegHangUpSent { interaction, .. }
+        | EventBody::LegEnded { interaction, .. }
+        | EventBody::Bridged { interaction, .. }
+        | EventBody::RecordingRequested { interaction, .. }
+        | EventBody::RecordingStarted { interaction, .. }
+        | EventBody::RecordingEnded { interaction, .. } => Some(*interaction),
+        EventBody::ConfigPublished { .. }
+        | EventBody::CallRejected { .. }
+        | EventBody::FloorRecovered { .. }
+        | EventBody::AgentSignedIn { .. }
+        | EventBody::AgentQueuesChanged { .. }
+        | EventBody::AgentSignedOut { .. }
+        | EventBody::PresenceChanged { .. }
+        | EventBody::OccupancyChanged { .. }
+        | EventBody::LeaseLost { .. }
+        | EventBody::LeaseTaken { .. }
+        | EventBody::AgentLeaving { .. }
+        | EventBody::DeviceReady { .. }
+        | EventBody::DeviceLost { .. }
+        | EventBody::RecordingStored { .. } => None,
+    }
+}

@@ -1,0 +1,152 @@
+//! Takes finished recordings from telephony's spool, renders them to WAV, seals them into blobs, reports them stored.
+//!
+//! One at a time, retried with growing pauses; a spool file is removed only after its blob and its event are durable.
+//! At start it adopts what an earlier run left: complete (`.rec`) or cut off by a crash (`.part`).
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::id::{RecordingId, TenantId};
+use domain::input::Input;
+use store::{HostScope, NewBlob};
+use tokio::sync::Notify;
+use tracing::{error, info, warn};
+
+use crate::engine::Shared;
+
+/// Turns a spool file into a stereo WAV. The binary passes the media crate's in: this crate knows no sound.
+pub type Render = Arc<dyn Fn(&[u8]) -> Result<Rendered, String> + Send + Sync>;
+
+pub struct Rendered {
+    pub wav: Vec<u8>,
+    pub length_ms: u64,
+}
+
+pub struct Shipper {
+    spool: PathBuf,
+    render: Render,
+    queue: Mutex<VecDeque<Job>>,
+    more: Notify,
+    /// Spool files found before this process could write any.
+    left_over: Mutex<Vec<RecordingId>>,
+}
+
+#[derive(Debug, Clone)]
+struct Job {
+    tenant: TenantId,
+    recording: RecordingId,
+    tries: u32,
+}
+
+/// After this many tries the file stays in the spool until the next start.
+const TRIES_MAX: u32 = 12;
+
+impl Shipper {
+    pub fn new(spool: PathBuf, render: Render) -> Self {
+        let left_over = Mutex::new(recordings_in(&spool));
+        Self { spool, render, queue: Mutex::default(), more: Notify::new(), left_over }
+    }
+
+    fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Job>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The spool file is complete.
+    pub fn recording_ended(&self, tenant: TenantId, recording: RecordingId) {
+        self.queue().push_back(Job { tenant, recording, tries: 0 });
+        self.more.notify_one();
+    }
+
+    pub(crate) fn spawn(&self, shared: Arc<Shared>) {
+        tokio::spawn(async move {
+            adopt(&shared).await;
+            loop {
+                let job = shared.shipper.queue().pop_front();
+                match job {
+                    Some(job) => work(&shared, job).await,
+                    None => shared.shipper.more.notified().await,
+                }
+            }
+        });
+    }
+}
+
+async fn work(shared: &Arc<Shared>, mut job: Job) {
+    let Err(why) = ship(shared, &job).await else { return };
+    job.tries += 1;
+    if job.tries >= TRIES_MAX {
+        error!(recording = %job.recording, why, "a recording cannot be stored; it stays in the spool");
+        return;
+    }
+    warn!(recording = %job.recording, why, "a recording was not stored; trying again");
+    let pause = Duration::from_millis(250 << job.tries.min(8));
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(pause).await;
+        shared.shipper.queue().push_back(job);
+        shared.shipper.more.notify_one();
+    });
+}
+
+async fn ship(shared: &Arc<Shared>, job: &Job) -> Result<(), String> {
+    let Some(file) = find(&shared.shipper.spool, job.recording) else {
+        return Err("its spool file is missing".to_owned());
+    };
+    let (render, path) = (shared.shipper.render.clone(), file.clone());
+    let rendered = tokio::task::spawn_blocking(move || {
+        let bytes = std::fs::read(&path).map_err(|e| e.to_string())?;
+        render(&bytes)
+    })
+    .await
+    .map_err(|e| e.to_string())??;
+    let Rendered { wav, length_ms } = rendered;
+    let new = NewBlob {
+        tenant: job.tenant,
+        kind: "recording",
+        content_type: "audio/wav".to_owned(),
+        retain_until: None,
+        sample_floor: None,
+    };
+    let blob = shared.store.blobs().put_bytes(new, wav, shared.clock.now()).await.map_err(|e| e.to_string())?;
+    let floor = shared.floor(job.tenant).ok_or("its floor is not open")?;
+    let input = Input::RecordingStored { recording: job.recording, blob: blob.id, length_ms, bytes: blob.length };
+    floor.send(input).await.map_err(|e| e.to_string())?;
+    if let Err(e) = std::fs::remove_file(&file) {
+        warn!(recording = %job.recording, error = %e, "a stored recording's spool file cannot be removed");
+    }
+    info!(recording = %job.recording, length_ms, "recording stored");
+    Ok(())
+}
+
+/// The complete file first; `.part` only of recordings that nobody writes any more (adopted or ended in trouble).
+fn find(spool: &Path, recording: RecordingId) -> Option<PathBuf> {
+    ["rec", "part"].iter().map(|ext| spool.join(format!("{recording}.{ext}"))).find(|p| p.is_file())
+}
+
+fn recordings_in(spool: &Path) -> Vec<RecordingId> {
+    match std::fs::read_dir(spool) {
+        Ok(entries) => {
+            let stem = |e: std::fs::DirEntry| e.path().file_stem()?.to_str()?.parse::<RecordingId>().ok();
+            entries.filter_map(Result::ok).filter_map(stem).collect()
+        }
+        Err(e) => {
+            warn!(error = %e, "the recording spool cannot be read");
+            Vec::new()
+        }
+    }
+}
+
+/// Queues what an earlier run left and is known to a tenant.
+async fn adopt(shared: &Arc<Shared>) {
+    let left_over = std::mem::take(&mut *shared.shipper.left_over.lock().unwrap_or_else(PoisonError::into_inner));
+    for recording in left_over {
+        match shared.store.recording(HostScope::whole_installation().into(), recording).await {
+            Ok(row) => shared.shipper.recording_ended(row.tenant_id, recording),
+            Err(store::Error::NotFound { .. }) => {
+                warn!(%recording, "a recording of no known interaction stays in the spool")
+            }
+            Err(e) => warn!(%recording, error = %e, "a left-over recording was not adopted"),
+        }
+    }
+}
