@@ -19,7 +19,8 @@ export function Desk() {
   const { interactionId } = useParams({ strict: false });
 
   const work = desk?.work ?? [];
-  const chosen = work.find((w) => w.interaction === interactionId) ?? work[work.length - 1];
+  // Without a choice: the call at hand, else what still needs its wrap-up.
+  const chosen = work.find((w) => w.interaction === interactionId) ?? work.findLast((w) => w.state !== 'wrap_up') ?? work.at(-1);
   const step = (by: number) => {
     const at = work.findIndex((w) => w === chosen);
     const next = work[at + by];

@@ -26,8 +26,9 @@ export function PresenceMenu() {
   return (
     <Menu opened={open} onChange={setOpen}>
       <Menu.Target>
-        <button type="button" className="bar-button presence" data-testid="presence" data-state={now.key} data-presence={presence.state} aria-label={t('presence.change', { state: word })}>
+        <button type="button" className="bar-button presence" data-testid="presence" data-state={now.key} data-presence={presence.state}>
           <span className="state" data-tone={now.tone} aria-hidden />
+          <span className="visually-hidden">{t('presence.change')}</span>
           <span className="cut" title={word}>
             {word}
           </span>

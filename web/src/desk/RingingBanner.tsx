@@ -57,7 +57,7 @@ export function RingingBanner() {
           ) : leads ? (
             <div className="row">
               <Button
-                color="green.9"
+                color="#0b6b3a"
                 data-testid="accept"
                 leftSection={<Icon name="phone" size={16} />}
                 title={spelled(keys.accept)}

@@ -1,0 +1,99 @@
+// Made-up data for the mock, of the shapes in web/openapi.json.
+const now = Date.now();
+const L = (zh, en) => ({ 'zh-CN': zh, en });
+export const queues = [
+  { id: 'que_support', name: L('客服', 'Support') },
+  { id: 'que_sales', name: L('销售', 'Sales') },
+];
+const names = ['陈晓', '李敏', '王强', 'Alex Reed', 'Dana Ortiz', '赵琳'];
+export const agents = names.map((name, i) => ({ id: `agt_${i}`, name }));
+export const numbers = [
+  { id: 'num_1', number: '1000', name: L('客服热线', 'Support line'), entry: { entry: 'queue', queue: 'que_support' }, lang: 'zh-CN', sample: true, web: true },
+  { id: 'num_2', number: '2000', name: L('总机菜单', 'Main menu'), entry: { entry: 'flow', flow: 'flw_1' }, lang: 'zh-CN', sample: true, web: true },
+  { id: 'num_3', number: '3000', name: L('回声测试', 'Echo test'), entry: { entry: 'echo' }, lang: 'en', sample: true, web: true },
+];
+const ref = (n) => ({ id: n.id, number: n.number, name: n.name });
+const addr = (text) => ({ kind: 'phone', text });
+export const dispositions = [
+  { id: 'dsp_1', name: L('已解决', 'Resolved') },
+  { id: 'dsp_2', name: L('需回访', 'Call back') },
+  { id: 'dsp_3', name: L('转技术支持', 'Passed to engineering') },
+];
+export const breaks = [
+  { id: 'brk_1', name: L('午餐', 'Lunch') },
+  { id: 'brk_2', name: L('培训', 'Training') },
+];
+
+export const desk = {
+  agent: agents[0], extension: '801', signed_in: true, leaving: false, presence: { state: 'available' }, presence_since_at: now - 400_000,
+  occupancy: 'busy', occupancy_since_at: now - 92_000,
+  device: { id: 'dev_1', name: 'Browser', kind: 'browser', ready: true, lost: null, since_at: now }, blocked: null,
+  offers: [{ offer: 'ofr_1', interaction: 'int_2', segment: 'seg_9', medium: 'voice', queue: queues[1], from: addr('+86 138 0013 8000'), number: ref(numbers[1]), device_rings: false, since_at: now, until_at: now + 600_000, waited_ms: 43_000 }],
+  work: [
+    { interaction: 'int_1', segment: 'seg_1', medium: 'voice', direction: 'inbound', queue: queues[0], from: addr('+86 10 8888 6666'), number: ref(numbers[0]), lang: 'zh-CN', state: 'talking', state_since_at: now - 90_000, started_at: now - 130_000, answered_at: now - 90_000, talk_ms: 0, hold_ms: 12_000, muted: false, peer_held: false, recording: 'rec_1', dispositions, disposition: null, disposition_required: true, wrap_up_until_at: null, variables: { order: '20261122' } },
+    { interaction: 'int_3', segment: 'seg_3', medium: 'voice', direction: 'inbound', queue: queues[1], from: { kind: 'withheld', text: 'withheld' }, number: ref(numbers[1]), lang: 'en', state: 'wrap_up', state_since_at: now - 9_000, started_at: now - 330_000, answered_at: now - 290_000, talk_ms: 281_000, hold_ms: 0, muted: false, peer_held: false, recording: null, dispositions, disposition: 'dsp_1', disposition_required: false, wrap_up_until_at: now + 600_000, variables: {} },
+  ],
+  queues, break_reasons: breaks,
+};
+
+export const figures = { offered: 128, answered: 117, answered_in_time: 101, abandoned: 11, short_abandons: 3, overflowed: 2, lost: 0, offers: 131, offers_missed: 6, offers_declined: 2, wait_ms: 1_404_000, abandon_wait_ms: 330_000, wait_ms_max: 95_000, talk_ms: 21_060_000, hold_ms: 980_000, wrap_ms: 3_500_000, handled: 117, idle_ms: 9_000_000, service_level: 0.808, abandon_rate: 0.064, occupancy: 0.74, asa_ms: 12_000, aht_ms: 218_000 };
+const counts = { idle: 2, offered: 0, busy: 2, wrap_up: 1, on_break: 1, not_ready: 0, offline: 0 };
+const occupancy = ['busy', 'idle', 'wrap_up', 'idle', 'busy', 'idle'];
+export const live = {
+  at: now,
+  totals: { counts, calls: 4, calls_max: 100, seats: 6, seats_max: 50, degraded: false },
+  queues: queues.map((q, i) => ({ ...q, open: i === 0, waiting: i ? 0 : 2, longest_since_at: i ? null : now - 48_000, agents: counts, today: figures })),
+  agents: agents.map((a, i) => ({ ...a, extension: `80${i + 1}`, team: 'tea_1', signed_in: i < 5, leaving: false, presence: i === 5 ? { state: 'offline' } : i === 3 ? { state: 'break', reason: 'brk_1' } : { state: 'available' }, break_reason: i === 3 ? breaks[0].name : null, presence_since_at: now - 900_000, occupancy: occupancy[i], occupancy_since_at: now - 70_000 * (i + 1), device_ready: i < 5, device_kind: i === 5 ? null : i === 4 ? 'sip' : 'browser', work: occupancy[i] === 'idle' ? [] : [{ interaction: 'int_1', queue: 'que_support', medium: 'voice', from: addr('+86 10 8888 6666'), state: occupancy[i] === 'busy' ? 'talking' : 'wrap_up', state_since_at: now - 60_000 }] })),
+  interactions: [
+    { id: 'int_1', medium: 'voice', direction: 'inbound', number: ref(numbers[0]), from: addr('+86 10 8888 6666'), started_at: now - 130_000, segments: [{ segment: 'seg_1', queue: 'que_support', agent: 'agt_0', state: 'talking', started_at: now - 90_000, state_since_at: now - 90_000 }] },
+    { id: 'int_2', medium: 'voice', direction: 'inbound', number: ref(numbers[1]), from: addr('+86 138 0013 8000'), started_at: now - 48_000, segments: [{ segment: 'seg_2', queue: 'que_support', agent: null, state: 'waiting', started_at: now - 48_000, state_since_at: now - 48_000 }] },
+  ],
+};
+
+const ends = ['served', 'served', 'abandoned', 'voicemail', 'served', 'unanswered', 'left'];
+export const interactions = Array.from({ length: 230 }, (_, i) => ({
+  id: i === 0 ? 'int_1' : `int_h${i}`, medium: 'voice', direction: 'inbound', number: ref(numbers[i % 2]), from: i % 9 === 4 ? { kind: 'withheld', text: 'withheld' } : addr(`+86 139 0000 ${String(1000 + i)}`),
+  lang: i % 3 ? 'zh-CN' : 'en', started_at: now - 600_000 * (i + 1), ended_at: i === 0 ? null : now - 600_000 * (i + 1) + 300_000, end: i === 0 ? null : ends[i % 7],
+  queues: [queues[i % 2]], agents: i % 7 === 2 ? [] : [agents[i % 6]], waited_ms: (i * 7919) % 60_000, talk_ms: (i * 104_729) % 400_000, hold_ms: i % 5 ? 0 : 17_000, has_recording: i % 7 !== 2, sample: i > 3,
+}));
+
+const t0 = now - 400_000;
+const span = (state, a, b) => ({ state, from_at: t0 + a * 1000, to_at: t0 + b * 1000 });
+const base = { flow: null, flow_version: null, queue: null, agent: null, device: null, disposition: null, disposition_name: null, note: null };
+export const detail = (id) => ({
+  summary: { ...(interactions.find((i) => i.id === id) ?? interactions[1]), id, started_at: t0, ended_at: t0 + 330_000, end: 'served', waited_ms: 33_000, talk_ms: 209_000, hold_ms: 20_000, has_recording: true },
+  segments: [
+    { ...base, id: 'seg_a', of: 'flow', flow: 'flw_1', flow_version: 3, started_at: t0, start: 'entry', ended_at: t0 + 22_000, end: 'moved_on', spans: [span('running', 0, 22)] },
+    { ...base, id: 'seg_b', of: 'queue', queue: queues[0], started_at: t0 + 22_000, start: 'flow', ended_at: t0 + 55_000, end: 'answered', spans: [span('waiting', 22, 55)] },
+    { ...base, id: 'seg_c', of: 'agent', queue: queues[0], agent: agents[1], started_at: t0 + 25_000, start: 'offer', ended_at: t0 + 45_000, end: 'missed', spans: [span('offered', 25, 45)] },
+    { ...base, id: 'seg_d', of: 'agent', queue: queues[0], agent: agents[0], started_at: t0 + 45_000, start: 'offer', ended_at: t0 + 330_000, end: 'caller_hung_up', disposition: 'dsp_1', disposition_name: dispositions[0].name, note: 'Invoice re-sent by e-mail.', spans: [span('offered', 45, 54), span('connecting', 54, 55), span('talking', 55, 180), span('held', 180, 200), span('talking', 200, 284), span('wrap_up', 284, 330)] },
+  ],
+  legs: [
+    { id: 'leg_1', segment: null, role: 'customer', direction: 'inbound', destination: 'number', device: null, codec: 'pcma', started_at: t0, ringing_at: t0 + 40, answered_at: t0 + 90, ended_at: t0 + 284_000, cause: 'hangup', ended_by: 'peer', stats: { answered_ms: 283_910, rtp_received: 14_195, rtp_sent: 14_196, rtp_lost: 2, jitter_ms: 3, rtp_foreign: 0 } },
+    { id: 'leg_2', segment: 'seg_d', role: 'agent', direction: 'outbound', destination: 'browser', device: 'dev_1', codec: 'pcmu', started_at: t0 + 54_000, ringing_at: null, answered_at: t0 + 55_000, ended_at: t0 + 284_000, cause: 'hangup', ended_by: 'us', stats: { answered_ms: 229_000, rtp_received: 11_450, rtp_sent: 11_449, rtp_lost: 0, jitter_ms: 1, rtp_foreign: 0 } },
+  ],
+  offers: [
+    { id: 'ofr_a', segment: 'seg_c', agent: agents[1], made_at: t0 + 25_000, until_at: t0 + 45_000, ended_at: t0 + 45_000, accepted: false, end: 'missed', trace: { strategy: 'longest_idle', waited_ms: 3000, priority: 0, place: 1, candidates: [{ agent: agents[1], priority: 1, level: 0, idle_ms: 250_000 }, { agent: agents[0], priority: 1, level: 0, idle_ms: 12_000 }], excluded: [{ agent: agents[3], why: 'on_break' }, { agent: agents[4], why: 'capacity' }], left_out: 2 } },
+    { id: 'ofr_b', segment: 'seg_d', agent: agents[0], made_at: t0 + 45_000, until_at: t0 + 65_000, ended_at: t0 + 54_000, accepted: true, end: null, trace: { strategy: 'longest_idle', waited_ms: 23_000, priority: 0, place: 1, candidates: [{ agent: agents[0], priority: 1, level: 0, idle_ms: 32_000 }], excluded: [{ agent: agents[1], why: 'asked_before' }], left_out: 0 } },
+  ],
+  recordings: [{ id: 'rec_1', interaction: id, segment: 'seg_d', started_at: t0 + 55_000, length_ms: 229_000, stored: true, gaps: [{ from_ms: 125_000, to_ms: 145_000, why: 'hold' }] }],
+});
+export const events = { items: ['interaction_started', 'leg_started', 'segment_started', 'step_entered', 'leg_answered', 'offer_made', 'offer_ended', 'offer_accepted', 'bridged', 'recording_started', 'interaction_ended'].map((kind, i) => ({ seq: 100 + i, at: t0 + i * 9000, kind, data: { segment: 'seg_d', state: 'talking' } })) };
+export const peaks = () => {
+  const n = 229_000 / 50;
+  const talk = (i, phase) => (i > 2500 && i < 2900 ? 0 : Math.max(0.01, Math.abs(Math.sin(i / 60 + phase)) ** 6 * (0.4 + 0.4 * Math.abs(Math.sin(i * 1.7)))));
+  const one = (phase) => Array.from({ length: n }, (_, i) => ({ min: -talk(i, phase), max: talk(i, phase) }));
+  return { step_ms: 50, length_ms: 229_000, left: one(0), right: one(1.57) };
+};
+export const queueConfig = (q) => ({ ...q, media: ['voice'], members: agents.map((a) => ({ agent: a.id, priority: 1 })), required_skills: [{ skill: 'skl_1', level: 3 }], strategy: 'longest_idle', priority: 0, priority_boost_ms: 10_000, ring_timeout_ms: 20_000, away_after_missed: true, wrap_up: { mode: 'required', limit_ms: 30_000 }, dispositions: dispositions.map((d) => d.id), service_level_ms: 20_000, short_abandon_ms: 5000, calendar: 'cal_1', max_waiting: 100, overflow: { after_ms: 120_000, to: { to: 'voicemail', greeting: null } }, closed: { to: 'hang_up', prompt: null }, welcome: null, music: null, comfort: null, comfort_every_ms: 30_000, record: true });
+export const calendar = { id: 'cal_1', name: L('工作时间', 'Office hours'), time_zone: 'Asia/Shanghai', weekly: [1, 2, 3, 4, 5].map((weekday) => ({ weekday, from_minute: 540, to_minute: 1080 })), holidays: [{ date: '2027-01-01', name: L('元旦', 'New Year'), hours: [] }] };
+export const flow = {
+  name: L('总机', 'Main menu'), start: 'hours',
+  steps: {
+    hours: { step: 'hours', calendar: 'cal_1', open: 'menu', closed: 'closed', holiday: null },
+    menu: { step: 'menu', prompts: ['prm_1'], choices: { 1: 'sales', 2: 'support' }, timeout_ms: 5000, attempts: 3, invalid: 'prm_2', otherwise: 'support' },
+    sales: { step: 'queue', queue: 'que_sales', priority: 0 },
+    support: { step: 'queue', queue: 'que_support', priority: 0 },
+    closed: { step: 'voicemail', greeting: 'prm_2', max_length_ms: 120_000 },
+  },
+};

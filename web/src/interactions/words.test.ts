@@ -1,0 +1,15 @@
+import { describe, expect, it } from 'vitest';
+import { place, tickStep } from './words';
+
+describe('the time axis', () => {
+  it('places spans in per cent and cuts them at its ends', () => {
+    expect(place(100, 200, 0, 400)).toEqual({ left: 25, width: 25 });
+    expect(place(-50, 600, 0, 400)).toEqual({ left: 0, width: 100 });
+    expect(place(100, 100, 0, 400).width).toBe(0.2);
+  });
+  it('has at most eight ticks at round steps', () => {
+    expect(tickStep(7000)).toBe(1000);
+    expect(tickStep(65_000)).toBe(10_000);
+    expect(tickStep(3_600_000)).toBe(600_000);
+  });
+});

@@ -1,0 +1,38 @@
+// How ends and spans look, and where they lie on a time axis.
+import type { Schemas } from '../api/client';
+import type { Tone } from '../desk/words';
+
+export type Segment = Schemas['Segment'];
+
+export function endTone(end: Schemas['InteractionEnd'] | null): Tone {
+  switch (end) {
+    case null:
+      return 'talking';
+    case 'served':
+    case 'finished':
+      return 'ready';
+    case 'voicemail':
+    case 'left':
+    case 'supervisor':
+      return 'wrapup';
+    case 'abandoned':
+    case 'unanswered':
+    case 'system.error':
+    case 'system.restart':
+    case 'system.shutdown':
+      return 'danger';
+  }
+}
+
+/** Percentages of the axis from `start` to `end`. */
+export function place(from: number, to: number, start: number, end: number): { left: number; width: number } {
+  const length = Math.max(1, end - start);
+  const left = (100 * (Math.max(from, start) - start)) / length;
+  return { left, width: Math.max(0.2, (100 * (Math.min(to, end) - Math.max(from, start))) / length) };
+}
+
+/** A round step for about eight ticks. */
+export function tickStep(length: number): number {
+  const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400].map((s) => s * 1000);
+  return steps.find((s) => length / s <= 8) ?? 86_400_000;
+}

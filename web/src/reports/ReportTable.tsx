@@ -1,0 +1,119 @@
+// Every number is a link to the interactions behind it; every head explains its number.
+import { Tooltip } from '@mantine/core';
+import { Link } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import type { Schemas } from '../api/client';
+import { useMe } from '../api/session';
+import { useLocal } from '../i18n/localized';
+import { dateTime } from '../ui/format';
+import { behind, show } from './columns';
+
+export interface TableRow {
+  key: string;
+  from: number;
+  to: number;
+  id: string;
+  name: string;
+  figures: Record<string, number | null>;
+}
+
+interface Props {
+  kind: 'queue' | 'agent';
+  columns: readonly string[];
+  rows: TableRow[];
+  total: Record<string, number | null>;
+  formulas: Schemas['Formula'][];
+  span: { from: number; to: number; interval: string };
+}
+
+export function ReportTable({ kind, columns, rows, total, formulas, span }: Props) {
+  const { t, i18n } = useTranslation('reports');
+  const local = useLocal();
+  const me = useMe();
+  const formula = (metric: string) => formulas.find((f) => f.metric === metric);
+  const unit = (metric: string) => formula(metric)?.unit ?? 'count';
+  const link = (metric: string, from: number, to: number, id: string | undefined) => ({
+    from: String(from),
+    to: String(to),
+    [kind]: id,
+    ...behind(metric),
+  });
+  return (
+    <>
+      <div className="card scroll-x" tabIndex={0}>
+        <table className="grid" data-testid="report">
+          <thead>
+            <tr>
+              <th>{t('interval')}</th>
+              <th>{t(kind)}</th>
+              {columns.map((c) => {
+                const f = formula(c);
+                return (
+                  <th key={c} className="num">
+                    <Tooltip label={f ? local(f.formula) : c} multiline maw={320}>
+                      <span tabIndex={0} className="explained">
+                        {f ? local(f.name) : c}
+                      </span>
+                    </Tooltip>
+                  </th>
+                );
+              })}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((r) => (
+              <tr key={r.key}>
+                <td className="num">{dateTime(r.from, i18n.language, me.time_zone)}</td>
+                <td>{r.name}</td>
+                {columns.map((c) => (
+                  <td key={c} className="num">
+                    <Number_ value={r.figures[c] ?? null} unit={unit(c)} search={link(c, r.from, r.to, r.id)} />
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+          <tfoot>
+            <tr>
+              <td>{t('total')}</td>
+              <td />
+              {columns.map((c) => (
+                <td key={c} className="num">
+                  <strong>
+                    <Number_ value={total[c] ?? null} unit={unit(c)} search={link(c, span.from, span.to, undefined)} />
+                  </strong>
+                </td>
+              ))}
+            </tr>
+          </tfoot>
+        </table>
+      </div>
+      <details className="card">
+        <summary className="card-head">
+          <h2>{t('formulas')}</h2>
+        </summary>
+        <dl className="facts card-body">
+          {columns.map((c) => {
+            const f = formula(c);
+            return f ? (
+              <div key={c} style={{ display: 'contents' }}>
+                <dt>{local(f.name)}</dt>
+                <dd>{local(f.formula)}</dd>
+              </div>
+            ) : null;
+          })}
+        </dl>
+      </details>
+    </>
+  );
+}
+
+function Number_({ value, unit, search }: { value: number | null; unit: string; search: Record<string, string | undefined> }) {
+  const text = show(value, unit);
+  if (value === null || value === 0) return <>{text}</>;
+  return (
+    <Link to="/interactions" search={search}>
+      {text}
+    </Link>
+  );
+}
