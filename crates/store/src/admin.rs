@@ -9,9 +9,11 @@
 //! ```
 //! References between configuration objects are checked at commit, so objects that name each other can be put in any
 //! order. There is no way to change a row here without an audit row.
+mod draft;
+mod people;
+
 use domain::config::Entitlements;
-use domain::id::{DeviceId, GrantId, TeamId, TenantId, TokenId, UserId};
-use domain::localized::Lang;
+use domain::id::{DeviceId, TenantId, UserId};
 use domain::time::Timestamp;
 use md5::Md5;
 use serde::{Deserialize, Serialize};
@@ -23,9 +25,7 @@ use crate::config::{Class, ConfigItem, ITEM_COLUMNS, Item, Settings, decode, rea
 use crate::db::{Tx, sql};
 use crate::error::{Error, OrConflict, Result};
 use crate::keyring::Keyring;
-use crate::people::{GrantRow, LoginRow, UserRow};
-use crate::session::{TOKEN_PREFIX, TokenRow};
-use crate::value::{TableRow, insert, select, table_row};
+use crate::value::{insert, table_row};
 
 table_row! {
     pub struct AuditRow in "audit" (tenant_id, seq) {
@@ -145,57 +145,6 @@ impl Store {
             audit_seq: last.unwrap_or(0),
             changes: Vec::new(),
         })
-    }
-
-    /// Keeps a draft revision: nothing changes until [`Store::publish_draft`]. Returns its number.
-    pub async fn save_draft(
-        &self,
-        tenant: TenantId,
-        author: Author,
-        reason: &str,
-        changes: &[Change],
-        now: Timestamp,
-    ) -> Result<u64> {
-        let mut admin = self.admin(tenant, author, reason, now).await?;
-        let (rev, changes) = (admin.rev, json!(changes));
-        admin.insert_revision("draft", changes, None).await?;
-        admin.audit("revision.draft", Some(rev.to_string()), json!({})).await?;
-        admin.tx.commit().await?;
-        Ok(rev)
-    }
-
-    /// Applies a draft as a new revision; the draft becomes `merged`.
-    pub async fn publish_draft(
-        &self,
-        tenant: TenantId,
-        author: Author,
-        draft: u64,
-        now: Timestamp,
-    ) -> Result<Committed> {
-        let mut admin = self.admin(tenant, author, &format!("publish draft {draft}"), now).await?;
-        let row = select::<RevisionRow>("WHERE tenant_id = $1 AND number = $2")
-            .bind(tenant)
-            .bind(draft)
-            .one(&mut admin.tx, "draft")
-            .await?;
-        let row = RevisionRow::read(&row)?;
-        if row.state != "draft" {
-            return Err(Error::conflict("revision.not_draft"));
-        }
-        let changes: Vec<Change> =
-            serde_json::from_value(row.changes).map_err(|e| Error::corrupt("draft revision", e))?;
-        for change in changes {
-            admin.apply(change).await?;
-        }
-        admin.set_revision_state(draft, "merged").await?;
-        admin.commit().await
-    }
-
-    pub async fn discard_draft(&self, tenant: TenantId, author: Author, draft: u64, now: Timestamp) -> Result<()> {
-        let mut admin = self.admin(tenant, author, &format!("discard draft {draft}"), now).await?;
-        admin.set_revision_state(draft, "discarded").await?;
-        admin.audit("revision.discard", Some(draft.to_string()), json!({})).await?;
-        admin.tx.commit().await
     }
 }
 
@@ -343,32 +292,6 @@ impl AdminTx {
         Ok(())
     }
 
-    async fn apply(&mut self, change: Change) -> Result<()> {
-        fn body<T: ConfigItem>(body: serde_json::Value) -> Result<T> {
-            serde_json::from_value(body).map_err(|e| Error::corrupt("draft revision", e))
-        }
-        use crate::config as c;
-        match change {
-            Change::Delete { class, id } => self.delete_item(class, &id, None).await,
-            Change::Entitlements { entitlements } => self.set_entitlements(&entitlements).await,
-            Change::Put { class, body: b, .. } => match class {
-                Class::Settings => self.put::<Settings>(body(b)?, None).await.map(drop),
-                Class::Agent => self.put::<domain::config::AgentConfig>(body(b)?, None).await.map(drop),
-                Class::Team => self.put::<domain::config::Team>(body(b)?, None).await.map(drop),
-                Class::Skill => self.put::<c::SkillConfig>(body(b)?, None).await.map(drop),
-                Class::Queue => self.put::<domain::config::QueueConfig>(body(b)?, None).await.map(drop),
-                Class::Calendar => self.put::<domain::calendar::Calendar>(body(b)?, None).await.map(drop),
-                Class::Flow => self.put::<domain::flow::Flow>(body(b)?, None).await.map(drop),
-                Class::Number => self.put::<domain::config::NumberConfig>(body(b)?, None).await.map(drop),
-                Class::Device => self.put::<domain::config::DeviceConfig>(body(b)?, None).await.map(drop),
-                Class::Disposition => self.put::<c::DispositionConfig>(body(b)?, None).await.map(drop),
-                Class::BreakReason => self.put::<c::BreakReasonConfig>(body(b)?, None).await.map(drop),
-                Class::Prompt => self.put::<c::PromptConfig>(body(b)?, None).await.map(drop),
-                Class::Trunk => self.put::<c::TrunkConfig>(body(b)?, None).await.map(drop),
-            },
-        }
-    }
-
     async fn put_refs(&mut self, class: Class, id: &str, mut refs: Vec<(Class, String)>) -> Result<()> {
         sql("DELETE FROM config_refs WHERE class = $1 AND id = $2").bind(class).bind(id).execute(&mut self.tx).await?;
         refs.sort();
@@ -475,144 +398,6 @@ impl AdminTx {
         Ok(())
     }
 
-    /// A login's membership in this tenant.
-    pub async fn create_user(&mut self, login: &LoginRow, name: &str, lang: Lang) -> Result<UserRow> {
-        let row = UserRow {
-            id: UserId::from_parts(self.now.0, crate::random::bits()),
-            tenant_id: self.tenant,
-            login_id: login.id,
-            name: name.to_owned(),
-            lang,
-            time_zone: None,
-            active: true,
-            rev: self.rev,
-            created_at: self.now,
-        };
-        insert(&row, &mut self.tx).await.or_conflict("user.exists")?;
-        self.audit("user.create", Some(row.id.to_string()), json!({ "name": name })).await?;
-        Ok(row)
-    }
-
-    /// Changes name, language, zone and activity; deactivating ends the user's sessions.
-    pub async fn update_user(&mut self, user: &UserRow, expect: Option<u64>) -> Result<UserRow> {
-        let present = select::<UserRow>("WHERE tenant_id = $1 AND id = $2").bind(self.tenant).bind(user.id);
-        let present = UserRow::read(&present.one(&mut self.tx, "user").await?)?;
-        if expect.is_some_and(|e| e != present.rev) {
-            return Err(Error::Stale { rev: present.rev });
-        }
-        sql("UPDATE users SET name = $1, lang = $2, time_zone = $3, active = $4, rev = $5 WHERE id = $6")
-            .bind(user.name.as_str())
-            .bind(user.lang)
-            .bind(user.time_zone.clone())
-            .bind(user.active)
-            .bind(self.rev)
-            .bind(user.id)
-            .execute(&mut self.tx)
-            .await?;
-        if !user.active {
-            sql("DELETE FROM sessions WHERE user_id = $1").bind(user.id).execute(&mut self.tx).await?;
-        }
-        let detail = json!({ "name": user.name, "active": user.active });
-        self.audit("user.update", Some(user.id.to_string()), detail).await?;
-        Ok(UserRow { rev: self.rev, tenant_id: self.tenant, ..user.clone() })
-    }
-
-    /// The whole list of a team's members.
-    pub async fn set_team_members(&mut self, team: TeamId, members: &[UserId]) -> Result<()> {
-        sql("SELECT id FROM config_items WHERE tenant_id = $1 AND class = 'team' AND id = $2 AND deleted_at IS NULL")
-            .bind(self.tenant)
-            .bind(team)
-            .one(&mut self.tx, "team")
-            .await?;
-        sql("DELETE FROM team_members WHERE tenant_id = $1 AND team_id = $2")
-            .bind(self.tenant)
-            .bind(team)
-            .execute(&mut self.tx)
-            .await?;
-        for user in members {
-            self.check_user(*user).await?;
-            sql("INSERT INTO team_members (tenant_id, team_id, user_id) VALUES ($1, $2, $3) \
-                 ON CONFLICT (tenant_id, team_id, user_id) DO NOTHING")
-            .bind(self.tenant)
-            .bind(team)
-            .bind(*user)
-            .execute(&mut self.tx)
-            .await?;
-        }
-        self.audit("team.members", Some(team.to_string()), json!({ "users": members })).await
-    }
-
-    pub async fn grant(&mut self, user: UserId, role: &str, scope: &str, scope_id: Option<String>) -> Result<GrantRow> {
-        self.check_user(user).await?;
-        let row = GrantRow {
-            id: GrantId::from_parts(self.now.0, crate::random::bits()),
-            tenant_id: self.tenant,
-            user_id: user,
-            role: role.to_owned(),
-            scope: scope.to_owned(),
-            scope_id,
-            created_at: self.now,
-        };
-        insert(&row, &mut self.tx).await?;
-        let detail = json!({ "user": user, "role": role, "scope": scope, "scope_id": row.scope_id });
-        self.audit("grant.create", Some(row.id.to_string()), detail).await?;
-        Ok(row)
-    }
-
-    pub async fn revoke_grant(&mut self, grant: GrantId) -> Result<()> {
-        let n = sql("DELETE FROM grants WHERE tenant_id = $1 AND id = $2")
-            .bind(self.tenant)
-            .bind(grant)
-            .execute(&mut self.tx)
-            .await?;
-        if n == 0 {
-            return Err(Error::NotFound { what: "grant" });
-        }
-        self.audit("grant.delete", Some(grant.to_string()), json!({})).await
-    }
-
-    /// Returns the row and the secret, which is shown once.
-    pub async fn create_token(
-        &mut self,
-        user: UserId,
-        name: &str,
-        expires_at: Option<Timestamp>,
-    ) -> Result<(TokenRow, String)> {
-        self.check_user(user).await?;
-        let secret = format!("{TOKEN_PREFIX}{}", crate::random::secret());
-        let row = TokenRow {
-            id: TokenId::from_parts(self.now.0, crate::random::bits()),
-            tenant_id: self.tenant,
-            user_id: user,
-            name: name.to_owned(),
-            secret_hash: crate::random::hash_secret(&secret),
-            created_at: self.now,
-            expires_at,
-            revoked_at: None,
-        };
-        insert(&row, &mut self.tx).await?;
-        self.audit("token.create", Some(row.id.to_string()), json!({ "name": name })).await?;
-        Ok((row, secret))
-    }
-
-    pub async fn revoke_token(&mut self, token: TokenId) -> Result<()> {
-        let n = sql("UPDATE api_tokens SET revoked_at = $1 WHERE tenant_id = $2 AND id = $3 AND revoked_at IS NULL")
-            .bind(self.now)
-            .bind(self.tenant)
-            .bind(token)
-            .execute(&mut self.tx)
-            .await?;
-        if n == 0 {
-            return Err(Error::NotFound { what: "token" });
-        }
-        self.audit("token.revoke", Some(token.to_string()), json!({})).await
-    }
-
-    async fn check_user(&mut self, user: UserId) -> Result<()> {
-        let query = sql("SELECT id FROM users WHERE tenant_id = $1 AND id = $2").bind(self.tenant).bind(user);
-        query.one(&mut self.tx, "user").await.map(drop)
-    }
-
     /// Checks references, writes the revision, makes it all durable.
     pub async fn commit(mut self) -> Result<Committed> {
         self.check_references().await?;
@@ -675,16 +460,6 @@ impl AdminTx {
             published_at,
         };
         insert(&row, &mut self.tx).await
-    }
-
-    async fn set_revision_state(&mut self, number: u64, state: &str) -> Result<()> {
-        let n = sql("UPDATE config_revisions SET state = $1 WHERE tenant_id = $2 AND number = $3 AND state = 'draft'")
-            .bind(state)
-            .bind(self.tenant)
-            .bind(number)
-            .execute(&mut self.tx)
-            .await?;
-        if n == 0 { Err(Error::NotFound { what: "draft" }) } else { Ok(()) }
     }
 }
 

@@ -170,7 +170,7 @@ async fn commit_group(db: &Db, group: &mut Vec<Append>) {
     let failed = async {
         let mut tx = db.begin().await?;
         for Append { floor, epoch, batches, at, reply } in work.by_ref() {
-            let result = append_in(&mut tx, floor, epoch, &batches, at).await;
+            let result = append_in(&mut tx, floor, epoch, batches, at).await;
             let broken = result.as_ref().err().is_some_and(|e| !is_refusal(e));
             answers.push((reply, result));
             if broken {
@@ -202,7 +202,7 @@ fn is_refusal(e: &Error) -> bool {
     matches!(e, Error::Fenced { .. } | Error::NotContiguous { .. } | Error::NotFound { .. } | Error::Invalid { .. })
 }
 
-async fn append_in(tx: &mut Tx, floor: FloorId, epoch: u32, batches: &[Batch], at: Timestamp) -> Result<()> {
+async fn append_in(tx: &mut Tx, floor: FloorId, epoch: u32, batches: Vec<Batch>, at: Timestamp) -> Result<()> {
     let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(()) };
     if batches.windows(2).any(|w| w[0].last_seq + 1 != w[1].first_seq) {
         return Err(Error::invalid("journal batches", "they do not follow one another"));
@@ -230,7 +230,7 @@ async fn append_in(tx: &mut Tx, floor: FloorId, epoch: u32, batches: &[Batch], a
             .bind(batch.last_seq)
             .bind(epoch)
             .bind(batch.codec)
-            .bind(batch.bytes.clone())
+            .bind(batch.bytes)
             .bind(at)
             .execute(tx)
             .await?;

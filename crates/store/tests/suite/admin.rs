@@ -270,7 +270,7 @@ both! {
         assert!(matches!(tx.grant(stranger.id, "admin", "tenant", None).await, Err(Error::NotFound { .. })));
         tx.commit().await.unwrap();
         assert_eq!(env.store.load_config(env.a).await.unwrap().entitlements.seats, 99);
-        assert_eq!(env.store.grants_of(env.a, user.id).await.unwrap(), [grant.clone()]);
+        assert_eq!(env.store.grants_of(env.a, user.id).await.unwrap(), std::slice::from_ref(&grant));
         assert_eq!(env.store.teams_of(env.a, user.id).await.unwrap(), [TeamId(1)]);
         assert_eq!(env.store.members_of(env.a, TeamId(1)).await.unwrap(), [user.id]);
         let mut tx = env.change().await;

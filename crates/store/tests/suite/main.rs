@@ -1,4 +1,5 @@
 //! One suite for both databases: `both!` makes two tests of each body, `sqlite` and `postgres`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 mod admin;
 mod env;
 mod history;
