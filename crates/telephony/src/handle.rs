@@ -47,6 +47,7 @@ pub struct CommandSender {
 
 impl CommandSender {
     /// The wrapped value comes back when it was not taken.
+    #[expect(clippy::result_large_err, reason = "what was not taken comes back whole, and rarely")]
     fn send(&self, down: Down) -> Result<(), Down> {
         match self.down.try_send(down) {
             Ok(()) => {
@@ -62,6 +63,7 @@ impl CommandSender {
     ///
     /// # Errors
     /// [`Busy`] with the command: the queue ([`crate::Limits::commands`]) is full.
+    #[expect(clippy::result_large_err, reason = "what was not taken comes back whole, and rarely")]
     pub fn command(&self, command: LegCommand) -> Result<(), Busy<LegCommand>> {
         match self.send(Down::Leg(command)) {
             Err(Down::Leg(command)) => Err(Busy(command)),
@@ -80,7 +82,8 @@ impl CommandSender {
         }
     }
 
-    /// A new directory, in force for everything that happens from now on. Until the first one, nobody can call.
+    /// A new directory, in force for everything that happens from now on. Until the first one,
+    /// calls are refused with 503.
     ///
     /// # Errors
     /// [`Busy`] with the directory: the queue is full.
@@ -126,7 +129,8 @@ impl Telephony {
         let leftovers = recording::leftovers(&config.spool)
             .map_err(|source| StartError::Directory { path: config.spool.clone(), source })?;
         let advertise = Advertise::new(config.media_ip, &config.media_advertise);
-        let sip = SipIo::bind(config.sip, Advertise::new(config.media_ip, &config.media_advertise), config.limits.tcp_connections)?;
+        let sip_advertise = Advertise::new(config.media_ip, &config.media_advertise);
+        let mut sip = SipIo::bind(config.sip, sip_advertise, config.limits.tcp_connections)?;
         let sip_addr = sip.addr();
         let mux = webrtc::bind_mux(config.media_ip, advertise.all(), from)?;
         let ports = PortPool::new(config.media_ip, from + 1..=to);
@@ -136,7 +140,7 @@ impl Telephony {
         let counters = Arc::new(Counters::default());
         let start = Instant::now();
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut switch = Switch::new(switch_config(&config, &advertise, since_epoch)?);
+        let mut switch = Switch::new(switch_config(&config, &advertise, sip_addr, since_epoch)?);
         let recovered: Vec<switch::Checkpoint> =
             recovered.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect();
         if !recovered.is_empty() {
@@ -182,7 +186,6 @@ impl Telephony {
             }
         });
         let writer = Writer::new(config.spool.clone(), jobs, report, counters.clone());
-        let mut sip = sip;
         sip.register(control_poll.registry()).map_err(system("watching the SIP port"))?;
         let control = Control::new(control::Parts {
             poll: control_poll,
@@ -229,12 +232,19 @@ fn random<const N: usize>() -> Result<[u8; N], StartError> {
     Ok(bytes)
 }
 
-fn switch_config(config: &Config, advertise: &Advertise, since_epoch: Duration) -> Result<switch::Config, StartError> {
+fn switch_config(
+    config: &Config,
+    advertise: &Advertise,
+    sip_addr: SocketAddr,
+    since_epoch: Duration,
+) -> Result<switch::Config, StartError> {
     // Seconds count starts well enough: no node starts twice within one, and leg ids must differ between starts.
     let start = u32::try_from(since_epoch.as_secs()).unwrap_or(u32::MAX);
     let wall_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
     let seed = u64::from_le_bytes(random()?);
     let mut out = switch::Config::new(config.node, start, seed, wall_ms);
+    out.sip_local = sip_addr;
+    out.sip_local = sip_addr;
     out.max_legs = config.limits.legs;
     out.max_peers = config.limits.webrtc_sessions;
     if let Some(ip) = advertise.all().first() {
