@@ -123,7 +123,8 @@ impl Switch {
                 self.peers.remove(&device);
                 self.report(DeviceReport::Refused { device, generation, code });
             }
-            PeerEvent::Failed { .. } | PeerEvent::Closed { .. } => self.peer_gone(peer, DeviceLoss::IceFailed),
+            PeerEvent::Failed { .. } => self.peer_gone(peer, DeviceLoss::IceFailed),
+            PeerEvent::Closed { .. } => self.peer_gone(peer, DeviceLoss::Closed),
         }
     }
 

@@ -124,12 +124,13 @@ pub enum PeerEvent {
         peer: PeerRef,
         audio: PeerAudio,
     },
-    /// Never became ready. `code` is stable text such as `device.bad_sdp`, `device.ice_failed`.
+    /// Never became ready, or its network path is lost. `code` is stable text such as `device.bad_sdp`,
+    /// `device.ice_failed`.
     Failed {
         peer: PeerRef,
         code: String,
     },
-    /// Was accepted or ready and is gone: closed by the browser, ICE consent expired, DTLS closed.
+    /// Was accepted or ready and the browser closed it.
     Closed {
         peer: PeerRef,
     },

@@ -106,7 +106,10 @@ fn read_all(file: &mut File, key: &LessSafeKey) -> io::Result<Option<HashMap<u12
     Ok(if first && rest.len() > 4 + NONCE { None } else { Some(live) })
 }
 
-fn open_record<'a>(key: &LessSafeKey, bytes: &'a [u8]) -> Option<(u128, Option<Vec<u8>>, &'a [u8])> {
+/// A leg, its checkpoint unless it was removed, and the bytes behind the record.
+type Record<'a> = (u128, Option<Vec<u8>>, &'a [u8]);
+
+fn open_record<'a>(key: &LessSafeKey, bytes: &'a [u8]) -> Option<Record<'a>> {
     let (len, rest) = bytes.split_first_chunk::<4>()?;
     let len = u32::from_le_bytes(*len) as usize;
     let (nonce, rest) = rest.split_first_chunk::<NONCE>()?;

@@ -83,11 +83,15 @@ impl Default for Limits {
 /// Why telephony could not start, in words for the operator, each with its remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("{what} port {addr} is in use by another program: stop that program or choose another port with --{option}")]
+    #[error(
+        "{what} port {addr} is in use by another program: stop that program or choose another port with --{option}"
+    )]
     PortInUse { what: &'static str, addr: SocketAddr, option: &'static str },
     #[error("{addr} is not an address of this machine: set --{option} to one of {}", list(.have))]
     AddressNotAvailable { addr: IpAddr, option: &'static str, have: Vec<IpAddr> },
-    #[error("no permission to open {what} port {addr}: ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher one with --{option}")]
+    #[error(
+        "no permission to open {what} port {addr}: ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher one with --{option}"
+    )]
     PortForbidden { what: &'static str, addr: SocketAddr, option: &'static str },
     #[error("{what} {addr}: {source}; see --{option}")]
     Socket {
@@ -97,7 +101,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
-    #[error("the range of media ports {from}-{to} is too small: give --media-ports at least 10 ports, two for each call leg")]
+    #[error(
+        "the range of media ports {from}-{to} is too small: give --media-ports at least 10 ports, two for each call leg"
+    )]
     PortRange { from: u16, to: u16 },
     #[error("{threads} media threads were asked for: only 1 is supported")]
     Threads { threads: usize },

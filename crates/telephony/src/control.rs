@@ -89,6 +89,7 @@ pub(crate) struct Parts {
 pub(crate) struct Control {
     parts: Parts,
     policy: Policy,
+    has_directory: bool,
     /// Answers to the switch that need no other thread.
     answers: VecDeque<Input>,
     /// UDP ports of media legs.
@@ -103,7 +104,8 @@ pub(crate) struct Control {
     buffer: Box<[u8]>,
 }
 
-/// The switch's policy, closed for new calls while the engine does not keep up.
+/// The switch's policy, closed for new calls until the first directory is here (a 404 would be a lie) and while the
+/// engine does not keep up.
 struct Gate<'a> {
     policy: &'a Policy,
     is_closed: bool,
@@ -136,6 +138,7 @@ impl Control {
         Self {
             parts,
             policy,
+            has_directory: false,
             answers: VecDeque::new(),
             media_ports: HashMap::new(),
             recordings: HashSet::new(),
@@ -239,12 +242,14 @@ impl Control {
 
     fn tell_sip(&mut self, input: sip::Input<'_>) {
         let now = self.now();
-        let gate = Gate { policy: &self.policy, is_closed: self.backlog.len() >= self.parts.backlog_max };
+        let is_closed = !self.has_directory || self.backlog.len() >= self.parts.backlog_max;
+        let gate = Gate { policy: &self.policy, is_closed };
         self.parts.endpoint.handle(now, input, &gate);
     }
 
     fn tell_switch(&mut self, input: Input) {
         let now = self.now();
+        self.has_directory |= matches!(input, Input::Directory(_));
         let changes_policy = matches!(input, Input::Directory(_) | Input::Drain);
         self.parts.switch.handle(now, input);
         if changes_policy {
@@ -324,6 +329,8 @@ impl Control {
                 }
                 FromMedia::Broken { media } => {
                     self.free_port(media);
+                    // What the plane may still know of it goes too; the answer to this interests nobody.
+                    self.tell_media(ToMedia::Close { media });
                     Input::MediaFailed { media }
                 }
             };
@@ -349,7 +356,7 @@ impl Control {
         for _ in 0..DOWN_BUDGET {
             let Ok(down) = self.parts.down.try_recv() else { break };
             match down {
-                Down::Leg(command) => self.input(Some(leg_of(&command)).flatten(), Input::Leg(command)),
+                Down::Leg(command) => self.input(leg_of(&command), Input::Leg(command)),
                 Down::Device(signal) => self.input(None, Input::Device(signal)),
                 Down::Directory(directory) => self.input(None, Input::Directory(directory)),
                 Down::Shutdown(within) => {
@@ -402,9 +409,9 @@ impl Control {
     fn pump(&mut self) {
         for _ in 0..STEPS_MAX {
             if let Some(output) = self.parts.endpoint.poll_output() {
-                self.from_sip(output);
+                self.on_sip_output(output);
             } else if let Some(output) = self.parts.switch.poll() {
-                self.from_switch(output);
+                self.on_switch_output(output);
             } else if let Some(answer) = self.answers.pop_front() {
                 self.tell_switch(answer);
             } else {
@@ -414,7 +421,7 @@ impl Control {
         tracing::error!("the switch and the SIP endpoint do not come to rest");
     }
 
-    fn from_sip(&mut self, output: sip::Output) {
+    fn on_sip_output(&mut self, output: sip::Output) {
         match output {
             sip::Output::Transmit(transmit) => {
                 let sent = self.parts.sip.send(self.parts.poll.registry(), &transmit.hop, &transmit.bytes);
@@ -439,7 +446,7 @@ impl Control {
         }
     }
 
-    fn from_switch(&mut self, output: Output) {
+    fn on_switch_output(&mut self, output: Output) {
         let counters = &self.parts.counters;
         match output {
             Output::Leg(event) => {
@@ -456,9 +463,9 @@ impl Control {
                 self.parts.endpoint.import_bindings(now, Duration::ZERO, records);
             }
             Output::Peer(PeerCommand::Accept { peer, offer_sdp }) => {
-                self.to_media(ToMedia::Accept { peer, offer_sdp });
+                self.tell_media(ToMedia::Accept { peer, offer_sdp });
             }
-            Output::Peer(PeerCommand::Close { peer }) => self.to_media(ToMedia::ClosePeer { peer }),
+            Output::Peer(PeerCommand::Close { peer }) => self.tell_media(ToMedia::ClosePeer { peer }),
             Output::OpenMedia { media, transport, towards } => {
                 let opened = self.open(media, transport);
                 let ip = self.parts.sip.media_ip_for(towards);
@@ -473,8 +480,8 @@ impl Control {
                     self.answers.push_back(Input::MediaFailed { media });
                 }
             }
-            Output::CloseMedia { media } => self.to_media(ToMedia::Close { media }),
-            Output::Media(command) => self.to_media(ToMedia::Plane(command)),
+            Output::CloseMedia { media } => self.tell_media(ToMedia::Close { media }),
+            Output::Media(command) => self.tell_media(ToMedia::Plane(command)),
             Output::OpenRecording { recording, id, tenant: _ } => {
                 self.recordings.insert(recording);
                 self.parts.to_writer.send(Job::Open { recording, id });
@@ -496,7 +503,7 @@ impl Control {
         }
     }
 
-    fn to_media(&mut self, command: ToMedia) {
+    fn tell_media(&mut self, command: ToMedia) {
         self.parts.to_media.send(command);
     }
 
@@ -507,11 +514,11 @@ impl Control {
                 let pair = self.parts.ports.take()?;
                 let port = pair.port;
                 self.media_ports.insert(media, port);
-                self.to_media(ToMedia::OpenUdp { media, pair });
+                self.tell_media(ToMedia::OpenUdp { media, pair });
                 Some(port)
             }
             Transport::Peer(peer) => {
-                self.to_media(ToMedia::OpenPeer { media, peer });
+                self.tell_media(ToMedia::OpenPeer { media, peer });
                 Some(0)
             }
         }

@@ -461,12 +461,10 @@ impl MediaThread {
                     self.free.push(index);
                 }
             }
-            Some(Carrier::Peer(peer)) => {
-                if self.by_peer.get(&peer) == Some(&media) {
-                    self.by_peer.remove(&peer);
-                }
+            Some(Carrier::Peer(peer)) if self.by_peer.get(&peer) == Some(&media) => {
+                self.by_peer.remove(&peer);
             }
-            None => {}
+            Some(Carrier::Peer(_)) | None => {}
         }
     }
 

@@ -157,7 +157,6 @@ impl PortPool {
         Self { ip, free }
     }
 
-
     /// The next pair that is really free, or `None` when the range is used up.
     pub(crate) fn take(&mut self) -> Option<PortPair> {
         for _ in 0..BIND_TRIES.min(self.free.len()) {

@@ -33,7 +33,10 @@ const BUFFER_MAX: usize = 64 * 1024;
 const GAPS_MAX: usize = 10_000;
 
 pub(crate) enum Job {
-    Open { recording: RecordingKey, id: RecordingId },
+    Open {
+        recording: RecordingKey,
+        id: RecordingId,
+    },
     Frames(Vec<(RecordingKey, Frame)>),
     /// Write what there is and leave; open recordings stay `.part`.
     Stop,
@@ -331,14 +334,18 @@ mod tests {
         let read = segment::read(&bytes).unwrap();
         assert!(read.complete);
         assert_eq!(read.header.recording_id, id.to_string().into_bytes());
-        assert_eq!(leftovers(&spool).unwrap().iter().map(|l| (l.recording, l.complete)).collect::<Vec<_>>(), [(id, true)]);
+        assert_eq!(
+            leftovers(&spool).unwrap().iter().map(|l| (l.recording, l.complete)).collect::<Vec<_>>(),
+            [(id, true)]
+        );
     }
 
     #[test]
     fn a_recording_cut_off_stays_readable_and_is_found_again() {
         let spool = temp("cut");
         let (key, id) = (RecordingKey(1), RecordingId(78));
-        let reports = run(&spool, vec![Job::Open { recording: key, id }, Job::Frames(vec![(key, audio(0))]), Job::Stop]);
+        let reports =
+            run(&spool, vec![Job::Open { recording: key, id }, Job::Frames(vec![(key, audio(0))]), Job::Stop]);
         assert_eq!(reports, [Report::Started { recording: key }]);
         let leftover = leftovers(&spool).unwrap().remove(0);
         assert!(!leftover.complete && leftover.recording == id);

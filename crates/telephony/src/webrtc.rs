@@ -4,8 +4,8 @@
 //! telephone-event, and hand plain RTP up and down. What a session goes through:
 //!
 //! ```text
-//! accept → Connecting ─ ICE + DTLS done → Ready ─ DTLS closed, or nothing heard for 10 s → Closed
-//!              └─ 20 s pass, or DTLS fails → Failed
+//! accept → Connecting ─ ICE + DTLS done → Ready ─ DTLS closed → Closed
+//!              └─ 20 s pass, or DTLS fails → Failed ←┘ nothing heard for 10 s
 //! ```
 //!
 //! Datagrams find their session by remote address. An address is learned only from a STUN binding request whose
@@ -51,10 +51,16 @@ pub(crate) struct MuxSocket {
     candidate: SocketAddr,
 }
 
-/// Opens the mux port on each advertised address of this machine; addresses that are not ours (NAT) share the socket
-/// bound to `media_ip`.
+/// Opens the mux port: on `media_ip` alone if that is a specific address, else on each advertised address of this
+/// machine. An advertised address that is not ours stands in front of a NAT and is served by a wildcard socket.
 pub(crate) fn bind_mux(media_ip: IpAddr, advertise: &[IpAddr], port: u16) -> Result<Vec<MuxSocket>, StartError> {
     let mut sockets: Vec<MuxSocket> = Vec::new();
+    if !media_ip.is_unspecified() {
+        let addr = SocketAddr::new(media_ip, port);
+        let socket = net::bind_udp(addr, MUX_BUFFER).map_err(|e| net::explain(WEBRTC, addr, e))?;
+        let candidate = SocketAddr::new(advertise.first().copied().unwrap_or(media_ip), port);
+        return Ok(vec![MuxSocket { socket, candidate }]);
+    }
     for ip in advertise {
         let candidate = SocketAddr::new(*ip, port);
         match net::bind_udp(candidate, MUX_BUFFER) {
@@ -78,7 +84,17 @@ pub(crate) fn bind_mux(media_ip: IpAddr, advertise: &[IpAddr], port: u16) -> Res
 pub(crate) enum PeerOut {
     Event(PeerEvent),
     /// A decrypted RTP packet, header rebuilt without extensions.
-    Rtp { peer: PeerRef, packet: Vec<u8> },
+    Rtp {
+        peer: PeerRef,
+        packet: Vec<u8>,
+    },
+}
+
+/// How a session says that it is over.
+enum End {
+    /// The browser closed it.
+    Closed,
+    Failed,
 }
 
 struct Session {
@@ -323,7 +339,8 @@ impl Peers {
             .collect();
         for peer in due {
             let Some(session) = self.sessions.get_mut(&peer) else { continue };
-            let lost = if session.ready { now - session.heard > SILENT_FOR } else { now - session.since > CONNECT_WITHIN };
+            let lost =
+                if session.ready { now - session.heard > SILENT_FOR } else { now - session.since > CONNECT_WITHIN };
             if lost {
                 self.end(peer, "device.ice_failed", out);
                 continue;
@@ -346,7 +363,7 @@ impl Peers {
                 match session.rtc.poll_output() {
                     Ok(Output::Timeout(at)) => {
                         session.deadline = at;
-                        return !session.over && !session.rtc.is_alive();
+                        return (!session.over && !session.rtc.is_alive()).then_some(End::Closed);
                     }
                     Ok(Output::Transmit(t)) => {
                         let from = sockets.iter().find(|s| s.candidate == t.source).or(sockets.first());
@@ -368,16 +385,16 @@ impl Peers {
                                 out(PeerOut::Rtp { peer, packet: plain(&packet) });
                             }
                         }
-                        Event::Closed => return !session.over,
+                        Event::Closed => return (!session.over).then_some(End::Closed),
                         _ => {}
                     },
                     Err(error) => {
                         tracing::debug!(device = %peer.device, %error, "a WebRTC session failed");
-                        return !session.over;
+                        return (!session.over).then_some(End::Failed);
                     }
                 }
             }
-            false
+            None
         }));
         match done {
             Ok(ended) => {
@@ -385,8 +402,13 @@ impl Peers {
                     let audio = session.audio;
                     out(PeerOut::Event(PeerEvent::Ready { peer, audio }));
                 }
-                if ended {
-                    self.end(peer, "device.dtls_failed", out);
+                match ended {
+                    Some(End::Closed) if session.ready => {
+                        self.remove(peer);
+                        out(PeerOut::Event(PeerEvent::Closed { peer }));
+                    }
+                    Some(_) => self.end(peer, "device.dtls_failed", out),
+                    None => {}
                 }
             }
             Err(_) => self.fail(peer, out),
@@ -394,13 +416,8 @@ impl Peers {
     }
 
     fn end(&mut self, peer: PeerRef, code: &str, out: &mut dyn FnMut(PeerOut)) {
-        let ready = self.sessions.get(&peer).is_some_and(|s| s.ready);
         self.remove(peer);
-        out(PeerOut::Event(if ready {
-            PeerEvent::Closed { peer }
-        } else {
-            PeerEvent::Failed { peer, code: code.to_owned() }
-        }));
+        out(PeerOut::Event(PeerEvent::Failed { peer, code: code.to_owned() }));
     }
 
     /// A panic inside a session: it ends, the others go on.

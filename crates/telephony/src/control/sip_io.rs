@@ -129,7 +129,13 @@ impl SipIo {
         conn.write()
     }
 
-    fn add(&mut self, registry: &Registry, mut stream: TcpStream, remote: SocketAddr, connecting: bool) -> io::Result<ConnId> {
+    fn add(
+        &mut self,
+        registry: &Registry,
+        mut stream: TcpStream,
+        remote: SocketAddr,
+        connecting: bool,
+    ) -> io::Result<ConnId> {
         self.last += 1;
         let id = ConnId(self.last);
         let token = Token(CONNECTIONS + usize::try_from(self.last).unwrap_or(usize::MAX - CONNECTIONS));

@@ -154,7 +154,8 @@ impl Tab {
         while self.spoken < due {
             self.spoken += 1;
             let payload: Vec<u8> = self.sine.next(160).into_iter().map(media::g711::linear_to_ulaw).collect();
-            let write = RtpWrite::new(0.into(), u64::from(self.spoken).into(), self.spoken * 160, Instant::now(), payload);
+            let write =
+                RtpWrite::new(0.into(), u64::from(self.spoken).into(), self.spoken * 160, Instant::now(), payload);
             if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(self.mid, None) {
                 stream.write_rtp(write);
             }

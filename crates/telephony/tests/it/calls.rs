@@ -118,6 +118,48 @@ fn a_shut_down_node_says_goodbye_in_time() {
 }
 
 #[test]
+fn while_the_floor_is_deaf_nothing_is_lost_and_new_calls_are_refused() {
+    let mut floor = Floor::with_backlog(1);
+    floor.deaf.store(true, std::sync::atomic::Ordering::Relaxed);
+    let (first, second) = (Phone::new(440.0), Phone::new(1000.0));
+    first.call(floor.sip, "3000");
+    eventually("an event waits", || floor.handle().stats().engine_backlog == 1);
+    second.call(floor.sip, "3000");
+    let refused = second.wait_ended();
+    assert!(matches!(refused, sip::EndCause::Rejected { status: 503, .. }), "{refused:?}");
+    floor.deaf.store(false, std::sync::atomic::Ordering::Relaxed);
+    let leg = floor.offered();
+    floor.command(LegCommand::Answer { leg });
+    first.wait_up();
+}
+
+#[test]
+fn a_call_out_over_tcp_opens_the_connection_and_a_closed_port_is_unreachable() {
+    let mut floor = Floor::start();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let originate = |leg| LegCommand::Originate {
+        leg,
+        tenant: TENANT,
+        interaction: None,
+        to: Dial::Uri { uri: format!("sip:agent@127.0.0.1:{port};transport=tcp") },
+        from: CallerId::default(),
+        ring_timeout: Duration::from_secs(20),
+    };
+    floor.command(originate(LegId(1)));
+    let (mut tcp, _) = listener.accept().unwrap();
+    tcp.set_read_timeout(Some(crate::floor::PATIENCE)).unwrap();
+    let mut start = [0; 12];
+    tcp.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"INVITE sip:a");
+    drop((tcp, listener));
+    floor.ended(LegId(1));
+    floor.command(originate(LegId(2)));
+    let LegEvent::Ended { cause, .. } = floor.ended(LegId(2)) else { unreachable!() };
+    assert_eq!(cause, EndCause::Unreachable);
+}
+
+#[test]
 fn sip_over_tcp_is_answered_on_the_same_connection() {
     let floor = Floor::start();
     let mut tcp = std::net::TcpStream::connect(floor.sip).unwrap();

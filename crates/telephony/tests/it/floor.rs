@@ -2,14 +2,14 @@
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use domain::device::{DeviceReport, DeviceSignal};
 use domain::directory::{DeviceEntry, DeviceEntryKind, Directory, NumberEntry};
 use domain::id::{DeviceId, LegId, NumberId, TenantId};
-use domain::leg::{LegCommand, LegEvent};
+use domain::leg::{CallerId, Dial, LegCommand, LegEvent};
 use telephony::{Config, Handle, StartError, Telephony, Up};
 
 pub const TENANT: TenantId = TenantId(1);
@@ -22,6 +22,8 @@ pub struct Floor {
     events: Receiver<Up>,
     pub dir: PathBuf,
     pub sip: SocketAddr,
+    /// The floor takes no events while set.
+    pub deaf: Arc<AtomicBool>,
     media_ports: std::ops::RangeInclusive<u16>,
     /// What came and nobody has asked for yet.
     seen: Vec<Up>,
@@ -43,14 +45,24 @@ fn free_ports() -> std::ops::RangeInclusive<u16> {
     }
 }
 
-fn start(dir: &std::path::Path, sip: SocketAddr, ports: std::ops::RangeInclusive<u16>) -> Result<(Handle, Receiver<Up>), StartError> {
+fn start(
+    dir: &std::path::Path,
+    sip: SocketAddr,
+    ports: std::ops::RangeInclusive<u16>,
+    deaf: Arc<AtomicBool>,
+    backlog: usize,
+) -> Result<(Handle, Receiver<Up>), StartError> {
     let (sender, events) = sync_channel(10_000);
     let sink = Box::new(move |up| {
+        if deaf.load(Ordering::Relaxed) {
+            return Err(up);
+        }
         sender.try_send(up).map_err(|e| match e {
             TrySendError::Full(up) | TrySendError::Disconnected(up) => up,
         })
     });
     let mut config = Config::new(dir, [9; 32], sink);
+    config.limits.backlog = backlog;
     config.sip = sip;
     config.media_ip = Ipv4Addr::LOCALHOST.into();
     config.media_ports = ports;
@@ -59,6 +71,11 @@ fn start(dir: &std::path::Path, sip: SocketAddr, ports: std::ops::RangeInclusive
 
 impl Floor {
     pub fn start() -> Self {
+        Self::with_backlog(10_000)
+    }
+
+    /// New calls are refused while so many events wait for the floor.
+    pub fn with_backlog(backlog: usize) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("cordboard-telephony-{}-{count}", std::process::id()));
@@ -67,10 +84,13 @@ impl Floor {
         // Other programs pick free ports too: try again when one was quicker.
         for _ in 0..20 {
             let media_ports = free_ports();
-            if let Ok((handle, events)) = start(&dir, "127.0.0.1:0".parse().unwrap(), media_ports.clone()) {
+            let deaf: Arc<AtomicBool> = Arc::default();
+            let sip = "127.0.0.1:0".parse().unwrap();
+            if let Ok((handle, events)) = start(&dir, sip, media_ports.clone(), deaf.clone(), backlog) {
                 let sip = handle.sip_addr();
-                handle.sender().directory(Arc::new(directory())).unwrap();
-                return Self { handle: Some(handle), events, dir, sip, media_ports, seen: Vec::new() };
+                let mut floor = Self { handle: Some(handle), events, dir, sip, deaf, media_ports, seen: Vec::new() };
+                floor.push_directory();
+                return floor;
             }
         }
         panic!("telephony does not start");
@@ -84,9 +104,24 @@ impl Floor {
 
     /// Starts again on the same ports and files.
     pub fn restart(&mut self) {
-        let (handle, events) = start(&self.dir, self.sip, self.media_ports.clone()).unwrap();
-        handle.sender().directory(Arc::new(directory())).unwrap();
+        let (handle, events) = start(&self.dir, self.sip, self.media_ports.clone(), self.deaf.clone(), 10_000).unwrap();
         (self.handle, self.events) = (Some(handle), events);
+        self.push_directory();
+    }
+
+    /// Returns when the directory is in force: a command sent after it has been answered.
+    fn push_directory(&mut self) {
+        self.handle().sender().directory(Arc::new(directory())).unwrap();
+        let leg = LegId(999_999);
+        self.command(LegCommand::Originate {
+            leg,
+            tenant: TENANT,
+            interaction: None,
+            to: Dial::Device { device: DeviceId(999_999) },
+            from: CallerId::default(),
+            ring_timeout: PATIENCE,
+        });
+        self.ended(leg);
     }
 
     pub fn handle(&self) -> &Handle {

@@ -89,9 +89,11 @@ fn a_vanished_browser_is_noticed_without_a_goodbye() {
     let browser = Browser::new(1000.0);
     connect(&mut floor, 1, &browser);
     drop(browser);
-    floor.wait_device("the loss", |r| {
-        matches!(r, DeviceReport::Lost { device: BROWSER, generation: 1, .. }).then_some(())
+    let why = floor.wait_device("the loss", |r| match r {
+        DeviceReport::Lost { device: BROWSER, generation: 1, why } => Some(*why),
+        _ => None,
     });
+    assert_eq!(why, DeviceLoss::IceFailed);
 }
 
 #[test]
