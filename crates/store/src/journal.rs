@@ -26,6 +26,9 @@ pub const CODEC_JSON_ZSTD: u8 = 1;
 const MAX_PLAIN: usize = 256 << 20;
 /// Appends waiting for the committer. Each floor waits for its own append, so this is a bound on floors per node.
 const QUEUE: usize = 1024;
+/// A commit that takes longer is taken as lost, so that a database that hangs does not hold every floor for ever. The
+/// owner has long gone on with its spool by then.
+const COMMIT: Duration = Duration::from_secs(30);
 /// Appends in one transaction: keeps one commit short.
 const GROUP: usize = 256;
 
@@ -167,7 +170,7 @@ async fn commit_group(db: &Db, group: &mut Vec<Append>) {
     group.sort_by_key(|a| a.floor);
     let mut answers: Vec<(oneshot::Sender<Result<()>>, Result<()>)> = Vec::with_capacity(group.len());
     let mut work = group.drain(..);
-    let failed = async {
+    let commit = async {
         let mut tx = db.begin().await?;
         for Append { floor, epoch, batches, at, reply } in work.by_ref() {
             let result = append_in(&mut tx, floor, epoch, batches, at).await;
@@ -178,9 +181,9 @@ async fn commit_group(db: &Db, group: &mut Vec<Append>) {
             }
         }
         tx.commit().await
-    }
-    .await
-    .err();
+    };
+    let timed_out = || Err(Error::Unavailable { source: sqlx::Error::PoolTimedOut });
+    let failed = tokio::time::timeout(COMMIT, commit).await.unwrap_or_else(|_| timed_out()).err();
     for append in work {
         answers.push((append.reply, Err(Error::Unavailable { source: sqlx::Error::WorkerCrashed })));
     }

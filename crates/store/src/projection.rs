@@ -14,6 +14,7 @@ use crate::Store;
 use crate::db::sql;
 use crate::error::{Error, Result};
 use crate::journal::{FloorKind, StoredBatch, read_batches};
+use crate::query::Scope;
 use crate::value::{Column, TableRow, read_all, select, table_row, upsert};
 
 table_row! {
@@ -222,17 +223,18 @@ table_row! {
     }
 }
 
-/// Every table that a replay fills.
-const TABLES: &[&str] = &[
-    "interactions",
-    "segments",
-    "segment_spans",
-    "legs",
-    "offers",
-    "agent_spans",
-    "recordings",
-    "intervals",
-    "timeline",
+/// Every table that a replay fills, with the condition that finds a floor's rows by an index. Children first: they are
+/// found through their parents.
+const TABLES: &[(&str, &str)] = &[
+    ("segment_spans", "segment_id IN (SELECT id FROM segments WHERE floor_id = $1)"),
+    ("offers", "interaction_id IN (SELECT id FROM interactions WHERE floor_id = $1)"),
+    ("recordings", "interaction_id IN (SELECT id FROM interactions WHERE floor_id = $1)"),
+    ("segments", "floor_id = $1"),
+    ("legs", "floor_id = $1"),
+    ("agent_spans", "floor_id = $1"),
+    ("intervals", "floor_id = $1"),
+    ("timeline", "floor_id = $1"),
+    ("interactions", "floor_id = $1"),
 ];
 
 /// A projector's transaction over one floor.
@@ -270,48 +272,45 @@ impl Store {
     /// Deletes every projected row of a floor and sets its offset to 0: then replay. Recordings' blobs stay.
     pub async fn reset_projections(&self, floor: FloorId) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        for table in TABLES {
-            sql(format!("DELETE FROM {table} WHERE floor_id = $1")).bind(floor).execute(&mut tx).await?;
+        for (table, condition) in TABLES {
+            sql(format!("DELETE FROM {table} WHERE {condition}")).bind(floor).execute(&mut tx).await?;
         }
         sql("DELETE FROM projector_offsets WHERE floor_id = $1").bind(floor).execute(&mut tx).await?;
         tx.commit().await
     }
 
     /// Removes the sample history of a tenant: its sample floors with journal, projections, recordings, addresses,
-    /// contacts and notes. Returns how many interactions went.
+    /// contacts and notes. Returns how many interactions went. A table at a time, so that living floors can append in
+    /// between; the floor's own row goes last, so that a call cut short can be repeated.
     pub async fn remove_sample(&self, tenant: TenantId) -> Result<u64> {
-        let mut tx = self.db.begin().await?;
-        let floors = sql("SELECT id FROM floors WHERE tenant_id = $1 AND kind = $2")
-            .bind(tenant)
-            .bind(FloorKind::Sample)
-            .all(&mut tx)
-            .await?;
         let mut interactions = 0;
-        let mut blobs = Vec::new();
-        for row in &floors {
-            let floor: FloorId = row.get("id")?;
-            for table in TABLES {
-                let n = sql(format!("DELETE FROM {table} WHERE floor_id = $1")).bind(floor).execute(&mut tx).await?;
+        for floor in self.floors(Scope::Tenant(tenant)).await?.iter().filter(|f| f.kind == FloorKind::Sample) {
+            for (table, condition) in TABLES {
+                let n = self.delete_of(floor.id, format!("DELETE FROM {table} WHERE {condition}")).await?;
                 if *table == "interactions" {
                     interactions += n;
                 }
             }
-            for table in ["projector_offsets", "snapshots", "journal", "floor_leases"] {
-                sql(format!("DELETE FROM {table} WHERE floor_id = $1")).bind(floor).execute(&mut tx).await?;
-            }
-            for row in sql("SELECT id FROM blobs WHERE sample_floor_id = $1").bind(floor).all(&mut tx).await? {
-                blobs.push(row.get::<BlobId>("id")?);
+            let rows = sql("SELECT id FROM blobs WHERE sample_floor_id = $1").bind(floor.id);
+            for row in rows.all(&mut self.db.read().await?).await? {
+                self.blobs.remove_file(tenant, row.get("id")?).await?;
             }
             for table in ["blobs", "addresses", "contacts", "notes"] {
-                sql(format!("DELETE FROM {table} WHERE sample_floor_id = $1")).bind(floor).execute(&mut tx).await?;
+                self.delete_of(floor.id, format!("DELETE FROM {table} WHERE sample_floor_id = $1")).await?;
             }
-            sql("DELETE FROM floors WHERE id = $1").bind(floor).execute(&mut tx).await?;
-        }
-        tx.commit().await?;
-        for blob in blobs {
-            self.blobs.remove_file(tenant, blob).await?;
+            for table in ["projector_offsets", "snapshots", "journal", "floor_leases"] {
+                self.delete_of(floor.id, format!("DELETE FROM {table} WHERE floor_id = $1")).await?;
+            }
+            self.delete_of(floor.id, "DELETE FROM floors WHERE id = $1".to_owned()).await?;
         }
         Ok(interactions)
+    }
+
+    async fn delete_of(&self, floor: FloorId, statement: String) -> Result<u64> {
+        let mut tx = self.db.begin().await?;
+        let n = sql(statement).bind(floor).execute(&mut tx).await?;
+        tx.commit().await?;
+        Ok(n)
     }
 }
 

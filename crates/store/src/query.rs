@@ -27,7 +27,7 @@ pub enum Scope {
 pub struct HostScope(());
 
 impl HostScope {
-    /// The few callers of this are listed in the design notes; a request of a tenant's user never is one.
+    /// For start-up, node services and the host's own console. A request of a tenant's user never comes here.
     pub fn whole_installation() -> HostScope {
         HostScope(())
     }
