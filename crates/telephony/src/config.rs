@@ -16,10 +16,10 @@ pub enum Up {
 /// Takes one value towards the engine, or gives it back when the engine's queue is full.
 ///
 /// Called on the control thread; it must not block, or signalling stalls. With tokio:
-/// `Box::new(move |up| tx.try_send(up).map_err(|e| e.into_inner()))`. What is given back is kept in order and offered
+/// `Box::new(move |up| tx.try_send(up).err().map(|e| e.into_inner()))`. What is given back is kept in order and offered
 /// again every few milliseconds: **nothing is ever dropped**. While more than [`Limits::backlog`] values wait, new
 /// calls are refused, which bounds the queue (a living leg produces few events).
-pub type Sink = Box<dyn FnMut(Up) -> Result<(), Up> + Send>;
+pub type Sink = Box<dyn FnMut(Up) -> Option<Up> + Send>;
 
 pub struct Config {
     /// SIP over UDP and TCP. Port 0 picks a free one (tests), see [`crate::Handle::sip_addr`].

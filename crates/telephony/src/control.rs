@@ -395,7 +395,7 @@ impl Control {
 
     fn flush(&mut self) {
         while let Some(up) = self.backlog.pop_front() {
-            if let Err(up) = (self.parts.sink)(up) {
+            if let Some(up) = (self.parts.sink)(up) {
                 self.backlog.push_front(up);
                 break;
             }

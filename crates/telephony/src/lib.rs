@@ -18,11 +18,10 @@
 //! # Use
 //!
 //! ```no_run
-//! let (events, mut received) = std::sync::mpsc::sync_channel(65_536);
-//! let sink = Box::new(move |up| {
-//!     events.try_send(up).map_err(|e| match e {
-//!         std::sync::mpsc::TrySendError::Full(up) | std::sync::mpsc::TrySendError::Disconnected(up) => up,
-//!     })
+//! let (events, received) = std::sync::mpsc::sync_channel(65_536);
+//! let sink = Box::new(move |up| match events.try_send(up) {
+//!     Ok(()) => None,
+//!     Err(std::sync::mpsc::TrySendError::Full(up) | std::sync::mpsc::TrySendError::Disconnected(up)) => Some(up),
 //! });
 //! let mut config = telephony::Config::new(std::path::Path::new("data"), [7; 32], sink);
 //! config.sip = "127.0.0.1:5060".parse().unwrap();

@@ -55,11 +55,12 @@ fn start(
     let (sender, events) = sync_channel(10_000);
     let sink = Box::new(move |up| {
         if deaf.load(Ordering::Relaxed) {
-            return Err(up);
+            return Some(up);
         }
-        sender.try_send(up).map_err(|e| match e {
-            TrySendError::Full(up) | TrySendError::Disconnected(up) => up,
-        })
+        match sender.try_send(up) {
+            Ok(()) => None,
+            Err(TrySendError::Full(up) | TrySendError::Disconnected(up)) => Some(up),
+        }
     });
     let mut config = Config::new(dir, [9; 32], sink);
     config.limits.backlog = backlog;

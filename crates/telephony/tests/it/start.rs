@@ -5,7 +5,7 @@ use telephony::{Config, StartError, Telephony};
 
 fn failed(change: impl FnOnce(&mut Config)) -> String {
     let dir = std::env::temp_dir().join(format!("cordboard-telephony-start-{}", std::process::id()));
-    let mut config = Config::new(&dir, [1; 32], Box::new(|_| Ok(())));
+    let mut config = Config::new(&dir, [1; 32], Box::new(|_| None));
     config.sip = "127.0.0.1:0".parse().unwrap();
     config.media_ip = "127.0.0.1".parse().unwrap();
     change(&mut config);
