@@ -6,7 +6,7 @@ use domain::id::{BridgeId, LegId, RecordingId};
 use domain::leg::{CallerId, Dial, EndCause, EndedBy, Hears, LegCommand, LegEvent};
 use media::recorder::export::Recording;
 
-use crate::floor::{Floor, TENANT, eventually};
+use crate::floor::{Floor, Options, TENANT, eventually};
 use crate::phone::Phone;
 use crate::tone;
 
@@ -95,6 +95,18 @@ fn two_callers_hear_each_other_and_are_recorded_each_in_its_channel() {
 }
 
 #[test]
+fn ended_calls_give_their_ports_back() {
+    // At most six pairs beside the WebRTC port: more calls than that, one after the other.
+    let mut floor = Floor::with(Options { ports: 13, ..Options::default() });
+    let phone = Phone::new(1000.0);
+    for _ in 0..15 {
+        let leg = in_echo(&mut floor, &phone);
+        phone.hang_up();
+        floor.ended(leg);
+    }
+}
+
+#[test]
 fn a_removed_bridge_is_silence() {
     let mut floor = Floor::start();
     let phone = Phone::new(1000.0);
@@ -119,7 +131,7 @@ fn a_shut_down_node_says_goodbye_in_time() {
 
 #[test]
 fn while_the_floor_is_deaf_nothing_is_lost_and_new_calls_are_refused() {
-    let mut floor = Floor::with_backlog(1);
+    let mut floor = Floor::with(Options { backlog: 1, ..Options::default() });
     floor.deaf.store(true, std::sync::atomic::Ordering::Relaxed);
     let (first, second) = (Phone::new(440.0), Phone::new(1000.0));
     first.call(floor.sip, "3000");

@@ -17,6 +17,21 @@ pub const ECHO: NumberId = NumberId(3000);
 pub const BROWSER: DeviceId = DeviceId(70);
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+#[derive(Clone, Copy)]
+pub struct Options {
+    /// New calls are refused while so many events wait for the floor.
+    pub backlog: usize,
+    /// Media ports, the WebRTC port included.
+    pub ports: u16,
+    pub media_ip: Ipv4Addr,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { backlog: 10_000, ports: 61, media_ip: Ipv4Addr::LOCALHOST }
+    }
+}
+
 pub struct Floor {
     pub handle: Option<Handle>,
     events: Receiver<Up>,
@@ -36,11 +51,11 @@ fn directory() -> Directory {
     directory
 }
 
-fn free_ports() -> std::ops::RangeInclusive<u16> {
+fn free_ports(count: u16) -> std::ops::RangeInclusive<u16> {
     loop {
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         if port < 65_000 {
-            return port..=port + 60;
+            return port..=port + count - 1;
         }
     }
 }
@@ -50,7 +65,7 @@ fn start(
     sip: SocketAddr,
     ports: std::ops::RangeInclusive<u16>,
     deaf: Arc<AtomicBool>,
-    backlog: usize,
+    options: Options,
 ) -> Result<(Handle, Receiver<Up>), StartError> {
     let (sender, events) = sync_channel(10_000);
     let sink = Box::new(move |up| {
@@ -63,20 +78,19 @@ fn start(
         }
     });
     let mut config = Config::new(dir, [9; 32], sink);
-    config.limits.backlog = backlog;
+    config.limits.backlog = options.backlog;
     config.sip = sip;
-    config.media_ip = Ipv4Addr::LOCALHOST.into();
+    config.media_ip = options.media_ip.into();
     config.media_ports = ports;
     Telephony::start(config).map(|handle| (handle, events))
 }
 
 impl Floor {
     pub fn start() -> Self {
-        Self::with_backlog(10_000)
+        Self::with(Options::default())
     }
 
-    /// New calls are refused while so many events wait for the floor.
-    pub fn with_backlog(backlog: usize) -> Self {
+    pub fn with(options: Options) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("cordboard-telephony-{}-{count}", std::process::id()));
@@ -84,10 +98,10 @@ impl Floor {
         std::fs::create_dir_all(&dir).unwrap();
         // Other programs pick free ports too: try again when one was quicker.
         for _ in 0..20 {
-            let media_ports = free_ports();
+            let media_ports = free_ports(options.ports);
             let deaf: Arc<AtomicBool> = Arc::default();
             let sip = "127.0.0.1:0".parse().unwrap();
-            if let Ok((handle, events)) = start(&dir, sip, media_ports.clone(), deaf.clone(), backlog) {
+            if let Ok((handle, events)) = start(&dir, sip, media_ports.clone(), deaf.clone(), options) {
                 let sip = handle.sip_addr();
                 let mut floor = Self { handle: Some(handle), events, dir, sip, deaf, media_ports, seen: Vec::new() };
                 floor.push_directory();
@@ -105,7 +119,8 @@ impl Floor {
 
     /// Starts again on the same ports and files.
     pub fn restart(&mut self) {
-        let (handle, events) = start(&self.dir, self.sip, self.media_ports.clone(), self.deaf.clone(), 10_000).unwrap();
+        let (handle, events) =
+            start(&self.dir, self.sip, self.media_ports.clone(), self.deaf.clone(), Options::default()).unwrap();
         (self.handle, self.events) = (Some(handle), events);
         self.push_directory();
     }

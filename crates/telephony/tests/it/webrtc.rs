@@ -7,8 +7,8 @@ use domain::id::{BridgeId, LegId};
 use domain::leg::{CallerId, Dial, LegCommand};
 
 use crate::browser::Browser;
-use crate::calls::pair;
-use crate::floor::{BROWSER, Floor, TENANT, eventually};
+use crate::calls::{echo, in_echo, pair};
+use crate::floor::{BROWSER, Floor, Options, TENANT, eventually};
 use crate::phone::Phone;
 
 /// Connects a browser as the device's next generation; answers the SDP of the server.
@@ -66,6 +66,21 @@ fn a_browser_and_a_caller_hear_each_other_across_a_reload() {
     let ended = floor.rest().iter().any(|up| format!("{up:?}").contains("Ended"));
     assert!(!ended, "the call lived through the reload");
     assert_eq!(floor.handle().stats().panics, 0);
+}
+
+#[test]
+fn a_node_on_all_addresses_serves_peers_on_loopback() {
+    let mut floor = Floor::with(Options { media_ip: std::net::Ipv4Addr::UNSPECIFIED, ..Options::default() });
+    let browser = Browser::new(1000.0);
+    let answer = connect(&mut floor, 1, &browser);
+    assert!(answer.contains(" 127.0.0.1 "), "{answer}");
+    let leg = LegId(8);
+    originate(&mut floor, leg);
+    floor.command(LegCommand::Bridge { bridge: BridgeId(1), legs: echo(leg) });
+    browser.wait_hears(1000.0, 440.0);
+    let phone = Phone::new(440.0);
+    in_echo(&mut floor, &phone);
+    phone.wait_hears(440.0, 1000.0);
 }
 
 #[test]
