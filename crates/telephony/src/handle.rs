@@ -309,7 +309,7 @@ impl Handle {
 
     /// Ends every call (cause `system.shutdown`), waits for the peers' answers and for the recordings' last bytes, but
     /// not longer than `within`, and joins the threads. `LegEvent::Ended` of each leg still reaches the sink, which
-    /// must therefore be drained meanwhile.
+    /// must therefore be drained meanwhile. Blocks: call it from a thread that may.
     pub fn shutdown(mut self, within: Duration) {
         if self.sender.send(Down::Shutdown(within)).is_err() {
             self.abort.store(true, Ordering::Relaxed);

@@ -51,12 +51,8 @@ counters! {
     media_tick_late_us,
     /// The worst so far, in microseconds.
     media_tick_late_us_max,
-    /// Ticks left out because the thread fell more than 200 ms behind.
-    media_ticks_skipped,
     /// Events of the media threads that found their ring full and waited.
     media_events_delayed,
-    /// Media commands refused because the media thread's ring was full.
-    media_commands_dropped,
     /// Values waiting for the engine (goes up and down).
     engine_backlog,
     recording_bytes,

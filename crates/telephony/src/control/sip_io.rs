@@ -103,7 +103,7 @@ impl SipIo {
         self.udp.recv_from(buffer)
     }
 
-    /// Sends whole messages. `Ok(Some(conn))` tells of a connection that had to be opened for it.
+    /// Sends whole messages; opens a connection where the hop needs one and names none.
     pub(crate) fn send(&mut self, registry: &Registry, hop: &Hop, bytes: &[u8]) -> io::Result<()> {
         if hop.transport == Transport::Udp {
             return self.udp.send_to(bytes, hop.remote).map(|_| ());
