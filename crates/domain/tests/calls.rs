@@ -772,3 +772,30 @@ fn an_agent_who_does_not_return_after_a_crash_is_signed_out() {
         "#]],
     );
 }
+
+#[test]
+fn the_desk_shows_durations_that_tile_the_call() {
+    let mut r = Rig::new(config());
+    r.sign_in(ANN, TAB);
+    let caller = r.call(TO_SUPPORT);
+    r.pass(3);
+    r.accept(ANN);
+    r.pass(60);
+    let segment = r.work(ANN);
+    r.agent(ANN, AgentCommand::Hold { segment });
+    r.pass(10);
+    let view = |r: &Rig| r.floor.agent_view(ANN, r.now).unwrap().work[0].clone();
+    assert_eq!((view(&r).talk_ms, view(&r).hold_ms), (60_000, 10_000));
+    r.agent(ANN, AgentCommand::Resume { segment });
+    r.pass(5);
+    assert_eq!((view(&r).talk_ms, view(&r).hold_ms), (65_000, 10_000));
+    let board = r.floor.view(r.now);
+    assert_eq!((board.calls, board.counts.busy, board.counts.offline), (1, 1, 1));
+    let support = r.floor.queue_view(SUPPORT, r.now).unwrap();
+    assert_eq!((support.waiting, support.today.offered, support.today.answered), (0, 1, 1));
+    assert_eq!((support.today.talk_ms, support.today.hold_ms), (65_000, 10_000), "open spans included");
+    r.hangs_up(caller);
+    r.pass(4);
+    assert_eq!(view(&r).wrap_up_until, Some(r.now + secs(26)));
+    assert_eq!((view(&r).talk_ms, view(&r).hold_ms, view(&r).disposition_required), (65_000, 10_000, false));
+}

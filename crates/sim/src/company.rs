@@ -28,7 +28,7 @@ pub fn config() -> Arc<TenantConfig> {
         name: "Sample".into(),
         time_zone: "Asia/Shanghai".into(),
         lang: Lang::Zh,
-        entitlements: Entitlements { seats: 5, concurrent_calls: 30, retention_days: 90 },
+        entitlements: Entitlements { seats: 5, concurrent_calls: 8, retention_days: 90 },
         agents: agents.clone().map(|a| (a, agent(a))).collect(),
         teams: BTreeMap::new(),
         skills: BTreeMap::from([(SkillId(1), Localized::both("英语", "English"))]),

@@ -56,7 +56,7 @@ impl Manner {
             wrong_digits: 0.2,
             breaks_per_hour: 4.0,
             troubles_per_hour: 6.0,
-            crashes_per_hour: 0.5,
+            crashes_per_hour: 2.0,
             handovers_per_hour: 2.0,
         }
     }
