@@ -39,7 +39,8 @@ fn a_caller_of_the_echo_number_hears_himself_until_he_hangs_up() {
     phone.hang_up();
     let LegEvent::Ended { cause, by, stats, .. } = floor.ended(leg) else { unreachable!() };
     assert_eq!((cause, by), (EndCause::Hangup, EndedBy::Peer));
-    assert!(stats.rtp_received > 5 && stats.rtp_sent > 5, "{stats:?}");
+    // A tenth of a second was heard: five packets there and back.
+    assert!(stats.rtp_received >= 5 && stats.rtp_sent >= 5, "{stats:?}");
     assert_eq!(floor.handle().stats().panics, 0);
 }
 
