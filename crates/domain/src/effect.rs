@@ -3,6 +3,9 @@
 //! *Urgent* effects (tear-down, hold, mute, prompts on existing legs) go out at once and their facts with the next
 //! batch; *gated* ones (offer, answer, originate, send) wait until the events emitted before them are durable. An
 //! urgent effect still waits behind a gated one it [`Effect::must_follow`].
+//!
+//! Asking the outside on behalf of a flow (HTTP, look-up, bot) will be one more effect, with an answering input; it
+//! comes with the first step that asks.
 use crate::id::{
     AddressId, AgentId, DeviceId, InteractionId, LegId, NumberId, OfferId, QueueId, RecordingId, SegmentId,
 };

@@ -68,7 +68,9 @@ pub struct Floor {
     /// Digits keyed by callers; never in events, gone after a restart.
     keyed: BTreeMap<InteractionId, BTreeMap<String, String>>,
     /// Greetings and farewells that wait for the caller's leg to be up.
-    unheard: BTreeMap<PlayId, Option<PromptId>>,
+    unheard: BTreeMap<InteractionId, (PlayId, Option<PromptId>)>,
+    /// Agents whom a revision left above their capacity (R2).
+    overfull: BTreeSet<AgentId>,
     /// Agents whose occupancy or seat may have changed, and interactions that may be over, since the last settling.
     touched_agents: BTreeSet<AgentId>,
     touched_interactions: BTreeSet<InteractionId>,
@@ -90,6 +92,7 @@ impl Floor {
             flows: BTreeMap::new(),
             keyed: BTreeMap::new(),
             unheard: BTreeMap::new(),
+            overfull: BTreeSet::new(),
             touched_agents: BTreeSet::new(),
             touched_interactions: BTreeSet::new(),
             routed_at: Timestamp(i64::MIN),
@@ -102,7 +105,9 @@ impl Floor {
 
     /// From a snapshot; then [`Floor::apply`] the journal's later events, then [`Input::Recovered`].
     pub fn restore(config: Arc<TenantConfig>, mint: IdMint, snapshot: Snapshot) -> Floor {
-        Floor { state: snapshot.state, ..Floor::new(snapshot.floor, config, mint) }
+        let mut floor = Floor { state: snapshot.state, ..Floor::new(snapshot.floor, config, mint) };
+        floor.overfull = floor.overfull_now();
+        floor
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -186,6 +191,7 @@ impl Floor {
         let rev = config.rev;
         self.config = config;
         self.keep_flows();
+        self.overfull = self.overfull_now();
         self.emit(EventBody::ConfigPublished { rev });
         self.agents_after_publish();
         self.queues_after_publish();

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::command::{Occupancy, Presence, SeatClass};
 use crate::device::DeviceLoss;
-use crate::event::{Direction, SegmentState};
+use crate::event::{Direction, PresenceCause, SegmentState};
 use crate::id::{
     AddressId, AgentId, DeviceId, DispositionId, FloorId, InteractionId, NumberId, OfferId, QueueId, RecordingId,
     SegmentId, TeamId, TenantId,
@@ -29,6 +29,8 @@ pub struct AgentView {
     pub leaving: bool,
     pub presence: Presence,
     pub presence_since: Timestamp,
+    /// Why it is what it is, such as `missed_offer`; none before the first change.
+    pub presence_why: Option<PresenceCause>,
     pub occupancy: Occupancy,
     pub occupancy_since: Timestamp,
     pub device: Option<DeviceView>,

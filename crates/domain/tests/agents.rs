@@ -325,3 +325,80 @@ fn priority_and_place_in_line_decide_who_is_served_first() {
         "#]],
     );
 }
+
+fn published(change: impl FnOnce(&mut domain::config::TenantConfig)) -> Input {
+    let mut config = config();
+    config.rev = 2;
+    change(&mut config);
+    Input::ConfigPublished(std::sync::Arc::new(config))
+}
+
+#[test]
+fn a_revision_may_remove_a_queue_and_an_agent_under_live_work() {
+    check(
+        |r| {
+            r.sign_in(ANN, TAB);
+            let talking = r.call(TO_SUPPORT);
+            r.accept(ANN);
+            r.call(TO_SUPPORT);
+            r.forget();
+            r.pass(5);
+            let _ = r.input(published(|c| {
+                c.queues.remove(&SUPPORT);
+                c.agents.get_mut(&ANN).unwrap().active = false;
+            }));
+            // The conversation goes on; its agent leaves with it.
+            r.pass(5);
+            r.hangs_up(talking);
+            r.agent(ANN, AgentCommand::SignIn { device: TAB, seat: SeatClass::Standard });
+        },
+        expect![[r#"
+            5.000 config_published rev=2
+            5.000 agent_leaving agent=ann why=removed
+            5.000 presence_changed agent=ann presence=offline why=signed_out
+            5.000 segment_ended segment=seg#3 why=system.error
+            5.000 leg_hang_up_sent cause=hangup leg=leg#3
+               > hangup cause=hangup leg=leg#3
+            5.000 leg_ended by=us cause=hangup leg=leg#3
+            5.000 interaction_ended why=system.error
+            10.000 leg_ended by=peer cause=hangup leg=leg#1
+            10.000 leg_hang_up_sent cause=hangup leg=leg#2
+            10.000 segment_ended segment=seg#2 why=caller_hung_up
+            10.000 occupancy_changed agent=ann occupancy=idle
+            10.000 agent_signed_out agent=ann why=removed
+               > stop_recording recording=rec#1
+               > hangup cause=hangup leg=leg#2
+            10.000 recording_ended gaps=[] length_ms=10000 recording=rec#1
+            10.000 leg_ended by=us cause=hangup leg=leg#2
+            10.000 interaction_ended why=served
+            10.000 refused agent.unknown
+        "#]],
+    );
+}
+
+#[test]
+fn a_lower_capacity_takes_nothing_away_and_new_memberships_bring_work() {
+    check(
+        |r| {
+            let chat = |queue| Input::WorkArrived { medium: Medium::Chat, queue, from: None, priority: 0, lang: None };
+            let _ = r.input(published(|c| c.queues.get_mut(&SALES).unwrap().members.clear()));
+            r.sign_in(ANN, TAB);
+            for _ in 0..2 {
+                r.input(chat(SUPPORT)).unwrap();
+                r.accept(ANN);
+            }
+            r.input(chat(SALES)).unwrap();
+            r.forget();
+            let _ = r.input(published(|c| c.agents.get_mut(&ANN).unwrap().capacity.chat = 1));
+            let _ = r.input(published(|c| c.agents.get_mut(&ANN).unwrap().capacity.chat = 3));
+        },
+        expect![[r#"
+            0.000 config_published rev=2
+            0.000 agent_queues_changed agent=ann queues=[que1,que2]
+            0.000 config_published rev=2
+            0.000 segment_started of=ann:agent:que2 segment=seg#6 state=offered until=20.000 why=offer
+            0.000 offer_made agent=ann device=dev1 offer=ofr#3 segment=seg#6 until=20.000 waiting=seg#5
+               > offer ann rings=false
+        "#]],
+    );
+}

@@ -799,3 +799,34 @@ fn the_desk_shows_durations_that_tile_the_call() {
     assert_eq!(view(&r).wrap_up_until, Some(r.now + secs(26)));
     assert_eq!((view(&r).talk_ms, view(&r).hold_ms, view(&r).disposition_required), (65_000, 10_000, false));
 }
+
+#[test]
+fn a_caller_inside_a_flow_keeps_its_version() {
+    check(
+        |r| {
+            let caller = r.call(TO_MENU);
+            let mut config = config();
+            config.rev = 2;
+            let mut flow = (*config.flows[&domain::id::FlowId(1)]).clone();
+            flow.version = 2;
+            flow.steps.retain(|step, _| step.0 != "account");
+            config.flows.insert(flow.id, std::sync::Arc::new(flow));
+            let _ = r.input(Input::ConfigPublished(std::sync::Arc::new(config)));
+            r.forget();
+            r.play_ends(caller, "2");
+            r.play_ends(caller, "1234");
+        },
+        expect![[r#"
+            0.000 step_entered attempt=1 play=ply#2 segment=seg#1 step=account until=600.000
+               > play clips=[pmtc] collect=5000:3000:6:# interruptible=true leg=leg#1 looped=false play=ply#2
+            0.000 digits_collected count=4 segment=seg#1 sensitive=false step=account variable=account
+            0.000 step_entered attempt=1 segment=seg#1 step=english
+            0.000 language_set lang=en
+            0.000 step_entered attempt=1 segment=seg#1 step=support
+            0.000 segment_ended segment=seg#1 why=moved_on
+            0.000 segment_started of=queue:1:que1 segment=seg#2 state=waiting until=120.000 why=flow
+            0.000 play_started play=ply#3 segment=seg#2 what=welcome
+               > play clips=[pmt1] interruptible=false leg=leg#1 looped=false play=ply#3
+        "#]],
+    );
+}

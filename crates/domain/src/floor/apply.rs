@@ -142,6 +142,7 @@ impl State {
                     a.resume = (lapse && a.presence != Presence::Offline).then_some(a.presence);
                     a.presence = *presence;
                     a.presence_since = at;
+                    a.presence_why = Some(*why);
                 }
             }
             EventBody::OccupancyChanged { agent, occupancy } => {

@@ -1,9 +1,11 @@
 //! The blueprint's invariants, checked after every input in debug builds, by the simulator and by tests.
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::Floor;
-use super::state::Segment;
+use super::state::{Agent, Segment};
 use crate::event::{LegRole, SegmentOf, SegmentState};
+use crate::id::AgentId;
 use crate::routing::assign;
 
 /// An invariant does not hold: the rule's number in the blueprint and what was seen.
@@ -99,14 +101,25 @@ impl Floor {
         Ok(())
     }
 
+    /// More written work than the configuration allows.
+    fn is_over(&self, id: AgentId, agent: &Agent) -> bool {
+        let load = self.state.load(agent);
+        let most = self.config.agents.get(&id).map(|c| c.capacity).unwrap_or_default();
+        load.chat > most.chat || load.email > most.email || load.task > most.task
+    }
+
+    /// Who is above his capacity through no fault of routing: a new revision, or a restore under another one.
+    pub(super) fn overfull_now(&self) -> BTreeSet<AgentId> {
+        self.state.agents.iter().filter(|(id, a)| self.is_over(**id, a)).map(|(id, _)| *id).collect()
+    }
+
     fn check_agents(&self) -> Result<(), Broken> {
         for (id, a) in &self.state.agents {
-            // R2. A revision may lower a capacity under live work, so only the exclusiveness of voice is absolute.
+            // R2. A revision may lower a capacity under live work: who was above it then may be until he is done.
             let load = self.state.load(a);
-            let others = load.chat + load.email + load.task;
-            let most = self.config.agents.get(id).map(|c| c.capacity).unwrap_or_default();
-            let over = load.chat > most.chat || load.email > most.email || load.task > most.task;
-            if load.voice > 1 || (load.voice == 1 && others > 0) || (over && self.state.rev == 0) {
+            let others = u32::from(load.chat) + u32::from(load.email) + u32::from(load.task);
+            let over = self.is_over(*id, a);
+            if load.voice > 1 || (load.voice == 1 && others > 0) || (over && !self.overfull.contains(id)) {
                 return broken("R2", format!("{id} has more work than his capacity: {load:?}"));
             }
             if a.occupancy != self.state.occupancy_of(a) {

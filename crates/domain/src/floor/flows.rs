@@ -62,7 +62,7 @@ impl Floor {
         if self.is_answered(interaction) {
             self.greet_now(interaction, play, prompt);
         } else {
-            self.unheard.insert(play, prompt);
+            self.unheard.insert(interaction, (play, prompt));
         }
     }
 
@@ -88,7 +88,7 @@ impl Floor {
                 self.enter_step(interaction, segment, start);
             }
             (SegmentOf::Flow { flow: None, .. }, Some((play, PlayWhat::Greeting | PlayWhat::Farewell))) => {
-                if let Some(prompt) = self.unheard.remove(&play) {
+                if let Some((_, prompt)) = self.unheard.remove(&interaction).filter(|(p, _)| *p == play) {
                     self.greet_now(interaction, play, prompt);
                 }
             }

@@ -51,6 +51,7 @@ impl Floor {
                 let why = i.outcome;
                 self.emit(EventBody::InteractionEnded { interaction, why });
                 self.keyed.remove(&interaction);
+                self.unheard.remove(&interaction);
             }
         }
     }

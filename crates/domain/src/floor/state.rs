@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Occupancy, Presence, SeatClass};
 use crate::device::DeviceLoss;
-use crate::event::{Direction, InteractionEnd, LegRole, PlayWhat, SegmentEnd, SegmentOf, SegmentState, SignOutCause};
+use crate::event::{
+    Direction, InteractionEnd, LegRole, PlayWhat, PresenceCause, SegmentEnd, SegmentOf, SegmentState, SignOutCause,
+};
 use crate::flow::StepId;
 use crate::id::{
     AddressId, AgentId, BridgeId, DeviceId, DispositionId, InteractionId, LegId, NumberId, OfferId, PlayId, QueueId,
@@ -46,6 +48,7 @@ pub(super) struct Agent {
     pub leaving: Option<SignOutCause>,
     pub presence: Presence,
     pub presence_since: Timestamp,
+    pub presence_why: Option<PresenceCause>,
     /// Given back when the lease returns.
     pub resume: Option<Presence>,
     pub occupancy: Occupancy,

@@ -60,6 +60,7 @@ impl Floor {
             leaving: a.leaving.is_some(),
             presence: a.presence,
             presence_since: a.presence_since,
+            presence_why: a.presence_why,
             occupancy: a.occupancy,
             occupancy_since: a.occupancy_since,
             device: a.seat.as_ref().map(|s| self.device_view(s.device)),
