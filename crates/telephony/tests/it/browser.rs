@@ -2,6 +2,7 @@
 //! remembers the last second it heard.
 use std::collections::VecDeque;
 use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -27,6 +28,7 @@ enum Wish {
 pub struct Browser {
     pub offer: String,
     heard: Arc<Mutex<VecDeque<i16>>>,
+    is_connected: Arc<AtomicBool>,
     wishes: Sender<Wish>,
     thread: Option<JoinHandle<()>>,
 }
@@ -48,6 +50,7 @@ impl Browser {
         let mid = change.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
         let (offer, pending) = change.apply().unwrap();
         let heard: Arc<Mutex<VecDeque<i16>>> = Arc::default();
+        let is_connected: Arc<AtomicBool> = Arc::default();
         let (wishes, wished) = channel();
         let tab = Tab {
             socket,
@@ -57,15 +60,20 @@ impl Browser {
             sine: Sine::new(hz),
             start: Instant::now(),
             spoken: 0,
-            connected: false,
+            is_connected: is_connected.clone(),
             heard: heard.clone(),
         };
         let thread = std::thread::spawn(move || tab.run(&wished));
-        Self { offer: offer.to_sdp_string(), heard, wishes, thread: Some(thread) }
+        Self { offer: offer.to_sdp_string(), heard, is_connected, wishes, thread: Some(thread) }
     }
 
     pub fn answer(&self, sdp: &str) {
         self.wishes.send(Wish::Answer(sdp.to_owned())).unwrap();
+    }
+
+    /// Its own side of the connection stands; the server's may be a little earlier.
+    pub fn wait_connected(&self) {
+        eventually("the browser is connected", || self.is_connected.load(Ordering::Relaxed));
     }
 
     pub fn close(&self) {
@@ -98,7 +106,7 @@ struct Tab {
     sine: Sine,
     start: Instant,
     spoken: u32,
-    connected: bool,
+    is_connected: Arc<AtomicBool>,
     heard: Arc<Mutex<VecDeque<i16>>>,
 }
 
@@ -113,7 +121,7 @@ impl Tab {
                 }
                 Ok(Wish::Close) => {
                     self.rtc.close().unwrap();
-                    self.connected = false;
+                    self.is_connected.store(false, Ordering::Relaxed);
                 }
                 Ok(Wish::Stop) => return,
                 Err(_) => {}
@@ -132,7 +140,7 @@ impl Tab {
                     Output::Transmit(t) => {
                         self.socket.send_to(&t.contents, t.destination).unwrap();
                     }
-                    Output::Event(Event::Connected) => self.connected = true,
+                    Output::Event(Event::Connected) => self.is_connected.store(true, Ordering::Relaxed),
                     Output::Event(Event::RtpPacket(packet)) => {
                         let mut heard = self.heard.lock().unwrap();
                         heard.extend(packet.payload.iter().map(|&octet| media::g711::ulaw_to_linear(octet)));
@@ -147,7 +155,7 @@ impl Tab {
 
     fn speak(&mut self) {
         let due = u32::try_from(self.start.elapsed().as_millis() / 20).unwrap();
-        if !self.connected {
+        if !self.is_connected.load(Ordering::Relaxed) {
             self.spoken = due;
             return;
         }

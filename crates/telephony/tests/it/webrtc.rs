@@ -89,6 +89,7 @@ fn a_closed_tab_is_a_lost_device() {
     let browser = Browser::new(1000.0);
     connect(&mut floor, 1, &browser);
     assert_eq!(floor.handle().stats().webrtc_sessions, 1);
+    browser.wait_connected();
     browser.close();
     let why = floor.wait_device("the loss", |r| match r {
         DeviceReport::Lost { device: BROWSER, generation: 1, why } => Some(*why),
