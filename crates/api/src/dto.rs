@@ -2,8 +2,8 @@
 //!
 //! Types here are thin: they hold `domain` ids, spell durations as `…_ms`, and convert to and from `domain` values.
 //! A configuration resource is one struct of fields (`QueueFields`): `Queue` on the wire is those fields with `id`,
-//! `POST` takes them, `PATCH` takes any subset of them as a JSON merge patch (RFC 7396). The schemas of all three are
-//! derived from the one struct (`crate::openapi`).
+//! `POST` takes them, `PATCH` takes any subset of them (each field given replaces, null resets). The schemas of all three
+//! are derived from the one struct (`crate::openapi`).
 pub mod analysis;
 pub mod common;
 pub mod desk;

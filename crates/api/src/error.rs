@@ -105,6 +105,7 @@ catalogue! {
     NotAnAgent = "agent.none", CONFLICT, "当前用户不是座席。", "The signed-in user is no agent.";
     NotLeading = "tab.not_leading", CONFLICT, "另一个标签页正在接听，本页只读。", "Another tab is leading; this one is read-only.";
     LeadTaken = "tab.lead_taken", CONFLICT, "另一个标签页接管了通话，本页变为只读。", "Another tab has taken over; this one is read-only now.";
+    NoMicrophone = "microphone.unavailable", CONFLICT, "麦克风不可用，暂不派单。", "The microphone cannot be used: no offers come.";
     DeviceBadSdp = "device.bad_sdp", UNPROCESSABLE_ENTITY, "浏览器的媒体描述无法识别。", "The browser's media description was not understood.";
     DeviceUnavailable = "device.unavailable", SERVICE_UNAVAILABLE, "媒体服务暂不可用，请稍后重试。", "Media is not available at the moment: try again.";
     DemoUnavailable = "demo.unavailable", CONFLICT, "没有可用于演示的技能组。", "There is no queue for the demo call.";
@@ -167,6 +168,42 @@ impl From<RejectCode> for ApiError {
             message: Message::new(code.text(Lang::Zh), code.text(Lang::En)),
             fields: Vec::new(),
             retry_after_s: None,
+        }
+    }
+}
+
+impl From<store::Error> for ApiError {
+    fn from(error: store::Error) -> Self {
+        use store::Error as E;
+        match error {
+            E::NotFound { .. } => Code::NotFound.into(),
+            E::Stale { .. } => Code::Stale.into(),
+            E::Conflict { .. } => Code::Taken.into(),
+            // The message says which side is wrong; a missing object may be another tenant's, so no more is told.
+            E::Reference { what, object } if what.starts_with("refers") => ApiError::field(object, "not_found"),
+            E::Reference { .. } => Code::InUse.into(),
+            E::Invalid { what, .. } => ApiError::field(what, "invalid"),
+            E::Full { .. } => ApiError::from(Code::Overloaded).retry_after(5),
+            e if e.is_unavailable() => {
+                tracing::warn!(error = %e, "the store is unavailable");
+                ApiError::from(Code::Overloaded).retry_after(2)
+            }
+            e => ApiError::internal(&e),
+        }
+    }
+}
+
+impl From<engine::CommandError> for ApiError {
+    fn from(error: engine::CommandError) -> Self {
+        use engine::CommandError as E;
+        match error {
+            E::Rejected(code) => code.into(),
+            E::Store(e) => e.into(),
+            E::NoFloor => Code::NotFound.into(),
+            E::NoDemoNumber => Code::DemoUnavailable.into(),
+            E::Stopping => ApiError::from(Code::Overloaded).retry_after(5),
+            E::Telephony => ApiError::from(Code::DeviceUnavailable).retry_after(5),
+            E::DemoBusy => ApiError::from(Code::TooManyRequests).retry_after(30),
         }
     }
 }

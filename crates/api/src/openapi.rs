@@ -9,6 +9,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use domain::access::Action;
+
 use crate::App;
 
 /// Who may call an operation; the router enforces it before the handler runs.
@@ -18,20 +20,8 @@ pub enum Gate {
     Anonymous,
     /// Any member of a tenant, about themselves.
     SignedIn,
-    /// `domain::access::may(grants, action, …)` must hold somewhere; the handler asks again with the resource.
+    /// Some grant must hold the action; the handler asks `domain::access::may` with the resource.
     May(Action),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    ReadConfig,
-    Configure,
-    ReadAudit,
-    ReadInteractions,
-    ReadRecordings,
-    ReadReports,
-    WatchLive,
-    WorkAsAgent,
 }
 
 pub struct Operation {
@@ -147,6 +137,11 @@ impl Operation {
         self.params.iter().any(|p| p["name"] == "Idempotency-Key")
     }
 
+    /// Answers a GET by becoming a WebSocket.
+    pub fn is_socket(&self) -> bool {
+        self.responses.contains_key("101")
+    }
+
     pub fn largest_body(mut self, bytes: usize) -> Self {
         self.largest_body = bytes;
         self
@@ -223,7 +218,7 @@ impl Operation {
         self.nested::<T>()
     }
 
-    /// A JSON merge patch of `T`.
+    /// Any subset of the fields of `T`.
     pub fn body_patch<T: ToSchema>(mut self, name: &str) -> Self {
         let (_, fields) = schema_of::<T>();
         self.schemas.push((name.to_owned(), patch_of(fields)));

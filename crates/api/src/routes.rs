@@ -1,20 +1,30 @@
 //! Every operation of the interface, one module per group; [`operations`] is the list that the router, the OpenAPI
 //! document and the two-tenant test are made from.
-pub mod admin;
-pub mod analysis;
-pub mod flows;
-pub mod interactions;
-pub mod live;
-pub mod meta;
-pub mod public;
+mod admin;
+mod analysis;
+mod csv;
+mod devices;
+mod flows;
+mod interactions;
+mod live;
+mod meta;
+mod people;
+mod prompts;
+mod public;
+mod resource;
 pub mod session;
+mod sound;
+mod wav;
 
 use crate::openapi::Operation;
 
 pub fn operations() -> Vec<Operation> {
     let mut all = Vec::new();
     all.extend(session::operations());
+    all.extend(people::operations());
     all.extend(admin::operations());
+    all.extend(devices::operations());
+    all.extend(prompts::operations());
     all.extend(flows::operations());
     all.extend(interactions::operations());
     all.extend(analysis::operations());

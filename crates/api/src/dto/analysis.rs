@@ -1,4 +1,5 @@
 //! Reports and the formulas behind their numbers.
+use domain::report::Measures;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,8 +33,39 @@ pub struct Figures {
     pub abandon_rate: Option<f64>,
     /// 0–1.
     pub occupancy: Option<f64>,
-    pub asa_ms: Option<f64>,
-    pub aht_ms: Option<f64>,
+    pub asa_ms: Option<u64>,
+    pub aht_ms: Option<u64>,
+}
+
+/// Ratios come from `domain::report` alone: one formula each, everywhere.
+impl From<&Measures> for Figures {
+    fn from(m: &Measures) -> Self {
+        Self {
+            offered: m.offered,
+            answered: m.answered,
+            answered_in_time: m.answered_in_time,
+            abandoned: m.abandoned,
+            short_abandons: m.short_abandons,
+            overflowed: m.overflowed,
+            lost: m.lost,
+            offers: m.offers,
+            offers_missed: m.offers_missed,
+            offers_declined: m.offers_declined,
+            wait_ms: m.wait_ms,
+            abandon_wait_ms: m.abandon_wait_ms,
+            wait_ms_max: m.wait_ms_max,
+            talk_ms: m.talk_ms,
+            hold_ms: m.hold_ms,
+            wrap_ms: m.wrap_ms,
+            handled: m.handled,
+            idle_ms: m.idle_ms,
+            service_level: m.service_level(),
+            abandon_rate: m.abandon_rate(),
+            occupancy: m.occupancy(),
+            asa_ms: m.asa_ms(),
+            aht_ms: m.aht_ms(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -71,7 +103,8 @@ pub struct AgentReportRow {
     pub figures: AgentFigures,
 }
 
-/// One agent's interval.
+/// One agent's interval. Offers and work count where the offer was made; idle, break and signed-in time are split at
+/// the intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
 pub struct AgentFigures {
     pub offers: u64,
@@ -84,7 +117,7 @@ pub struct AgentFigures {
     pub idle_ms: u64,
     pub break_ms: u64,
     pub signed_in_ms: u64,
-    pub aht_ms: Option<f64>,
+    pub aht_ms: Option<u64>,
     /// 0–1.
     pub occupancy: Option<f64>,
 }
@@ -95,8 +128,9 @@ pub struct Formula {
     /// Field name in `Figures`.
     pub metric: String,
     pub name: Localized,
-    pub formula: Localized,
-    /// `count`, `ms` or `ratio`.
+    /// In the field names of `Figures`.
+    pub formula: String,
+    /// `ms` or `ratio`.
     pub unit: String,
 }
 

@@ -1,7 +1,5 @@
 //! Interactions with their segments, legs, offers and recordings; revisions and the audit trail.
-use domain::id::{
-    AgentId, DeviceId, DispositionId, FlowId, InteractionId, LegId, OfferId, QueueId, RecordingId, SegmentId, UserId,
-};
+use domain::id::{DeviceId, DispositionId, FlowId, InteractionId, LegId, OfferId, RecordingId, SegmentId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -183,10 +181,10 @@ pub struct Recording {
     pub id: RecordingId,
     #[schema(value_type = String)]
     pub interaction: InteractionId,
-    #[schema(value_type = String)]
-    pub segment: SegmentId,
+    #[schema(value_type = Option<String>)]
+    pub segment: Option<SegmentId>,
     /// First frame written.
-    pub started_at: Option<i64>,
+    pub started_at: i64,
     pub length_ms: Option<u64>,
     /// The sound can be fetched from `/recordings/{id}`.
     pub stored: bool,
@@ -244,11 +242,17 @@ pub struct InteractionEvents {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ConfigRevision {
     pub number: u64,
+    /// Published, or saved as a draft.
     pub at: i64,
+    /// `draft`, `published`, `merged` (a draft that was published under a new number) or `discarded`.
+    pub state: String,
     #[schema(value_type = Option<String>)]
     pub author: Option<UserId>,
     pub author_name: Option<String>,
     pub reason: String,
+    /// What it put and deleted.
+    #[schema(value_type = Vec<Object>)]
+    pub changes: serde_json::Value,
 }
 
 /// Who did what.
@@ -266,13 +270,4 @@ pub struct AuditEntry {
     pub revision: Option<u64>,
     #[schema(value_type = Object)]
     pub detail: serde_json::Value,
-}
-
-/// "Ring me" was started.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct DemoCall {
-    #[schema(value_type = String)]
-    pub queue: QueueId,
-    #[schema(value_type = Vec<String>)]
-    pub agents_ready: Vec<AgentId>,
 }

@@ -209,9 +209,9 @@ pub struct ApiToken {
     /// Whose rights it carries.
     #[schema(value_type = String)]
     pub user: UserId,
+    pub user_name: String,
     pub created_at: i64,
     pub expires_at: Option<i64>,
-    pub last_used_at: Option<i64>,
 }
 
 /// Shown once; only its hash is kept.
@@ -228,6 +228,14 @@ pub struct DutyStart {
     /// A SIP or URI device of this agent.
     #[schema(value_type = String)]
     pub device: domain::id::DeviceId,
+}
+
+/// "Ring me" was started: the demo caller enters the first sample queue.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct DemoCall {
+    /// Agents signed in and available with a ready device; with none the caller waits.
+    #[schema(value_type = Vec<String>)]
+    pub agents_ready: Vec<AgentId>,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]

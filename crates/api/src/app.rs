@@ -1,0 +1,205 @@
+//! What handlers share: the engine and its store, the tenants' compiled configuration, limits, keys.
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use domain::config::TenantConfig;
+use domain::id::{AgentId, DeviceId, QueueId, TenantId};
+use domain::time::Timestamp;
+use engine::Engine;
+use metrics_exporter_prometheus::PrometheusHandle;
+use store::{AdminTx, Class, Scope, Settings, Store};
+
+use crate::auth::Caller;
+use crate::auth::guest::GuestKey;
+use crate::auth::limit::Limiter;
+use crate::auth::password::Passwords;
+use crate::error::{ApiError, ApiResult};
+use crate::socket::board::Boards;
+
+/// How long a tenant's configuration may be remembered when another node changed it; this node's own changes show at
+/// once.
+const KNOWN_FOR: Duration = Duration::from_secs(5);
+
+/// What the binary decides.
+#[derive(Default)]
+pub struct Options {
+    /// Renders `/metrics`; none: the path answers 404.
+    pub metrics: Option<PrometheusHandle>,
+    /// Says whether telephony takes calls, for `/readyz`; none: not asked.
+    pub telephony_ready: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    options: Options,
+    passwords: Passwords,
+    guests: GuestKey,
+    sign_ins_by_address: Limiter<IpAddr>,
+    sign_ins_by_login: Limiter<String>,
+    guests_by_address: Limiter<IpAddr>,
+    known: Mutex<HashMap<TenantId, (Instant, Arc<Known>)>>,
+    boards: Boards,
+    /// Guests' devices with a connection.
+    visiting: Mutex<HashSet<DeviceId>>,
+    document: Arc<str>,
+}
+
+/// A tenant's configuration with what views need besides.
+pub struct Known {
+    pub config: TenantConfig,
+    pub settings: Settings,
+    /// Names of deleted ones too, for history.
+    pub agents: HashMap<AgentId, String>,
+    pub queues: HashMap<QueueId, String>,
+}
+
+impl App {
+    /// Must run inside a tokio runtime.
+    pub fn new(engine: Engine, options: Options) -> ApiResult<App> {
+        let document = crate::openapi::text(&crate::openapi::document(&crate::routes::operations()));
+        Ok(App {
+            inner: Arc::new(Inner {
+                boards: Boards::default(),
+                visiting: Mutex::default(),
+                engine,
+                options,
+                passwords: Passwords::new()?,
+                guests: GuestKey::new(),
+                // A shared office address signs in forty people at the start of a shift; guessing passwords is slow.
+                sign_ins_by_address: Limiter::new(40, Duration::from_secs(3)),
+                sign_ins_by_login: Limiter::new(10, Duration::from_secs(30)),
+                guests_by_address: Limiter::new(10, Duration::from_secs(10)),
+                known: Mutex::default(),
+                document: document.into(),
+            }),
+        })
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    pub fn store(&self) -> &Store {
+        self.inner.engine.store()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.inner.engine.now()
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    pub fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
+    }
+
+    pub fn guests(&self) -> &GuestKey {
+        &self.inner.guests
+    }
+
+    pub fn boards(&self) -> &Boards {
+        &self.inner.boards
+    }
+
+    /// The OpenAPI document as text.
+    pub fn document(&self) -> Arc<str> {
+        self.inner.document.clone()
+    }
+
+    /// Takes one try of the source address and one of the login, known or not.
+    pub fn may_try_sign_in(&self, address: IpAddr, email: &str) -> ApiResult<()> {
+        let now = Instant::now();
+        let tried = self
+            .inner
+            .sign_ins_by_address
+            .take(address, now)
+            .and_then(|()| self.inner.sign_ins_by_login.take(email.trim().to_lowercase(), now));
+        tried.map_err(|seconds| ApiError::from(crate::error::Code::TooManyTries).retry_after(seconds))
+    }
+
+    /// One try of the source address alone (one-time links).
+    pub fn may_try_link(&self, address: IpAddr) -> ApiResult<()> {
+        let tried = self.inner.sign_ins_by_address.take(address, Instant::now());
+        tried.map_err(|seconds| ApiError::from(crate::error::Code::TooManyTries).retry_after(seconds))
+    }
+
+    pub fn may_be_guest(&self, address: IpAddr) -> ApiResult<()> {
+        let tried = self.inner.guests_by_address.take(address, Instant::now());
+        tried.map_err(|seconds| ApiError::from(crate::error::Code::TooManyRequests).retry_after(seconds))
+    }
+
+    /// A guest's device gets its connection; false if it has one already.
+    pub fn enter_guest(&self, device: DeviceId) -> bool {
+        self.inner.visiting.lock().unwrap_or_else(PoisonError::into_inner).insert(device)
+    }
+
+    pub fn leave_guest(&self, device: DeviceId) {
+        self.inner.visiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&device);
+    }
+
+    /// The tenant's published configuration.
+    pub async fn known(&self, tenant: TenantId) -> ApiResult<Arc<Known>> {
+        if let Some((at, known)) = self.table().get(&tenant)
+            && at.elapsed() < KNOWN_FOR
+        {
+            return Ok(known.clone());
+        }
+        let store = self.store();
+        let scope = Scope::Tenant(tenant);
+        let config = store.load_config(tenant).await?;
+        let settings = match store.item::<Settings>(scope, tenant).await {
+            Ok(item) => item.value,
+            Err(store::Error::NotFound { .. }) => Settings {
+                tenant,
+                name: config.name.clone(),
+                time_zone: config.time_zone.clone(),
+                lang: config.lang,
+                sip_domain: String::new(),
+                region: None,
+                music: None,
+            },
+            Err(e) => return Err(e.into()),
+        };
+        let known = Arc::new(Known {
+            agents: ids(store.names(scope, Class::Agent).await?),
+            queues: ids(store.names(scope, Class::Queue).await?),
+            config,
+            settings,
+        });
+        self.table().insert(tenant, (Instant::now(), known.clone()));
+        Ok(known)
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, (Instant, Arc<Known>)>> {
+        self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins an administrative change in the caller's name; finish it with [`App::commit`].
+    pub async fn admin(&self, caller: &Caller, reason: &str) -> ApiResult<AdminTx> {
+        Ok(self.store().admin(caller.tenant, caller.author(), reason, self.now()).await?)
+    }
+
+    /// Makes the change durable and tells the floor and telephony. Returns the new revision, if configuration changed.
+    pub async fn commit(&self, tenant: TenantId, tx: AdminTx) -> ApiResult<Option<u64>> {
+        let done = tx.commit().await?;
+        self.table().remove(&tenant);
+        if done.rev.is_some() {
+            self.engine().config_changed(tenant).await?;
+        }
+        Ok(done.rev)
+    }
+}
+
+fn ids<T: std::str::FromStr + std::hash::Hash + Eq>(names: Vec<(String, String)>) -> HashMap<T, String> {
+    names.into_iter().filter_map(|(id, name)| Some((id.parse().ok()?, name))).collect()
+}

@@ -1,0 +1,253 @@
+//! Floor views with names and addresses filled in: the desk and the live board.
+use std::collections::HashMap;
+
+use domain::command::Presence as FloorPresence;
+use domain::config::{DeviceKind, TenantConfig};
+use domain::id::{AddressId, AgentId, DeviceId, NumberId, QueueId, TenantId};
+use domain::view::{AgentView, FloorView, LiveView as FloorInteraction, QueueView, WorkView};
+
+use crate::App;
+use crate::app::Known;
+use crate::dto::common::{AgentRef, Localized, QueueRef};
+use crate::dto::desk::{
+    AddressView, Choice, DeskDevice, DeskOffer, DeskView, DeskWork, LiveAgent, LiveInteraction, LiveQueue, LiveSegment,
+    LiveTotals, LiveView, LiveWork, NumberRef,
+};
+use crate::error::ApiResult;
+
+/// Addresses by row id, as fetched for one view.
+pub type Addresses = HashMap<AddressId, AddressView>;
+
+/// Reads the addresses that `known` does not hold yet.
+pub async fn load_addresses(
+    app: &App,
+    tenant: TenantId,
+    ids: impl IntoIterator<Item = AddressId>,
+    known: &mut Addresses,
+) -> ApiResult<()> {
+    let missing: Vec<AddressId> = ids.into_iter().filter(|id| !known.contains_key(id)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for row in app.store().addresses(tenant, &missing).await? {
+        known.insert(row.id, (&row.value).into());
+    }
+    Ok(())
+}
+
+pub fn queue_ref(known: &Known, id: QueueId) -> QueueRef {
+    let name = match known.config.queues.get(&id) {
+        Some(queue) => queue.name.clone().into(),
+        // Deleted: its row still knows the name.
+        None => Localized { zh: known.queues.get(&id).cloned(), en: None },
+    };
+    QueueRef { id, name }
+}
+
+pub fn agent_ref(known: &Known, id: AgentId) -> AgentRef {
+    let name = known.config.agents.get(&id).map(|a| &a.name).or_else(|| known.agents.get(&id));
+    AgentRef { id, name: name.cloned().unwrap_or_else(|| id.to_string()) }
+}
+
+pub fn number_ref(config: &TenantConfig, id: NumberId) -> Option<NumberRef> {
+    config.numbers.get(&id).map(|n| NumberRef { id, number: n.number.clone(), name: n.name.clone().into() })
+}
+
+fn device_kind(kind: &DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Browser => "browser",
+        DeviceKind::Sip { .. } => "sip",
+        DeviceKind::Uri { .. } => "uri",
+    }
+}
+
+/// The addresses a desk shows.
+pub fn desk_addresses(view: &AgentView) -> Vec<AddressId> {
+    view.offers.iter().filter_map(|o| o.from).chain(view.work.iter().filter_map(|w| w.from)).collect()
+}
+
+/// `blocked`: a reason the socket knows (microphone, not leading) that the floor does not.
+pub fn desk(view: &AgentView, known: &Known, addresses: &Addresses, blocked: Option<&'static str>) -> DeskView {
+    let config = &known.config;
+    let agent = config.agents.get(&view.agent);
+    let device = view.device.as_ref();
+    let wants_work = view.signed_in && view.presence == FloorPresence::Available;
+    let not_ready = device.is_none_or(|d| !d.ready).then_some("device.not_ready");
+    DeskView {
+        agent: agent_ref(known, view.agent),
+        extension: agent.map(|a| a.extension.clone()).unwrap_or_default(),
+        signed_in: view.signed_in,
+        leaving: view.leaving,
+        presence: view.presence.into(),
+        presence_since_at: view.presence_since.0,
+        occupancy: view.occupancy,
+        occupancy_since_at: view.occupancy_since.0,
+        device: device.map(|d| desk_device(config, d)),
+        blocked: blocked.or(not_ready.filter(|_| wants_work)).map(str::to_owned),
+        offers: view
+            .offers
+            .iter()
+            .map(|o| DeskOffer {
+                offer: o.offer,
+                interaction: o.interaction,
+                segment: o.segment,
+                medium: o.medium.into(),
+                queue: o.queue.map(|q| queue_ref(known, q)),
+                from: o.from.and_then(|a| addresses.get(&a).cloned()),
+                number: o.number.and_then(|n| number_ref(config, n)),
+                device_rings: o.device_rings,
+                since_at: o.since.0,
+                until_at: o.until.0,
+                waited_ms: o.waited_ms,
+            })
+            .collect(),
+        work: view.work.iter().map(|w| desk_work(w, known, addresses)).collect(),
+        queues: config
+            .queues
+            .values()
+            .filter(|q| q.members.iter().any(|m| m.agent == view.agent))
+            .map(|q| queue_ref(known, q.id))
+            .collect(),
+        break_reasons: config
+            .break_reasons
+            .iter()
+            .map(|(id, name)| Choice { id: id.to_string(), name: name.clone().into() })
+            .collect(),
+    }
+}
+
+fn desk_device(config: &TenantConfig, d: &domain::view::DeviceView) -> DeskDevice {
+    let device = config.devices.get(&d.device);
+    DeskDevice {
+        id: d.device,
+        name: device.map(|d| d.name.clone()).unwrap_or_default(),
+        kind: device.map_or("browser", |d| device_kind(&d.kind)).to_owned(),
+        ready: d.ready,
+        lost: d.lost,
+        since_at: d.since.0,
+    }
+}
+
+fn desk_work(w: &WorkView, known: &Known, addresses: &Addresses) -> DeskWork {
+    let config = &known.config;
+    DeskWork {
+        interaction: w.interaction,
+        segment: w.segment,
+        medium: w.medium.into(),
+        direction: w.direction,
+        queue: w.queue.map(|q| queue_ref(known, q)),
+        from: w.from.and_then(|a| addresses.get(&a).cloned()),
+        number: w.number.and_then(|n| number_ref(config, n)),
+        lang: w.lang.into(),
+        state: w.state,
+        state_since_at: w.state_since.0,
+        started_at: w.started.0,
+        answered_at: w.answered.map(|t| t.0),
+        talk_ms: w.talk_ms,
+        hold_ms: w.hold_ms,
+        muted: w.muted,
+        peer_held: w.peer_held,
+        recording: w.recording,
+        dispositions: w
+            .dispositions
+            .iter()
+            .filter_map(|id| Some(Choice { id: id.to_string(), name: config.dispositions.get(id)?.clone().into() }))
+            .collect(),
+        disposition: w.disposition,
+        disposition_required: w.disposition_required,
+        wrap_up_until_at: w.wrap_up_until.map(|t| t.0),
+        variables: w.variables.clone(),
+    }
+}
+
+pub fn live_addresses(view: &FloorView) -> Vec<AddressId> {
+    let work = view.agents.iter().flat_map(|a| a.work.iter().filter_map(|w| w.from));
+    view.interactions.iter().filter_map(|i| i.from).chain(work).collect()
+}
+
+pub fn live(view: &FloorView, known: &Known, addresses: &Addresses) -> LiveView {
+    LiveView {
+        at: view.at.0,
+        totals: LiveTotals {
+            counts: view.counts.into(),
+            calls: view.calls,
+            calls_max: view.calls_max,
+            seats: view.seats,
+            seats_max: view.seats_max,
+            degraded: false,
+        },
+        queues: view.queues.iter().map(|q| live_queue(q, view, known)).collect(),
+        agents: view.agents.iter().map(|a| live_agent(a, known, addresses)).collect(),
+        interactions: view.interactions.iter().map(|i| live_interaction(i, known, addresses)).collect(),
+    }
+}
+
+fn live_queue(q: &QueueView, view: &FloorView, known: &Known) -> LiveQueue {
+    LiveQueue {
+        id: q.queue,
+        name: queue_ref(known, q.queue).name,
+        open: q.open,
+        waiting: q.waiting,
+        longest_since_at: (q.waiting > 0).then(|| view.at.0 - i64::try_from(q.longest_wait_ms).unwrap_or(0)),
+        agents: q.agents.into(),
+        today: (&q.today).into(),
+    }
+}
+
+fn live_agent(a: &AgentView, known: &Known, addresses: &Addresses) -> LiveAgent {
+    let config = &known.config;
+    let device: Option<DeviceId> = a.device.as_ref().map(|d| d.device);
+    LiveAgent {
+        id: a.agent,
+        name: agent_ref(known, a.agent).name,
+        extension: config.agents.get(&a.agent).map(|a| a.extension.clone()).unwrap_or_default(),
+        team: a.team,
+        signed_in: a.signed_in,
+        leaving: a.leaving,
+        presence: a.presence.into(),
+        break_reason: match a.presence {
+            FloorPresence::Break { reason } => config.break_reasons.get(&reason).map(|n| n.clone().into()),
+            FloorPresence::Available | FloorPresence::Offline => None,
+        },
+        presence_since_at: a.presence_since.0,
+        occupancy: a.occupancy,
+        occupancy_since_at: a.occupancy_since.0,
+        device_ready: a.device.as_ref().is_some_and(|d| d.ready),
+        device_kind: device.and_then(|d| config.devices.get(&d)).map(|d| device_kind(&d.kind).to_owned()),
+        work: a
+            .work
+            .iter()
+            .map(|w| LiveWork {
+                interaction: w.interaction,
+                queue: w.queue,
+                medium: w.medium.into(),
+                from: w.from.and_then(|id| addresses.get(&id).cloned()),
+                state: w.state,
+                state_since_at: w.state_since.0,
+            })
+            .collect(),
+    }
+}
+
+fn live_interaction(i: &FloorInteraction, known: &Known, addresses: &Addresses) -> LiveInteraction {
+    LiveInteraction {
+        id: i.interaction,
+        medium: i.medium.into(),
+        direction: i.direction,
+        number: i.number.and_then(|n| number_ref(&known.config, n)),
+        from: i.from.and_then(|id| addresses.get(&id).cloned()),
+        started_at: i.started.0,
+        segments: i
+            .segments
+            .iter()
+            .map(|s| LiveSegment {
+                segment: s.segment,
+                queue: s.queue,
+                agent: s.agent,
+                state: s.state,
+                started_at: s.started.0,
+                state_since_at: s.state_since.0,
+            })
+            .collect(),
+    }
+}
