@@ -106,7 +106,7 @@ export function LiveAgents() {
 }
 
 function Work({ agent }: { agent: LiveAgent }) {
-  const { t } = useTranslation('common');
+  const { t } = useTranslation('live');
   const local = useLocal();
   const caller = useCaller();
   const live = useLive();
@@ -120,7 +120,7 @@ function Work({ agent }: { agent: LiveAgent }) {
       </Link>
       <span className="dim">
         {' '}
-        {queue ? local(queue.name) : ''} {t(`segment.${w.state}`)}
+        {queue ? local(queue.name) : ''} {t(`segment.${w.state}`, { ns: 'common' })}
         {agent.work.length > 1 ? ` +${agent.work.length - 1}` : ''}
       </span>
     </>

@@ -45,7 +45,7 @@ export function ReportTable({ kind, columns, rows, total, formulas, span }: Prop
           <thead>
             <tr>
               <th>{t('interval')}</th>
-              <th>{t(kind)}</th>
+              <th>{t(`who.${kind}`)}</th>
               {columns.map((c) => {
                 const f = formula(c);
                 return (

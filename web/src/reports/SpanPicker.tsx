@@ -50,7 +50,7 @@ export function SpanPicker({ kind, from, to }: { kind: 'queues' | 'agents'; from
         value={search.time ?? 'event'}
         onChange={(v) => set({ time: v ?? undefined })}
       />
-      <Select w={150} clearable searchable aria-label={t(one)} placeholder={t(`all_${one}`)} data={choices} value={search[one] ?? null} onChange={(v) => set({ [one]: v ?? undefined })} />
+      <Select w={150} clearable searchable aria-label={t(`who.${one}`)} placeholder={t(`everyone.${one}`)} data={choices} value={search[one] ?? null} onChange={(v) => set({ [one]: v ?? undefined })} />
       <span className="dim small">{me.time_zone}</span>
     </div>
   );

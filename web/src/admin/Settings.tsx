@@ -1,0 +1,115 @@
+// The company itself: name, time zone, language, music; what it is entitled to; the sample history's one button.
+import { Button, TextInput } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { api, ok, problemText, type Schemas } from '../api/client';
+import { useMay } from '../api/session';
+import { Ready } from '../ui/States';
+import { toast } from '../ui/toast';
+import { ChoiceField, LangField, ZoneField } from './fields';
+
+export function Settings() {
+  const { t } = useTranslation('admin');
+  const query = useQuery({ queryKey: ['tenant'], queryFn: () => ok(api.GET('/api/v1/tenant')) });
+  return (
+    <div className="page">
+      <header className="page-head">
+        <h1>{t('section.settings')}</h1>
+      </header>
+      <div className="page-body">
+        <Ready query={query}>{(tenant) => <Form key={tenant.revision} tenant={tenant} />}</Ready>
+      </div>
+    </div>
+  );
+}
+
+function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
+  const { t, i18n } = useTranslation('admin');
+  const may = useMay();
+  const client = useQueryClient();
+  const [name, setName] = useState(tenant.name);
+  const [zone, setZone] = useState(tenant.time_zone);
+  const [lang, setLang] = useState(tenant.lang);
+  const [music, setMusic] = useState(tenant.music);
+  const [sure, setSure] = useState(false);
+  const words = (e: unknown) => problemText(e, i18n.language, (k) => t(k, { ns: 'common' }));
+  const save = useMutation({
+    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, music } })),
+    onSuccess: async () => {
+      toast(t('saved'));
+      await client.invalidateQueries();
+    },
+  });
+  const clear = useMutation({
+    mutationFn: () => ok(api.DELETE('/api/v1/sample-history')),
+    onSuccess: async () => {
+      toast(t('sample_removed'));
+      await client.invalidateQueries();
+    },
+    onError: (e) => toast(words(e), 'bad'),
+  });
+  const submit = (e: FormEvent) => {
+    e.preventDefault();
+    save.mutate();
+  };
+  return (
+    <div className="col settings">
+      <form className="card" onSubmit={submit}>
+        <div className="card-head">
+          <h2>{t('company')}</h2>
+        </div>
+        <fieldset className="plain card-body col" disabled={!may('configure')}>
+          {save.error ? (
+            <div className="alert" data-tone="bad" role="alert">
+              {words(save.error)}
+            </div>
+          ) : null}
+          <TextInput label={t('name')} required maxLength={100} value={name} onChange={(e) => setName(e.currentTarget.value)} />
+          <div className="pair">
+            <ZoneField label={t('time_zone')} value={zone} onChange={(v) => setZone(v ?? zone)} />
+            <LangField label={t('language')} value={lang} onChange={setLang} />
+          </div>
+          <ChoiceField label={t('music')} kind="prompts" value={music} onChange={setMusic} />
+          <div>
+            <Button type="submit" loading={save.isPending}>
+              {t('save')}
+            </Button>
+          </div>
+        </fieldset>
+      </form>
+      <section className="card">
+        <div className="card-head">
+          <h2>{t('entitlements')}</h2>
+        </div>
+        <dl className="facts card-body">
+          <dt>{t('seats')}</dt>
+          <dd className="num">{tenant.entitlements.seats}</dd>
+          <dt>{t('concurrent_calls')}</dt>
+          <dd className="num">{tenant.entitlements.concurrent_calls}</dd>
+          <dt>{t('retention_days')}</dt>
+          <dd className="num">{tenant.entitlements.retention_days}</dd>
+          <dt>{t('phone_domain')}</dt>
+          <dd className="mono">{tenant.sip_domain}</dd>
+          <dt>{t('revision')}</dt>
+          <dd className="num">{tenant.revision}</dd>
+        </dl>
+      </section>
+      <section className="card">
+        <div className="card-head">
+          <h2>{t('sample_history')}</h2>
+        </div>
+        <div className="card-body col">
+          <p>{t(tenant.has_sample_history ? 'sample_present' : 'sample_gone')}</p>
+          {tenant.has_sample_history && may('configure') ? (
+            <div>
+              <Button color="#b3261e" variant={sure ? 'filled' : 'outline'} loading={clear.isPending} onClick={() => (sure ? clear.mutate() : setSure(true))}>
+                {t(sure ? 'remove_sure' : 'remove_sample')}
+              </Button>
+            </div>
+          ) : null}
+        </div>
+      </section>
+    </div>
+  );
+}

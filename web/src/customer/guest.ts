@@ -1,0 +1,197 @@
+// A guest's call: a session token, the public socket, a peer connection, then `dial`. One call at a time.
+//
+//   idle → connecting → (device ready) dialling → ringing → answered → ended | refused | failed
+import type { components } from '../api/schema';
+import { openMicrophone } from '../device/microphone';
+import { Peer } from '../device/peer';
+
+type Schemas = components['schemas'];
+export type GuestState = 'idle' | 'connecting' | 'dialling' | 'ringing' | 'answered' | 'ended' | 'refused' | 'failed';
+
+export interface GuestView {
+  state: GuestState;
+  since: number;
+  muted: boolean;
+  /** Without a microphone one only listens. */
+  listenOnly: boolean;
+  soundBlocked: boolean;
+  /** Words of the server for a refusal, by language; else a code of ours. */
+  message: Schemas['Message'] | null;
+  code: string | null;
+}
+
+const start: GuestView = { state: 'idle', since: 0, muted: false, listenOnly: false, soundBlocked: false, message: null, code: null };
+// ICE on a bad line may take a few seconds; longer and it will not come.
+const CONNECT_MS = 15_000;
+
+export class GuestCall {
+  private view: GuestView = start;
+  private readonly listeners = new Set<() => void>();
+  private socket: WebSocket | undefined;
+  private peer: Peer | undefined;
+  private track: MediaStreamTrack | undefined;
+  private remote: MediaStream | undefined;
+  private readonly audio: HTMLAudioElement;
+  private number = '';
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly tenant: string) {
+    this.audio = document.createElement('audio');
+    this.audio.autoplay = true;
+    document.body.append(this.audio);
+    const self = this;
+    // The same read-only window as the console's, for end-to-end tests.
+    Object.defineProperty(window, '__cordboard', {
+      configurable: true,
+      value: Object.freeze({
+        get pc() {
+          return self.peer?.pc;
+        },
+        get stream() {
+          return self.remote;
+        },
+        get audio() {
+          return self.audio;
+        },
+        get call() {
+          return self.view;
+        },
+      }),
+    });
+  }
+
+  read = (): GuestView => this.view;
+  subscribe = (l: () => void): (() => void) => {
+    this.listeners.add(l);
+    return () => this.listeners.delete(l);
+  };
+
+  async call(number: string): Promise<void> {
+    if (!['idle', 'ended', 'refused', 'failed'].includes(this.view.state)) return;
+    this.number = number;
+    this.set({ ...start, state: 'connecting', since: Date.now() });
+    this.timer = setTimeout(() => this.fail('timeout'), CONNECT_MS);
+    try {
+      const mic = await openMicrophone();
+      this.track = mic.track;
+      this.set({ listenOnly: mic.state !== 'ok' });
+      const response = await fetch(`/api/v1/public/${encodeURIComponent(this.tenant)}/sessions`, { method: 'POST' });
+      if (!response.ok) {
+        const problem = (await response.json().catch(() => null)) as Schemas['Problem'] | null;
+        this.end('failed', problem?.message ?? null, 'session');
+        return;
+      }
+      const { token } = (await response.json()) as Schemas['GuestSession'];
+      this.open(token);
+    } catch {
+      this.fail('network');
+    }
+  }
+
+  hangUp(): void {
+    this.send({ type: 'hang_up' });
+    this.end('ended');
+  }
+
+  digit(digit: string): void {
+    this.send({ type: 'digit', digit });
+  }
+
+  mute(muted: boolean): void {
+    if (this.track) this.track.enabled = !muted;
+    this.set({ muted });
+  }
+
+  async unlockSound(): Promise<void> {
+    try {
+      await this.audio.play();
+      this.set({ soundBlocked: false });
+    } catch {
+      this.set({ soundBlocked: true });
+    }
+  }
+
+  private open(token: string): void {
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/public/socket?token=${encodeURIComponent(token)}`);
+    this.socket = socket;
+    socket.onopen = () => void this.connect();
+    socket.onmessage = (e: MessageEvent<string>) => this.take(JSON.parse(e.data) as Schemas['PublicServerMessage']);
+    socket.onclose = () => {
+      if (this.socket === socket && !['ended', 'refused', 'failed'].includes(this.view.state)) this.fail('network');
+    };
+  }
+
+  private async connect(): Promise<void> {
+    if (!this.track) return;
+    const peer = new Peer(Date.now(), this.track, {
+      connected: () => {},
+      failed: () => this.fail('ice'),
+      stream: (s) => {
+        this.remote = s;
+        this.audio.srcObject = s;
+        void this.unlockSound();
+      },
+    });
+    this.peer = peer;
+    try {
+      this.send({ type: 'device_offer', generation: peer.generation, sdp: await peer.offer() });
+    } catch {
+      this.fail('webrtc');
+    }
+  }
+
+  private take(m: Schemas['PublicServerMessage']): void {
+    switch (m.type) {
+      case 'device_answer':
+        this.peer?.answer(m.sdp).catch(() => this.fail('webrtc'));
+        break;
+      case 'device_refused':
+        this.end('failed', m.message, m.code);
+        break;
+      case 'device_state':
+        if (m.state === 'ready' && this.view.state === 'connecting') {
+          this.set({ state: 'dialling' });
+          this.send({ type: 'dial', number: this.number });
+        } else if (m.state === 'lost') {
+          this.fail('ice');
+        }
+        break;
+      case 'call':
+        clearTimeout(this.timer);
+        if (m.state === 'ended' || m.state === 'refused') this.end(m.state);
+        else this.set({ state: m.state, since: Date.now() });
+        break;
+      case 'error':
+        this.end('failed', m.message, m.code);
+        break;
+      case 'pong':
+        break;
+    }
+  }
+
+  private send(m: Schemas['PublicClientMessage']): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(m));
+  }
+
+  private fail(code: string): void {
+    this.end('failed', null, code);
+  }
+
+  private end(state: GuestState, message: Schemas['Message'] | null = null, code: string | null = null): void {
+    clearTimeout(this.timer);
+    this.set({ state, message, code });
+    const socket = this.socket;
+    this.socket = undefined;
+    // A moment for the last message to leave.
+    setTimeout(() => socket?.close(1000), 200);
+    this.peer?.close();
+    this.track?.stop();
+    this.track = undefined;
+  }
+
+  private set(change: Partial<GuestView>): void {
+    this.view = { ...this.view, ...change };
+    for (const l of this.listeners) l();
+  }
+}
