@@ -1,14 +1,25 @@
 //! What the end-to-end tests share: a real server process, independent telephone peers, sound judged outside the server.
+//! The peers keep their own ledger ([`ledger`]); [`verdict`] holds the judges, [`company`] talks to the server's API.
 #![allow(dead_code, reason = "each test binary uses its part")]
+pub mod baresip;
+pub mod browser;
+pub mod call;
+pub mod company;
+pub mod crowd;
 pub mod http;
+pub mod ledger;
 pub mod peers;
+pub mod postgres;
 pub mod rtp;
+pub mod scenario;
 pub mod server;
 pub mod sound;
+pub mod verdict;
 
 use std::time::{Duration, Instant};
 
 /// Waits for a condition, never for a while; panics with `what` after `limit`.
+#[track_caller]
 pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + limit;
     loop {
@@ -19,3 +30,6 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Optio
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }
+
+/// Most waits of the tests: far longer than anything that works takes, even on a busy machine.
+pub const SOON: Duration = Duration::from_secs(20);

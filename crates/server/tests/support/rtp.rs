@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::sound::{alaw_decode, heard_ms, tone, ulaw_decode, ulaw_encode};
-use super::wait_for;
+use super::sound::{BLOCK, alaw_decode, heard_ms, tone, ulaw_decode, ulaw_encode};
+use super::{SOON, wait_for};
 
 const PCMU: u8 = 0;
 const PCMA: u8 = 8;
 pub const EVENT: u8 = 101;
+/// Ten minutes of packets: a test that hears more has gone astray.
+const HEARD_MAX: usize = 30_000;
 
 pub struct RtpPeer {
     pub port: u16,
@@ -28,10 +30,10 @@ struct State {
     remote: Option<SocketAddr>,
     hz: Option<f64>,
     digits: Vec<char>,
-    heard: Vec<i16>,
-    /// When the first packet came.
-    first: Option<Instant>,
-    last: Option<Instant>,
+    /// Each packet's arrival and sound.
+    heard: Vec<(Instant, Vec<i16>)>,
+    /// How much of `heard` was taken.
+    taken: usize,
     packets: u64,
 }
 
@@ -39,18 +41,8 @@ impl RtpPeer {
     pub fn start() -> RtpPeer {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a UDP port");
         let port = socket.local_addr().expect("its address").port();
-        let shared = Arc::new(Shared {
-            stop: AtomicBool::new(false),
-            state: Mutex::new(State {
-                remote: None,
-                hz: None,
-                digits: Vec::new(),
-                heard: Vec::new(),
-                first: None,
-                last: None,
-                packets: 0,
-            }),
-        });
+        let state = State { remote: None, hz: None, digits: Vec::new(), heard: Vec::new(), taken: 0, packets: 0 };
+        let shared = Arc::new(Shared { stop: AtomicBool::new(false), state: Mutex::new(state) });
         let thread = std::thread::spawn({
             let shared = shared.clone();
             move || run(&socket, &shared)
@@ -77,28 +69,68 @@ impl RtpPeer {
 
     /// What was heard since the last call.
     pub fn take(&self) -> Vec<i16> {
-        std::mem::take(&mut self.state().heard)
+        let mut state = self.state();
+        let from = state.taken;
+        state.taken = state.heard.len();
+        state.heard[from..].iter().flat_map(|(_, s)| s.iter().copied()).collect()
     }
 
     pub fn packets(&self) -> u64 {
         self.state().packets
     }
 
+    fn untaken(&self) -> Vec<i16> {
+        let state = self.state();
+        state.heard[state.taken..].iter().flat_map(|(_, s)| s.iter().copied()).collect()
+    }
+
     /// Waits until `hz` was heard for `ms` after now.
+    #[track_caller]
     pub fn wait_tone(&self, hz: f64, ms: u64) {
         self.take();
-        wait_for(&format!("{ms} ms of {hz} Hz"), Duration::from_secs(20), || {
-            (heard_ms(&self.state().heard, hz) >= ms).then_some(())
+        wait_for(&format!("{ms} ms of {hz} Hz"), SOON, || (heard_ms(&self.untaken(), hz) >= ms).then_some(()));
+    }
+
+    /// Waits until `hz` has not been heard for `ms`, whatever else is.
+    #[track_caller]
+    pub fn wait_without(&self, hz: f64, ms: u64) {
+        let since = Instant::now();
+        wait_for(&format!("{ms} ms without {hz} Hz"), SOON, || {
+            let last = self.spans(hz).last().map_or(since, |(_, to)| (*to).max(since));
+            (last.elapsed() >= Duration::from_millis(ms)).then_some(())
         });
     }
 
     /// Collects `ms` of sound from now on.
+    #[track_caller]
     pub fn listen(&self, ms: u64) -> Vec<i16> {
         self.take();
-        wait_for(&format!("{ms} ms of sound"), Duration::from_secs(20), || {
-            let mut state = self.state();
-            (state.heard.len() as u64 >= ms * 8).then(|| std::mem::take(&mut state.heard))
-        })
+        wait_for(&format!("{ms} ms of sound"), SOON, || (self.untaken().len() as u64 >= ms * 8).then(|| self.take()))
+    }
+
+    /// Whatever comes within `ms` from now on, be it nothing.
+    pub fn listen_for(&self, ms: u64) -> Vec<i16> {
+        self.take();
+        let until = Instant::now() + Duration::from_millis(ms);
+        wait_for("the time of listening to pass", SOON, || (Instant::now() >= until).then(|| self.take()))
+    }
+
+    /// From when to when the tone was heard: a packet's arrival to the end of the last one's 20 ms; pauses of up to
+    /// 100 ms (a late packet) do not divide.
+    pub fn spans(&self, hz: f64) -> Vec<(Instant, Instant)> {
+        let state = self.state();
+        let mut spans: Vec<(Instant, Instant)> = Vec::new();
+        for (at, samples) in &state.heard {
+            if heard_ms(samples, hz) == 0 {
+                continue;
+            }
+            let end = *at + Duration::from_millis(20);
+            match spans.last_mut() {
+                Some((_, to)) if at.saturating_duration_since(*to) <= Duration::from_millis(100) => *to = end,
+                _ => spans.push((*at, end)),
+            }
+        }
+        spans
     }
 }
 
@@ -127,7 +159,8 @@ fn run(socket: &UdpSocket, shared: &Shared) {
         next += Duration::from_millis(20);
         let (remote, hz, digit) = {
             let mut state = shared.state.lock().expect("no panic in the peer");
-            let digit = if state.remote.is_some() && !state.digits.is_empty() { Some(state.digits.remove(0)) } else { None };
+            let digit =
+                if state.remote.is_some() && !state.digits.is_empty() { Some(state.digits.remove(0)) } else { None };
             (state.remote, state.hz, digit)
         };
         let Some(remote) = remote else { continue };
@@ -149,18 +182,18 @@ fn run(socket: &UdpSocket, shared: &Shared) {
             continue;
         }
         let samples = match hz {
-            Some(hz) => tone(hz, position, 160),
-            None => vec![0; 160],
+            Some(hz) => tone(hz, position, BLOCK),
+            None => vec![0; BLOCK],
         };
-        position += 160;
+        position += BLOCK;
         let payload: Vec<u8> = samples.iter().map(|s| ulaw_encode(*s)).collect();
         let _ = socket.send_to(&packet(PCMU, false, seq, stamp, &payload), remote);
         seq = seq.wrapping_add(1);
-        stamp = stamp.wrapping_add(160);
+        stamp = stamp.wrapping_add(BLOCK as u32);
     }
 }
 
-fn packet(kind: u8, marker: bool, seq: u16, stamp: u32, payload: &[u8]) -> Vec<u8> {
+pub fn packet(kind: u8, marker: bool, seq: u16, stamp: u32, payload: &[u8]) -> Vec<u8> {
     let mut p = vec![0x80, kind | if marker { 0x80 } else { 0 }];
     p.extend_from_slice(&seq.to_be_bytes());
     p.extend_from_slice(&stamp.to_be_bytes());
@@ -169,20 +202,24 @@ fn packet(kind: u8, marker: bool, seq: u16, stamp: u32, payload: &[u8]) -> Vec<u
     p
 }
 
-fn receive(bytes: &[u8], from: SocketAddr, shared: &Shared) {
+/// The sound in an RTP packet; none if it is no G.711.
+pub fn decode(bytes: &[u8]) -> Option<Vec<i16>> {
     if bytes.len() < 12 || bytes[0] >> 6 != 2 {
-        return;
+        return None;
     }
-    let mut state = shared.state.lock().expect("no panic in the peer");
-    state.remote.get_or_insert(from);
-    let now = Instant::now();
-    state.first.get_or_insert(now);
-    state.last = Some(now);
-    state.packets += 1;
     let payload = &bytes[12..];
     match bytes[1] & 0x7f {
-        PCMU => state.heard.extend(payload.iter().map(|b| ulaw_decode(*b))),
-        PCMA => state.heard.extend(payload.iter().map(|b| alaw_decode(*b))),
-        _ => {}
+        PCMU => Some(payload.iter().map(|b| ulaw_decode(*b)).collect()),
+        PCMA => Some(payload.iter().map(|b| alaw_decode(*b)).collect()),
+        _ => None,
     }
+}
+
+fn receive(bytes: &[u8], from: SocketAddr, shared: &Shared) {
+    let mut state = shared.state.lock().expect("no panic in the peer");
+    state.packets += 1;
+    let Some(samples) = decode(bytes) else { return };
+    state.remote.get_or_insert(from);
+    assert!(state.heard.len() < HEARD_MAX, "a test listens for too long");
+    state.heard.push((Instant::now(), samples));
 }

@@ -1,0 +1,167 @@
+//! baresip as caller and as agent's phone: a softphone nobody here wrote. Its microphone is a WAV file, what it hears
+//! goes to another, and it takes orders on a TCP connection (netstrings of JSON).
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::peers::free_port;
+use super::sound::{RATE, heard_ms, samples, tone, wav};
+use super::{SOON, wait_for};
+
+pub struct Baresip {
+    child: Child,
+    dir: PathBuf,
+    control: TcpStream,
+    events: Arc<Mutex<Vec<Value>>>,
+}
+
+/// An account to register with.
+pub struct Account<'a> {
+    pub user: &'a str,
+    pub secret: &'a str,
+}
+
+impl Baresip {
+    /// `registrar`: registers there and answers by itself.
+    pub fn start(server: SocketAddr, hz: f64, registrar: Option<&Account<'_>>) -> Baresip {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("cordboard-baresip-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let dir = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).expect("a directory");
+        // Two minutes of microphone: longer than any test speaks.
+        let microphone = dir.join("microphone.wav");
+        fs::write(&microphone, wav(8000, &tone(hz, 0, 120 * RATE as usize))).expect("a file");
+        let (sip, control) = (free_port(), free_port());
+        let config = format!(
+            "poll_method epoll\nsip_listen 127.0.0.1:{sip}\nnet_interface 127.0.0.1\naudio_path /usr/share/baresip\n\
+             audio_player aubridge,nobody\naudio_alert aubridge,alert\naudio_source aufile,{}\n\
+             ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
+             jitter_buffer_delay 5-10\nrtp_stats no\nmodule_path /usr/lib/baresip/modules\n\
+             module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {}\n\
+             module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n",
+            microphone.display(),
+            dir.display()
+        );
+        let account = match registrar {
+            Some(a) => format!(
+                "<sip:{}@{server}>;auth_pass={};regint=600;answermode=auto;audio_codecs=PCMU\n",
+                a.user, a.secret
+            ),
+            None => format!("<sip:13900139000@127.0.0.1:{sip}>;regint=0;audio_codecs=PCMU\n"),
+        };
+        fs::write(dir.join("config"), config).expect("a file");
+        fs::write(dir.join("accounts"), account).expect("a file");
+        fs::write(dir.join("contacts"), "").expect("a file");
+        let log = fs::File::create(dir.join("log")).expect("a file");
+        let child = Command::new("baresip")
+            .arg("-f")
+            .arg(&dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(log.try_clone().expect("a file")))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .expect("baresip is installed (Debian package baresip-core)");
+        let control = wait_for("baresip to take orders", SOON, || TcpStream::connect(("127.0.0.1", control)).ok());
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let reader = control.try_clone().expect("a second handle");
+        std::thread::spawn({
+            let events = events.clone();
+            move || read_events(reader, &events)
+        });
+        Baresip { child, dir, control, events }
+    }
+
+    fn order(&mut self, command: &str, params: &str) {
+        let message = json!({"command": command, "params": params, "token": "test"}).to_string();
+        self.control.write_all(format!("{}:{message},", message.len()).as_bytes()).expect("baresip listens");
+    }
+
+    pub fn dial(&mut self, server: SocketAddr, number: &str) {
+        self.order("dial", &format!("sip:{number}@{server}"));
+    }
+
+    /// By RFC 4733.
+    pub fn press(&mut self, digit: char) {
+        self.order("sndcode", &digit.to_string());
+    }
+
+    pub fn hang_up(&mut self) {
+        self.order("hangup", "");
+    }
+
+    #[track_caller]
+    pub fn wait_event(&self, kind: &str) {
+        wait_for(&format!("baresip's {kind}"), SOON, || {
+            let events = self.events.lock().expect("no panic in the reader");
+            events.iter().any(|e| e["type"] == kind).then_some(())
+        });
+    }
+
+    /// Everything it heard so far.
+    pub fn heard(&self) -> Vec<i16> {
+        let files = fs::read_dir(&self.dir).expect("its directory");
+        let dump = files.filter_map(|f| Some(f.ok()?.path())).find(|p| p.to_string_lossy().ends_with("-dec.wav"));
+        dump.and_then(|p| fs::read(p).ok()).filter(|b| b.len() > 44).map(|b| samples(&b)).unwrap_or_default()
+    }
+
+    /// Waits until `hz` was heard for `ms` after now.
+    #[track_caller]
+    pub fn wait_tone(&self, hz: f64, ms: u64) {
+        let from = self.heard().len();
+        wait_for(&format!("baresip to hear {ms} ms of {hz} Hz"), SOON, || {
+            let heard = self.heard();
+            (heard_ms(heard.get(from..)?, hz) >= ms).then_some(())
+        });
+    }
+
+    /// Collects at least `ms` of sound from now on.
+    #[track_caller]
+    pub fn listen(&self, ms: u64) -> Vec<i16> {
+        let from = self.heard().len();
+        wait_for(&format!("baresip to hear {ms} ms"), SOON, || {
+            let heard = self.heard();
+            (heard.len() as u64 >= from as u64 + ms * 8).then(|| heard[from..].to_vec())
+        })
+    }
+}
+
+fn read_events(mut from: TcpStream, events: &Mutex<Vec<Value>>) {
+    let mut bytes = Vec::new();
+    let mut buffer = [0u8; 4096];
+    while let Ok(n) = from.read(&mut buffer) {
+        if n == 0 {
+            break;
+        }
+        bytes.extend_from_slice(&buffer[..n]);
+        while let Some(colon) = bytes.iter().position(|b| *b == b':') {
+            let length: usize = String::from_utf8_lossy(&bytes[..colon]).parse().unwrap_or(0);
+            let end = colon + 1 + length;
+            if bytes.len() <= end {
+                break;
+            }
+            if let Ok(event) = serde_json::from_slice(&bytes[colon + 1..end]) {
+                events.lock().expect("no panic here").push(event);
+            }
+            bytes.drain(..=end);
+        }
+    }
+}
+
+impl Drop for Baresip {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+            eprintln!("--- baresip's log\n{log}");
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}

@@ -1,0 +1,1 @@
+//! Headless Chromium as agent and as customer.
