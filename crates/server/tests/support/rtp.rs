@@ -3,7 +3,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::sound::{BLOCK, alaw_decode, heard_ms, tone, ulaw_decode, ulaw_encode};
 use super::{SOON, wait_for};
@@ -30,6 +30,8 @@ struct State {
     remote: Option<SocketAddr>,
     hz: Option<f64>,
     digits: Vec<char>,
+    /// First and last packet of each digit.
+    pressed: Vec<(Instant, Instant)>,
     /// Each packet's arrival and sound.
     heard: Vec<(Instant, Vec<i16>)>,
     /// How much of `heard` was taken.
@@ -41,7 +43,15 @@ impl RtpPeer {
     pub fn start() -> RtpPeer {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a UDP port");
         let port = socket.local_addr().expect("its address").port();
-        let state = State { remote: None, hz: None, digits: Vec::new(), heard: Vec::new(), taken: 0, packets: 0 };
+        let state = State {
+            remote: None,
+            hz: None,
+            digits: Vec::new(),
+            pressed: Vec::new(),
+            heard: Vec::new(),
+            taken: 0,
+            packets: 0,
+        };
         let shared = Arc::new(Shared { stop: AtomicBool::new(false), state: Mutex::new(state) });
         let thread = std::thread::spawn({
             let shared = shared.clone();
@@ -115,6 +125,11 @@ impl RtpPeer {
         wait_for("the time of listening to pass", SOON, || (Instant::now() >= until).then(|| self.take()))
     }
 
+    /// When each digit's first and last packet was sent.
+    pub fn pressed(&self) -> Vec<(Instant, Instant)> {
+        self.state().pressed.clone()
+    }
+
     /// From when to when the tone was heard: a packet's arrival to the end of the last one's 20 ms; pauses of up to
     /// 100 ms (a late packet) do not divide.
     pub fn spans(&self, hz: f64) -> Vec<(Instant, Instant)> {
@@ -165,6 +180,7 @@ fn run(socket: &UdpSocket, shared: &Shared) {
         };
         let Some(remote) = remote else { continue };
         if let Some(digit) = digit {
+            let pressed = Instant::now();
             // Five packets of 20 ms, the end three times, then the clock goes on (RFC 4733 §2.5).
             for step in 1..=8u16 {
                 let end = step > 5;
@@ -177,6 +193,7 @@ fn run(socket: &UdpSocket, shared: &Shared) {
                     std::thread::park_timeout(Duration::from_millis(20));
                 }
             }
+            shared.state.lock().expect("no panic in the peer").pressed.push((pressed, Instant::now()));
             stamp = stamp.wrapping_add(6 * 160);
             next = Instant::now();
             continue;
@@ -200,6 +217,12 @@ pub fn packet(kind: u8, marker: bool, seq: u16, stamp: u32, payload: &[u8]) -> V
     p.extend_from_slice(&0x5eed_0001u32.to_be_bytes());
     p.extend_from_slice(payload);
     p
+}
+
+/// On the clock of the other ledgers: Unix milliseconds.
+pub fn unix_ms(at: Instant) -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    (now.as_secs_f64() - at.elapsed().as_secs_f64()) * 1000.0
 }
 
 /// The sound in an RTP packet; none if it is no G.711.

@@ -35,6 +35,11 @@ pub fn tone(hz: f64, start: usize, samples: usize) -> Vec<i16> {
     (start..start + samples).map(|n| ((n as f64 * hz * std::f64::consts::TAU / RATE).sin() * 10_000.0) as i16).collect()
 }
 
+/// The same at another rate, from its start.
+pub fn tone_at(rate: f64, hz: f64, samples: usize) -> Vec<i16> {
+    (0..samples).map(|n| ((n as f64 * hz * std::f64::consts::TAU / rate).sin() * 10_000.0) as i16).collect()
+}
+
 /// Share of the power at `hz` in all the power, 0–1.
 pub fn share(samples: &[i16], hz: f64) -> f64 {
     let total: f64 = samples.iter().map(|s| f64::from(*s).powi(2)).sum();
