@@ -1,4 +1,6 @@
 //! Developer commands, run as `cargo xtask <command>`. Imports none of our crates, so that it builds in seconds.
+#[cfg(test)]
+mod docs_check;
 mod report;
 mod run;
 mod setup;
