@@ -1,5 +1,5 @@
 //! The documents, held against the repository: commands and settings of the READMEs, links, the table of requirements
-//! and the tests it names, the table of crates, the decision records. Run with the tests of this crate.
+//! and the tests it names, the table of crates, the paths of the interface, the decision records. Run with the tests of this crate.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -94,6 +94,19 @@ fn the_table_of_crates_is_that_of_the_walls() {
     }
     let held = ALLOWED.iter().map(|(name, may)| ((*name).to_owned(), may.iter().map(|m| (*m).to_owned()).collect()));
     assert_eq!(told, held.collect());
+}
+
+#[test]
+fn every_path_of_the_interface_is_described() {
+    let document: serde_json::Value = serde_json::from_str(&read("web/openapi.json")).expect("JSON");
+    let text = read("docs/design/interfaces.md");
+    let paths = document["paths"].as_object().expect("paths").keys();
+    let names: Vec<&str> = paths.map(|p| p.strip_prefix("/api/v1").unwrap_or(p)).collect();
+    assert!(names.len() > 30, "{names:?}");
+    // The common ones stand in one row without their `/{id}`.
+    let described = |p: &str| text.contains(&format!("`{p}`"));
+    let missing: Vec<_> = names.iter().filter(|p| !described(p) && !described(p.trim_end_matches("/{id}"))).collect();
+    assert_eq!(missing, Vec::<&&str>::new());
 }
 
 #[test]
