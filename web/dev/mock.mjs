@@ -14,7 +14,7 @@ const tenant = { id: 'ten_1', name: '示例公司 Sample Co.' };
 const me = {
   login: { id: 'lgn_1', email: 'admin@example.com' }, user: 'usr_1', name: '陈晓', lang: 'zh-CN', time_zone: 'Asia/Shanghai', tenant, tenants: [tenant],
   grants: [{ role: 'admin', scope: { scope: 'tenant' } }],
-  actions: ['read_config', 'configure', 'read_audit', 'read_interactions', 'read_recordings', 'read_reports', 'watch_live', 'work_as_agent', 'supervise'],
+  actions: ['desk.use', 'live.view', 'agent.control', 'interaction.view', 'interaction.end', 'recording.listen', 'report.view', 'user.view', 'user.manage', 'team.manage', 'skill.manage', 'queue.manage', 'calendar.manage', 'flow.manage', 'number.manage', 'device.manage', 'prompt.manage', 'config.view', 'audit.view', 'token.manage', 'sample.remove'],
   agent: 'agt_0', csrf_token: 'x', languages: ['zh-CN', 'en'],
 };
 const page = (items) => ({ items, next_cursor: null });
@@ -33,7 +33,7 @@ const lists = {
   'break-reasons': () => d.breaks,
   prompts: () => [{ id: 'prm_1', name: L('欢迎', 'Welcome'), languages: ['zh-CN', 'en'], source: 'espeak-ng', licence: 'CC0' }, { id: 'prm_2', name: L('下班', 'Closed'), languages: ['zh-CN', 'en'], source: 'espeak-ng', licence: 'CC0' }],
   flows: () => [{ id: 'flw_1', draft: d.flow, published_version: 3, changed: true }],
-  tokens: () => [{ id: 'tok_1', name: 'scripts', user: 'usr_0', created_at: Date.now() - 86_400_000, expires_at: null, last_used_at: Date.now() - 3_600_000 }],
+  tokens: () => [{ id: 'tok_1', name: 'scripts', user: 'usr_0', user_name: '陈晓', created_at: Date.now() - 86_400_000, expires_at: null }],
   audit: () => Array.from({ length: 30 }, (_, i) => ({ id: `aud_${i}`, at: Date.now() - i * 3_600_000, actor: 'usr_0', actor_name: '陈晓', action: ['queue.update', 'user.create', 'flow.publish'][i % 3], resource: 'que_support', revision: 40 - i, detail: { name: 'Support' } })),
   'config-revisions': () => Array.from({ length: 30 }, (_, i) => ({ number: 40 - i, at: Date.now() - i * 3_600_000, author: 'usr_0', author_name: '陈晓', reason: 'queue.update' })),
   interactions: () => d.interactions,
@@ -41,7 +41,7 @@ const lists = {
 const day = 86_400_000;
 const rows = (who, list, figures) => Array.from({ length: 4 }, (_, k) => list.map((x) => ({ from_at: Date.now() - day + k * 21_600_000, to_at: Date.now() - day + (k + 1) * 21_600_000, [who]: x, figures }))).flat();
 const agentFigures = { offers: 44, offers_missed: 2, offers_declined: 1, handled: 41, talk_ms: 7_000_000, hold_ms: 220_000, wrap_ms: 1_000_000, idle_ms: 3_600_000, break_ms: 1_800_000, signed_in_ms: 14_400_000, aht_ms: 200_000, occupancy: 0.69 };
-const formulas = [...Object.keys(d.figures), ...Object.keys(agentFigures)].map((metric) => ({ metric, name: L(metric, metric), formula: L('各服务段之和', 'sum over segments'), unit: metric.endsWith('_ms') || metric.endsWith('_max') ? 'ms' : ['service_level', 'abandon_rate', 'occupancy'].includes(metric) ? 'ratio' : 'count' }));
+const formulas = [{ metric: 'service_level', name: L('服务水平', 'Service level'), formula: 'answered_in_time / (offered - short_abandons)', unit: 'ratio' }, { metric: 'asa_ms', name: L('平均应答', 'ASA'), formula: 'wait_ms / answered', unit: 'ms' }, { metric: 'aht_ms', name: L('平均处理', 'AHT'), formula: '(talk_ms + hold_ms + wrap_ms) / handled', unit: 'ms' }, { metric: 'abandon_rate', name: L('放弃率', 'Abandon rate'), formula: '(abandoned - short_abandons) / (offered - short_abandons)', unit: 'ratio' }, { metric: 'occupancy', name: L('利用率', 'Occupancy'), formula: '(talk_ms + hold_ms + wrap_ms) / (talk_ms + hold_ms + wrap_ms + idle_ms)', unit: 'ratio' }];
 const wav = () => {
   const n = 8000 * 4;
   const b = Buffer.alloc(44 + n * 4);

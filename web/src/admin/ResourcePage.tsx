@@ -13,6 +13,7 @@ import { useUrl } from '../ui/search';
 import { Empty, Ready } from '../ui/States';
 import { toast } from '../ui/toast';
 import { type Column, VirtualGrid } from '../ui/VirtualGrid';
+import { manage } from './sections';
 
 export interface EditorProps<F, R> {
   value: F;
@@ -39,7 +40,6 @@ interface Props<K extends Kind, F> {
   /** Also out of date after a change. */
   affects?: Kind[];
   wide?: boolean;
-  readOnly?: boolean;
 }
 
 export function ResourcePage<K extends Kind, F>(p: Props<K, F>) {
@@ -49,7 +49,7 @@ export function ResourcePage<K extends Kind, F>(p: Props<K, F>) {
   const may = useMay();
   const field = useRef<HTMLInputElement>(null);
   useShortcut('search', () => field.current?.focus());
-  const change = may('configure') && !p.readOnly;
+  const change = may(manage[p.kind]);
   const q = (search.q ?? '').toLowerCase();
   const open = search.open;
   return (

@@ -59,7 +59,7 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
         <div className="card-head">
           <h2>{t('company')}</h2>
         </div>
-        <fieldset className="plain card-body col" disabled={!may('configure')}>
+        <fieldset className="plain card-body col" disabled={!may('queue.manage')}>
           {save.error ? (
             <div className="alert" data-tone="bad" role="alert">
               {words(save.error)}
@@ -101,9 +101,9 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
         </div>
         <div className="card-body col">
           <p>{t(tenant.has_sample_history ? 'sample_present' : 'sample_gone')}</p>
-          {tenant.has_sample_history && may('configure') ? (
+          {tenant.has_sample_history && may('sample.remove') ? (
             <div>
-              <Button color="#b3261e" variant={sure ? 'filled' : 'outline'} loading={clear.isPending} onClick={() => (sure ? clear.mutate() : setSure(true))}>
+              <Button color="#b3261e" variant={sure ? 'filled' : 'default'} loading={clear.isPending} onClick={() => (sure ? clear.mutate() : setSure(true))}>
                 {t(sure ? 'remove_sure' : 'remove_sample')}
               </Button>
             </div>

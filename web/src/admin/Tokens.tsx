@@ -73,7 +73,7 @@ export function Tokens() {
                       <th>{t('name')}</th>
                       <th>{t('created')}</th>
                       <th>{t('expires')}</th>
-                      <th>{t('last_used')}</th>
+                      <th>{t('user')}</th>
                       <th />
                     </tr>
                   </thead>
@@ -83,9 +83,9 @@ export function Tokens() {
                         <td>
                           <strong>{x.name}</strong>
                         </td>
-                        <td className="num">{when(x.created_at)}</td>
-                        <td className="num">{when(x.expires_at)}</td>
-                        <td className="num">{when(x.last_used_at)}</td>
+                        <td>{when(x.created_at)}</td>
+                        <td>{when(x.expires_at)}</td>
+                        <td>{x.user_name}</td>
                         <td className="num">
                           <Button size="compact-xs" variant="subtle" color="red" onClick={() => revoke.mutate(x.id)}>
                             {t('revoke')}

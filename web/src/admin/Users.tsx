@@ -102,7 +102,7 @@ function Password({ login }: { login: string }) {
       toast(t('saved'));
     },
   });
-  if (!may('configure')) return null;
+  if (!may('user.manage')) return null;
   return (
     <>
       <h3>{t('sign_in')}</h3>

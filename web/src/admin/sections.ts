@@ -3,37 +3,53 @@ export const sectionGroups = [
   {
     group: 'people',
     sections: [
-      { id: 'users', action: 'read_config' },
-      { id: 'agents', action: 'read_config' },
-      { id: 'teams', action: 'read_config' },
-      { id: 'skills', action: 'read_config' },
+      { id: 'users', action: 'user.view' },
+      { id: 'agents', action: 'config.view' },
+      { id: 'teams', action: 'config.view' },
+      { id: 'skills', action: 'config.view' },
     ],
   },
   {
     group: 'routing',
     sections: [
-      { id: 'queues', action: 'read_config' },
-      { id: 'flows', action: 'read_config' },
-      { id: 'numbers', action: 'read_config' },
-      { id: 'calendars', action: 'read_config' },
-      { id: 'prompts', action: 'read_config' },
-      { id: 'devices', action: 'read_config' },
+      { id: 'queues', action: 'config.view' },
+      { id: 'flows', action: 'config.view' },
+      { id: 'numbers', action: 'config.view' },
+      { id: 'calendars', action: 'config.view' },
+      { id: 'prompts', action: 'config.view' },
+      { id: 'devices', action: 'config.view' },
     ],
   },
   {
     group: 'words',
     sections: [
-      { id: 'dispositions', action: 'read_config' },
-      { id: 'break-reasons', action: 'read_config' },
+      { id: 'dispositions', action: 'config.view' },
+      { id: 'break-reasons', action: 'config.view' },
     ],
   },
   {
     group: 'company',
     sections: [
-      { id: 'audit', action: 'read_audit' },
-      { id: 'revisions', action: 'read_audit' },
-      { id: 'tokens', action: 'configure' },
-      { id: 'settings', action: 'read_config' },
+      { id: 'audit', action: 'audit.view' },
+      { id: 'revisions', action: 'config.view' },
+      { id: 'tokens', action: 'token.manage' },
+      { id: 'settings', action: 'config.view' },
     ],
   },
 ] as const;
+
+/** The action that lets one change things of a kind. */
+export const manage = {
+  users: 'user.manage',
+  agents: 'user.manage',
+  teams: 'team.manage',
+  skills: 'skill.manage',
+  queues: 'queue.manage',
+  flows: 'flow.manage',
+  numbers: 'number.manage',
+  calendars: 'calendar.manage',
+  prompts: 'prompt.manage',
+  devices: 'device.manage',
+  dispositions: 'queue.manage',
+  'break-reasons': 'queue.manage',
+} as const;

@@ -23,6 +23,8 @@ export interface GuestView {
 const start: GuestView = { state: 'idle', since: 0, muted: false, listenOnly: false, soundBlocked: false, message: null, code: null };
 // ICE on a bad line may take a few seconds; longer and it will not come.
 const CONNECT_MS = 15_000;
+// The server closes a socket that says nothing for a minute.
+const PING_MS = 20_000;
 
 export class GuestCall {
   private view: GuestView = start;
@@ -34,6 +36,7 @@ export class GuestCall {
   private readonly audio: HTMLAudioElement;
   private number = '';
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private pings: ReturnType<typeof setInterval> | undefined;
 
   constructor(private readonly tenant: string) {
     this.audio = document.createElement('audio');
@@ -116,6 +119,8 @@ export class GuestCall {
     const socket = new WebSocket(`${scheme}://${location.host}/api/v1/public/socket?token=${encodeURIComponent(token)}`);
     this.socket = socket;
     socket.onopen = () => void this.connect();
+    clearInterval(this.pings);
+    this.pings = setInterval(() => this.send({ type: 'ping' }), PING_MS);
     socket.onmessage = (e: MessageEvent<string>) => this.take(JSON.parse(e.data) as Schemas['PublicServerMessage']);
     socket.onclose = () => {
       if (this.socket === socket && !['ended', 'refused', 'failed'].includes(this.view.state)) this.fail('network');
@@ -180,6 +185,7 @@ export class GuestCall {
 
   private end(state: GuestState, message: Schemas['Message'] | null = null, code: string | null = null): void {
     clearTimeout(this.timer);
+    clearInterval(this.pings);
     this.set({ state, message, code });
     const socket = this.socket;
     this.socket = undefined;

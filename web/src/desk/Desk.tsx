@@ -30,7 +30,15 @@ export function Desk() {
   useShortcut('previous', () => step(-1));
 
   if (!me.agent) return <Empty title={t('desk.no_agent')} hint={t('desk.no_agent_hint')} />;
-  if (!desk) return <Loading />;
+  if (!desk) {
+    // Not on the floor yet: another machine leads, no seat is free, or the answer is on its way.
+    return (
+      <div className="desk-page">
+        <DeviceBanner desk={null} />
+        <Loading />
+      </div>
+    );
+  }
   return (
     <div className="desk-page" data-testid="desk">
       <DeviceBanner desk={desk} />

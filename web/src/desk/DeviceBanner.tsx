@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { useConnection, useDevice } from '../socket/session';
 import { type DeskView, deviceTrouble } from './words';
 
-export function DeviceBanner({ desk }: { desk: DeskView }) {
+export function DeviceBanner({ desk }: { desk: DeskView | null }) {
   const { t } = useTranslation('common');
   const connection = useConnection();
   const device = useDevice();

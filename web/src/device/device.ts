@@ -28,8 +28,6 @@ export type DeviceMessage =
   | { type: 'device_offer'; generation: number; sdp: string };
 
 const RETRY_MS = [500, 1000, 2000, 5000, 10_000];
-// After a resumed socket the server says within a round trip whether it still has the connection.
-const CONFIRM_MS = 1500;
 const ANSWER_MS = 8000;
 
 export class BrowserDevice {
@@ -66,18 +64,15 @@ export class BrowserDevice {
     return () => this.listeners.delete(listener);
   };
 
-  /** The socket said hello (or came back). */
-  socketOpened(): void {
+  /** The socket said hello (or came back); `stands`: the floor still counts this browser's device as ready. */
+  socketOpened(stands: boolean): void {
     this.online = true;
     if (!this.state.leading) return;
     this.send({ type: 'lead', take: false });
     this.tellPreflight();
-    if (this.peer?.pc.connectionState === 'connected') {
-      this.set({ link: 'connecting' });
-      this.later(CONFIRM_MS, () => this.connect());
-    } else {
-      this.connect();
-    }
+    // A lost socket need not have hurt the sound: what stands on both sides stays.
+    if (stands && this.peer?.pc.connectionState === 'connected') this.set({ link: 'ready', code: null });
+    else this.connect();
   }
 
   socketClosed(): void {
@@ -106,10 +101,17 @@ export class BrowserDevice {
         this.set({ link: 'ready', code: null });
         break;
       case 'lost':
-        if (this.state.leading) this.fail(code ?? 'device.lost');
+        // A microphone that is not there was our own message; anything else is repaired by a new connection.
+        if (this.state.leading && !code?.startsWith('microphone.')) this.fail(code ?? 'device.lost');
         break;
       case 'not_leading':
-        if (this.state.leading) this.leader.release();
+        // Nobody leads: whoever holds the lock here takes it, or asks for the lock. Otherwise another machine has it.
+        if (code === 'tab.lead_free') {
+          if (this.state.leading) this.send({ type: 'lead', take: false });
+          else this.leader.wait();
+        } else if (this.state.leading) {
+          this.leader.release();
+        }
         break;
       case 'connecting':
         break;
@@ -131,6 +133,7 @@ export class BrowserDevice {
     this.microphone = { ...this.microphone, state: 'listen_only' };
     this.set({ microphone: 'listen_only' });
     this.tellPreflight();
+    this.connect();
   }
 
   /** Asks again, after the person gave permission or plugged a headset in. */
@@ -142,6 +145,7 @@ export class BrowserDevice {
     await this.peer?.useTrack(mic.track);
     if (former && former !== mic.track) former.stop();
     this.tellPreflight();
+    if (this.state.link !== 'ready') this.connect();
   }
 
   async unlockSound(): Promise<void> {
@@ -205,6 +209,11 @@ export class BrowserDevice {
     if (this.stopped || !this.online || !this.state.leading || !this.microphone) return;
     clearTimeout(this.timer);
     this.peer?.close();
+    if (this.microphone.state === 'denied') {
+      this.peer = undefined;
+      this.set({ link: 'idle' });
+      return;
+    }
     // Grows across reloads and machines too.
     this.generation = Math.max(this.generation + 1, Date.now());
     const peer = new Peer(this.generation, this.microphone.track, {

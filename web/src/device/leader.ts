@@ -6,6 +6,8 @@ export interface Leader {
   take(): void;
   /** Gives it up, because another machine took it. */
   release(): void;
+  /** Gets in line for it, unless it is there already. */
+  wait(): void;
 }
 
 export function followLead(name: string, changed: (leading: boolean, taken: boolean) => void): Leader {
@@ -13,16 +15,18 @@ export function followLead(name: string, changed: (leading: boolean, taken: bool
   if (!locks) {
     // No locks on plain-http origins: the server alone decides.
     changed(true, false);
-    return { take: () => changed(true, true), release: () => changed(false, false) };
+    return { take: () => changed(true, true), release: () => changed(false, false), wait: () => changed(true, false) };
   }
   let give: (() => void) | undefined;
   let round = 0;
+  let inLine = false;
 
   const request = (steal: boolean) => {
     const mine = ++round;
+    inLine = true;
     locks
       .request(name, { mode: 'exclusive', steal }, () => {
-        if (mine !== round) return;
+        if (mine !== round) return undefined; // given up meanwhile: lets go at once
         changed(true, steal);
         return new Promise<void>((done) => {
           give = done;
@@ -39,8 +43,12 @@ export function followLead(name: string, changed: (leading: boolean, taken: bool
 
   return {
     take: () => request(true),
+    wait: () => {
+      if (!inLine) request(false);
+    },
     release: () => {
       round++;
+      inLine = false;
       give?.();
       give = undefined;
       changed(false, false);

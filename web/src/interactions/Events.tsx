@@ -39,7 +39,7 @@ export function Events({ id, live }: { id: string; live: boolean }) {
                   {events.items.map((e) => (
                     <tr key={e.seq}>
                       <td className="num">{e.seq}</td>
-                      <td className="num">{timeOfDay(e.at, i18n.language, me.time_zone, true)}</td>
+                      <td>{timeOfDay(e.at, i18n.language, me.time_zone, true)}</td>
                       <td>{t([`event.${e.kind}`, 'event.other'], { kind: e.kind })}</td>
                       <td className="text mono dim">{facts(e.data)}</td>
                     </tr>

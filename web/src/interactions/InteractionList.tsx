@@ -88,7 +88,7 @@ export function InteractionList() {
     {
       key: 'marks',
       head: t('list.marks'),
-      width: '116px',
+      width: '136px',
       cell: (r) => (
         <span className="row">
           {r.has_recording ? <span className="tag">{t('list.recording')}</span> : null}
@@ -153,7 +153,7 @@ function FilterBar({ search, change, zone }: BarProps) {
     <div className="row wrap grow">
       <TextInput
         ref={field}
-        w={200}
+        w={168}
         aria-label={t('filter.q')}
         placeholder={t('filter.q')}
         leftSection={<Icon name="search" size={16} />}
@@ -161,13 +161,13 @@ function FilterBar({ search, change, zone }: BarProps) {
         onKeyDown={enter}
         onBlur={(e) => e.currentTarget.value !== (search.q ?? '') && change({ q: e.currentTarget.value || undefined })}
       />
-      <TextInput w={190} type="datetime-local" aria-label={t('filter.from')} title={t('filter.from')} defaultValue={local(search.from)} onBlur={(e) => change({ from: instant(e.currentTarget.value) })} />
-      <TextInput w={190} type="datetime-local" aria-label={t('filter.to')} title={t('filter.to')} defaultValue={local(search.to)} onBlur={(e) => change({ to: instant(e.currentTarget.value) })} />
-      <Select w={140} clearable searchable aria-label={t('filter.queue')} placeholder={t('filter.queue')} data={queues} value={search.queue ?? null} onChange={(v) => change({ queue: v ?? undefined })} />
-      <Select w={140} clearable searchable aria-label={t('filter.agent')} placeholder={t('filter.agent')} data={agents} value={search.agent ?? null} onChange={(v) => change({ agent: v ?? undefined })} />
-      <Select w={140} clearable aria-label={t('filter.end')} placeholder={t('filter.end')} data={ends_} value={search.end ?? null} onChange={(v) => change({ end: v ?? undefined })} />
+      <TextInput w={176} type="datetime-local" aria-label={t('filter.from')} title={t('filter.from')} defaultValue={local(search.from)} onBlur={(e) => change({ from: instant(e.currentTarget.value) })} />
+      <TextInput w={176} type="datetime-local" aria-label={t('filter.to')} title={t('filter.to')} defaultValue={local(search.to)} onBlur={(e) => change({ to: instant(e.currentTarget.value) })} />
+      <Select w={116} clearable searchable aria-label={t('filter.queue')} placeholder={t('filter.queue')} data={queues} value={search.queue ?? null} onChange={(v) => change({ queue: v ?? undefined })} />
+      <Select w={116} clearable searchable aria-label={t('filter.agent')} placeholder={t('filter.agent')} data={agents} value={search.agent ?? null} onChange={(v) => change({ agent: v ?? undefined })} />
+      <Select w={124} clearable aria-label={t('filter.end')} placeholder={t('filter.end')} data={ends_} value={search.end ?? null} onChange={(v) => change({ end: v ?? undefined })} />
       <Select
-        w={120}
+        w={104}
         clearable
         aria-label={t('filter.state')}
         placeholder={t('filter.state')}
@@ -179,7 +179,7 @@ function FilterBar({ search, change, zone }: BarProps) {
         onChange={(v) => change({ state: v ?? undefined })}
       />
       <Select
-        w={130}
+        w={124}
         clearable
         aria-label={t('filter.sample')}
         placeholder={t('filter.sample')}

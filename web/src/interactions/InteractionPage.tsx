@@ -71,7 +71,7 @@ function Detail({ detail }: { detail: Schemas['InteractionDetail'] }) {
         {s.sample ? <Fact name={t('list.marks')} value={t('list.sample')} /> : null}
       </dl>
       <SegmentChart detail={detail} />
-      {may('read_recordings') ? detail.recordings.map((r) => <Player key={r.id} recording={r} />) : null}
+      {may('recording.listen') ? detail.recordings.map((r) => <Player key={r.id} recording={r} />) : null}
       <Decisions offers={detail.offers} />
       <Legs legs={detail.legs} />
       <Events id={s.id} live={s.ended_at === null} />

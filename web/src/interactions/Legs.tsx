@@ -37,7 +37,7 @@ export function Legs({ legs }: { legs: Schemas['Leg'][] }) {
                 <td>{t(`direction.${l.direction}`, { ns: 'common' })}</td>
                 <td>{t(`destination.${l.destination}`)}</td>
                 <td className="mono">{l.codec?.toUpperCase() ?? '–'}</td>
-                <td className="num">{timeOfDay(l.started_at, i18n.language, me.time_zone, true)}</td>
+                <td>{timeOfDay(l.started_at, i18n.language, me.time_zone, true)}</td>
                 <td className="num">{l.stats ? span(l.stats.answered_ms) : '–'}</td>
                 <td className="num">{l.stats?.rtp_received ?? '–'}</td>
                 <td className="num">{l.stats?.rtp_sent ?? '–'}</td>

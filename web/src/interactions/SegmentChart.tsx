@@ -77,7 +77,7 @@ export function SegmentChart({ detail }: { detail: Schemas['InteractionDetail'] 
             {detail.segments.map((s) => (
               <tr key={s.id}>
                 <td>{name(s)}</td>
-                <td className="num">{timeOfDay(s.started_at, i18n.language, me.time_zone)}</td>
+                <td>{timeOfDay(s.started_at, i18n.language, me.time_zone)}</td>
                 <td>{t(`segment_start.${s.start}`)}</td>
                 <td className="text">
                   {s.spans.map((x) => `${t(`segment.${x.state}`, { ns: 'common' })} ${span((x.to_at ?? now) - x.from_at)}`).join(' → ')}

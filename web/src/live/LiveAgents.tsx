@@ -73,7 +73,7 @@ export function LiveAgents() {
           <span className="dim">–</span>
         ),
     },
-    { key: 'menu', head: '', width: '40px', cell: (r) => (may('supervise') || may('configure') ? <RowMenu agent={r.agent} /> : null) },
+    { key: 'menu', head: '', width: '40px', cell: (r) => (may('agent.control') ? <RowMenu agent={r.agent} /> : null) },
   ];
 
   return (

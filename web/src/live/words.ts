@@ -24,7 +24,7 @@ export interface Today {
   serviceLevel: number | null;
 }
 
-/** All queues as one. The service level is that of the sums, by the server's formula: in time ÷ (answered + abandoned − short). */
+/** All queues as one. The service level is that of the sums, by the server's formula `answered_in_time / (offered - short_abandons)`. */
 export function sumQueues(queues: Iterable<LiveQueue>): Today {
   const sum: Today = { waiting: 0, longestSince: null, offered: 0, answered: 0, abandoned: 0, serviceLevel: null };
   let inTime = 0;
@@ -38,7 +38,7 @@ export function sumQueues(queues: Iterable<LiveQueue>): Today {
     inTime += q.today.answered_in_time;
     short += q.today.short_abandons;
   }
-  const base = sum.answered + sum.abandoned - short;
+  const base = sum.offered - short;
   if (base > 0) sum.serviceLevel = inTime / base;
   return sum;
 }

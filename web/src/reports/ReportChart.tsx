@@ -4,22 +4,20 @@ import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import type { Schemas } from '../api/client';
 import { useMe } from '../api/session';
-import { useLocal } from '../i18n/localized';
+import { toLocal } from '../ui/format';
 import type { TableRow } from './ReportTable';
 
 const queueMetrics = ['offered', 'answered', 'abandoned'];
 const agentMetrics = ['offers', 'handled', 'offers_missed'];
 
-export function ReportChart({ kind, rows, formulas }: { kind: 'queue' | 'agent'; rows: TableRow[]; formulas: Schemas['Formula'][] }) {
+export function ReportChart({ kind, rows }: { kind: 'queue' | 'agent'; rows: TableRow[] }) {
   const { t } = useTranslation('reports');
-  const local = useLocal();
   const me = useMe();
   const scheme = useComputedColorScheme();
   const box = useRef<HTMLDivElement>(null);
   const metrics = kind === 'queue' ? queueMetrics : agentMetrics;
-  const names = metrics.map((m) => local(formulas.find((f) => f.metric === m)?.name) || m);
+  const names = metrics.map((m) => t(`metric.${m}`));
   const key = JSON.stringify([names, scheme]);
 
   useEffect(() => {
@@ -37,7 +35,7 @@ export function ReportChart({ kind, rows, formulas }: { kind: 'queue' | 'agent';
         height: 180,
         tzDate: (s) => uPlot.tzDate(new Date(s * 1000), me.time_zone),
         legend: { live: true },
-        axes: [axis, { ...axis, size: 44 }],
+        axes: [{ ...axis, values: (_u, splits, _i, _space, step) => splits.map((s) => (step >= 86_400 ? toLocal(s * 1000, me.time_zone).slice(5, 10) : toLocal(s * 1000, me.time_zone).slice(11))) }, { ...axis, size: 44 }],
         scales: { y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.1)] } },
         series: [{ value: '{YYYY}-{MM}-{DD} {HH}:{mm}' }, ...metrics.map((_, i) => ({ label: JSON.parse(key)[0][i] as string, stroke: colour(colours[i] ?? '--cb-accent'), width: 2, points: { show: times.length < 40 } }))],
       },

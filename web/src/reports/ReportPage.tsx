@@ -135,7 +135,7 @@ function Body({ kind, columns, rows, total, query }: BodyProps) {
         <div className="col report">
           {new Set(rows.map((r) => r.from)).size > 1 ? (
             <Suspense fallback={<Loading />}>
-              <ReportChart kind={kind} rows={rows} formulas={f.items} />
+              <ReportChart kind={kind} rows={rows} />
             </Suspense>
           ) : null}
           <ReportTable kind={kind} columns={columns} rows={rows} total={total} formulas={f.items} span={query} />

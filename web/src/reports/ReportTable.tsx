@@ -4,9 +4,8 @@ import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../api/client';
 import { useMe } from '../api/session';
-import { useLocal } from '../i18n/localized';
 import { dateTime } from '../ui/format';
-import { behind, show } from './columns';
+import { behind, show, spelled, unitOf } from './columns';
 
 export interface TableRow {
   key: string;
@@ -28,10 +27,13 @@ interface Props {
 
 export function ReportTable({ kind, columns, rows, total, formulas, span }: Props) {
   const { t, i18n } = useTranslation('reports');
-  const local = useLocal();
   const me = useMe();
-  const formula = (metric: string) => formulas.find((f) => f.metric === metric);
-  const unit = (metric: string) => formula(metric)?.unit ?? 'count';
+  const unit = (metric: string) => unitOf(metric, formulas);
+  const name = (metric: string) => t(`metric.${metric}`);
+  const explain = (metric: string) => {
+    const f = formulas.find((x) => x.metric === metric);
+    return f ? spelled(f.formula, name) : t(`meaning.${metric}`);
+  };
   const link = (metric: string, from: number, to: number, id: string | undefined) => ({
     from: String(from),
     to: String(to),
@@ -46,24 +48,21 @@ export function ReportTable({ kind, columns, rows, total, formulas, span }: Prop
             <tr>
               <th>{t('interval')}</th>
               <th>{t(`who.${kind}`)}</th>
-              {columns.map((c) => {
-                const f = formula(c);
-                return (
-                  <th key={c} className="num">
-                    <Tooltip label={f ? local(f.formula) : c} multiline maw={320}>
-                      <span tabIndex={0} className="explained">
-                        {f ? local(f.name) : c}
-                      </span>
-                    </Tooltip>
-                  </th>
-                );
-              })}
+              {columns.map((c) => (
+                <th key={c} className="num">
+                  <Tooltip label={explain(c)} multiline maw={320}>
+                    <span tabIndex={0} className="explained">
+                      {name(c)}
+                    </span>
+                  </Tooltip>
+                </th>
+              ))}
             </tr>
           </thead>
           <tbody>
             {rows.map((r) => (
               <tr key={r.key}>
-                <td className="num">{dateTime(r.from, i18n.language, me.time_zone)}</td>
+                <td>{dateTime(r.from, i18n.language, me.time_zone)}</td>
                 <td>{r.name}</td>
                 {columns.map((c) => (
                   <td key={c} className="num">
@@ -93,15 +92,12 @@ export function ReportTable({ kind, columns, rows, total, formulas, span }: Prop
           <h2>{t('formulas')}</h2>
         </summary>
         <dl className="facts card-body">
-          {columns.map((c) => {
-            const f = formula(c);
-            return f ? (
-              <div key={c} style={{ display: 'contents' }}>
-                <dt>{local(f.name)}</dt>
-                <dd>{local(f.formula)}</dd>
-              </div>
-            ) : null;
-          })}
+          {columns.map((c) => (
+            <div key={c} style={{ display: 'contents' }}>
+              <dt>{name(c)}</dt>
+              <dd>{explain(c)}</dd>
+            </div>
+          ))}
         </dl>
       </details>
     </>

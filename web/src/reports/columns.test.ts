@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startOfDay } from '../ui/format';
-import { presetSpan, show } from './columns';
+import { presetSpan, show, spelled, unitOf } from './columns';
 
 const zone = 'Asia/Shanghai';
 const start = (at: number) => startOfDay(at, zone);
@@ -19,6 +19,16 @@ describe('report spans', () => {
     const ny = (at: number) => startOfDay(at, 'America/New_York');
     const [from, to] = presetSpan('yesterday', ny, Date.UTC(2026, 10, 2, 17));
     expect((to - from) / 3_600_000).toBe(25);
+  });
+});
+
+describe('formulas', () => {
+  it('are written with the names of the columns', () => {
+    expect(spelled('(abandoned - short_abandons) / offered', (f) => f.toUpperCase())).toBe('(ABANDONED − SHORT_ABANDONS) ÷ OFFERED');
+  });
+  it('say the unit; sums have that of their name', () => {
+    const formulas = [{ metric: 'occupancy', name: {}, formula: '', unit: 'ratio' }];
+    expect(['occupancy', 'wait_ms_max', 'offered'].map((m) => unitOf(m, formulas))).toEqual(['ratio', 'ms', 'count']);
   });
 });
 

@@ -8,6 +8,16 @@ export type AgentFigures = Schemas['AgentFigures'];
 export const queueColumns: readonly (keyof Figures)[] = ['offered', 'answered', 'service_level', 'abandoned', 'short_abandons', 'abandon_rate', 'overflowed', 'asa_ms', 'aht_ms', 'wait_ms_max', 'talk_ms', 'hold_ms', 'wrap_ms', 'occupancy'];
 export const agentColumns: readonly (keyof AgentFigures)[] = ['offers', 'handled', 'offers_missed', 'offers_declined', 'talk_ms', 'hold_ms', 'wrap_ms', 'idle_ms', 'break_ms', 'signed_in_ms', 'aht_ms', 'occupancy'];
 
+/** A unit of a column without a formula is that of its name. */
+export function unitOf(metric: string, formulas: readonly Schemas['Formula'][]): string {
+  return formulas.find((f) => f.metric === metric)?.unit ?? (/_ms(_max)?$/.test(metric) ? 'ms' : 'count');
+}
+
+/** The server's formula with the columns' names for its field names. */
+export function spelled(formula: string, name: (field: string) => string): string {
+  return formula.replace(/[a-z][a-z_]*/g, (field) => name(field)).replace(/\*/g, '×').replace(/\//g, '÷').replace(/ - /g, ' − ');
+}
+
 export function show(value: number | null, unit: string): string {
   if (value === null) return '–';
   if (unit === 'ratio') return percent(value);

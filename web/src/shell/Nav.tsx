@@ -17,11 +17,11 @@ export function useNavItems(): NavItem[] {
   const items: (NavItem & { show: boolean })[] = [
     { key: 'desk', icon: 'desk', link: { to: '/desk/{-$interactionId}' }, show: me.agent != null },
     { key: 'welcome', icon: 'bell', link: { to: '/welcome' }, show: true },
-    { key: 'queues', icon: 'live', link: { to: '/live/queues' }, show: may('watch_live') },
-    { key: 'agents', icon: 'team', link: { to: '/live/agents' }, show: may('watch_live') },
-    { key: 'interactions', icon: 'list', link: { to: '/interactions' }, show: may('read_interactions') },
-    { key: 'reports', icon: 'report', link: { to: '/reports/queues' }, show: may('read_reports') },
-    { key: 'admin', icon: 'gear', link: { to: '/admin/$section', params: { section: 'users' } }, show: may('read_config') },
+    { key: 'queues', icon: 'live', link: { to: '/live/queues' }, show: may('live.view') },
+    { key: 'agents', icon: 'team', link: { to: '/live/agents' }, show: may('live.view') },
+    { key: 'interactions', icon: 'list', link: { to: '/interactions' }, show: may('interaction.view') },
+    { key: 'reports', icon: 'report', link: { to: '/reports/queues' }, show: may('report.view') },
+    { key: 'admin', icon: 'gear', link: { to: '/admin/$section', params: { section: 'users' } }, show: may('config.view') },
   ];
   return items.filter((i) => i.show);
 }

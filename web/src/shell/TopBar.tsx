@@ -56,7 +56,7 @@ export function LanguageMenu({ dark = true }: { dark?: boolean }) {
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <button type="button" className={dark ? 'bar-button' : 'link row'} aria-label={t('prefs.language')}>
+        <button type="button" className={dark ? 'bar-button' : 'link row'} aria-label={dark ? t('prefs.language') : undefined}>
           <Icon name="globe" />
           {dark ? null : languageNames[i18n.language === 'zh-CN' ? 'zh-CN' : 'en']}
         </button>

@@ -42,8 +42,8 @@ export function Welcome() {
               <div className="col">
                 <h2>{t('welcome.step_phone')}</h2>
                 <p className="dim">{t('welcome.step_phone_text')}</p>
-                {may('configure') ? <SipAccount /> : <p>{t('welcome.not_admin')}</p>}
-                {may('read_config') ? <Numbers /> : null}
+                {may('device.manage') ? <SipAccount /> : <p>{t('welcome.not_admin')}</p>}
+                {may('config.view') ? <Numbers /> : null}
               </div>
             </li>
             <li>

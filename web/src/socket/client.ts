@@ -25,6 +25,7 @@ const BACKOFF_MS = [250, 500, 1000, 2000, 4000, 8000];
 const PING_MS = 10_000;
 const SILENCE_MS = 25_000;
 const COMMAND_MS = 10_000;
+const NOT_SIGNED_IN = 4401;
 
 export function backoff(tries: number, random: number): number {
   const base = BACKOFF_MS[Math.min(tries, BACKOFF_MS.length - 1)] ?? 8000;
@@ -38,7 +39,6 @@ export class SocketClient {
   private readonly pending = new Map<string, Pending>();
   private readonly changed = new Set<() => void>();
   private readonly heard = new Set<(m: ServerMessage) => void>();
-  private readonly topics = new Map<Topic, number>();
   private tries = 0;
   private next = 1;
   private lastHeard = 0;
@@ -49,10 +49,8 @@ export class SocketClient {
   constructor(
     private readonly url: string,
     private readonly tab: string,
-    topics: readonly Topic[],
-  ) {
-    for (const t of topics) this.topics.set(t, 1);
-  }
+    private readonly topics: readonly Topic[],
+  ) {}
 
   start(): void {
     this.stopped = false;
@@ -76,17 +74,6 @@ export class SocketClient {
   onMessage(listener: (m: ServerMessage) => void): () => void {
     this.heard.add(listener);
     return () => this.heard.delete(listener);
-  }
-
-  /** Follows a topic while somebody shows it; a new one is asked for with a fresh hello. */
-  follow(topic: Topic): () => void {
-    const count = this.topics.get(topic) ?? 0;
-    this.topics.set(topic, count + 1);
-    if (count === 0) this.hello(true);
-    return () => {
-      // Kept subscribed: the board is often opened again, and unsubscribing would need another snapshot.
-      this.topics.set(topic, Math.max(1, (this.topics.get(topic) ?? 1) - 1));
-    };
   }
 
   send(message: ClientMessage): boolean {
@@ -122,7 +109,7 @@ export class SocketClient {
     this.socket = socket;
     socket.onopen = () => {
       this.lastHeard = Date.now();
-      this.hello(false);
+      this.hello();
       clearInterval(this.pings);
       this.pings = setInterval(() => {
         if (Date.now() - this.lastHeard > SILENCE_MS) this.lost(socket);
@@ -142,8 +129,8 @@ export class SocketClient {
     };
     socket.onclose = (e) => {
       if (this.socket !== socket) return;
-      // 4401: the session is over; trying again cannot help.
-      if (e.code === 4401) {
+      // The session is over: trying again cannot help.
+      if (e.code === NOT_SIGNED_IN) {
         this.stopped = true;
         clearInterval(this.pings);
         this.set({ state: 'signed_out', retryAt: null });
@@ -153,14 +140,14 @@ export class SocketClient {
     };
   }
 
-  private hello(fresh: boolean): void {
+  private hello(): void {
     const { epoch, seq } = this.floor;
-    const resume = !fresh && epoch !== null;
+    const resume = epoch !== null;
     this.send({
       type: 'hello',
       tab: this.tab,
       ...(resume ? { epoch, last_seq: seq } : {}),
-      subscribe: [...this.topics.keys()],
+      subscribe: [...this.topics],
     });
   }
 

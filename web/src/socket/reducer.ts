@@ -53,7 +53,8 @@ export function reduce(state: Floor, message: ServerMessage): Floor {
     case 'resumed':
       return { ...state, epoch: message.epoch };
     case 'desk':
-      return message.seq <= state.seq ? state : { ...state, seq: message.seq, desk: message.desk };
+      // `seq` counts the board's messages; the desk comes whole each time, so the latest is right.
+      return { ...state, desk: message.desk };
     case 'live': {
       if (message.seq <= state.seq) return state; // replayed after a resume: known already
       const c = message.changes;

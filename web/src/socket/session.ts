@@ -1,12 +1,14 @@
 // The one socket and the one device of a signed-in tab, and the hooks by which the pages read them.
-import { useEffect, useSyncExternalStore } from 'react';
+import { useSyncExternalStore } from 'react';
+import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { problemText } from '../api/client';
 import type { Me } from '../api/session';
 import { BrowserDevice, type DeviceView } from '../device/device';
 import { tabId } from '../device/leader';
+import { pick } from '../i18n/localized';
 import { toast } from '../ui/toast';
-import { type Command, type Connection, SocketClient } from './client';
+import { type Command, type Connection, SocketClient, type Topic } from './client';
 import type { DeskView, Live, ServerMessage } from './reducer';
 
 interface Session {
@@ -24,20 +26,34 @@ export async function startSession(me: Me): Promise<void> {
   starting = true;
   const tab = await tabId();
   const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/socket`;
-  const socket = new SocketClient(url, tab, me.agent ? ['desk'] : ['live']);
+  // The board is followed from the start: another `hello` on an open socket is not part of the protocol.
+  const topics: Topic[] = [...(me.agent ? (['desk'] as const) : []), ...(me.actions.includes('live.view') ? (['live'] as const) : [])];
+  const socket = new SocketClient(url, tab, topics);
   const device = me.agent ? new BrowserDevice((m) => socket.send(m), `cordboard.device.${me.agent}`) : null;
   if (device) connectDevice(socket, device);
   session = { socket, device };
+  socket.onMessage(tellPerson);
   socket.start();
   for (const l of waiting) l();
+}
+
+/** Words of the server that belong to no command of ours. */
+function tellPerson(m: ServerMessage): void {
+  if (m.type === 'notice') toast(pick(m.message, i18next.language));
+  else if (m.type === 'error' && !m.id && m.code !== 'tab.not_leading') toast(pick(m.message, i18next.language), 'bad');
 }
 
 function connectDevice(socket: SocketClient, device: BrowserDevice): void {
   socket.onMessage((m: ServerMessage) => {
     switch (m.type) {
       case 'snapshot':
+        device.socketOpened(m.desk?.device?.kind === 'browser' && m.desk.device.ready);
+        break;
       case 'resumed':
-        device.socketOpened();
+        device.socketOpened(socket.floor.desk?.device?.kind === 'browser' && socket.floor.desk.device.ready);
+        break;
+      case 'error':
+        if (m.code === 'tab.not_leading' && !m.id) device.serverSays('not_leading', null);
         break;
       case 'device_answer':
         device.answered(m.generation, m.sdp);
@@ -88,10 +104,7 @@ export function useDesk(): DeskView | null {
   return useFromSocket((s) => s.floor.desk, null);
 }
 
-/** Follows the live board while mounted. */
 export function useLive(): Live | null {
-  const s = useSession();
-  useEffect(() => s?.socket.follow('live'), [s]);
   return useFromSocket((x) => x.floor.live, null);
 }
 
@@ -117,9 +130,4 @@ export function useCommand(): (command: Command) => Promise<boolean> {
       return false;
     }
   };
-}
-
-export function useServerMessage(listener: (m: ServerMessage) => void): void {
-  const s = useSession();
-  useEffect(() => s?.socket.onMessage(listener), [s, listener]);
 }

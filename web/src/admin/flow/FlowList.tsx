@@ -38,7 +38,7 @@ export function FlowList() {
       <header className="page-head">
         <h1>{t('section.flows')}</h1>
         <span className="grow" />
-        {may('configure') ? (
+        {may('flow.manage') ? (
           <Button leftSection={<Icon name="plus" size={16} />} loading={make.isPending} onClick={() => make.mutate()}>
             {t('new')}
           </Button>

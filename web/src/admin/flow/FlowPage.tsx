@@ -48,7 +48,7 @@ function FlowForm({ flow }: { flow: Schemas['Flow'] }) {
   const validation = useValidation(draft);
   const problems = validation.data?.problems ?? [];
   const dirty = JSON.stringify(draft) !== JSON.stringify(flow.draft);
-  const change = may('configure');
+  const change = may('flow.manage');
   const path = { params: { path: { id: flow.id } } };
   const words = (e: unknown) => problemText(e, i18n.language, (k) => t(k, { ns: 'common' }));
   const fresh = () => Promise.all([client.invalidateQueries({ queryKey: ['flow', flow.id] }), client.invalidateQueries({ queryKey: listKey('flows') }), client.invalidateQueries({ queryKey: ['versions', flow.id] })]);
