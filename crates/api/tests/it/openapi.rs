@@ -11,7 +11,7 @@ fn the_committed_document_is_the_one_this_code_serves() {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == made,
-        "web/openapi.json is out of date; run: WRITE_OPENAPI=1 cargo test -p api --test openapi, and commit it"
+        "web/openapi.json is out of date; run: WRITE_OPENAPI=1 cargo test -p api --test it openapi, and commit it"
     );
 }
 

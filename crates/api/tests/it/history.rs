@@ -1,0 +1,135 @@
+//! Interactions, recordings, reports.
+use axum::http::Method;
+use serde_json::json;
+
+use crate::support::{World, wav};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interactions_are_listed_filtered_and_shown() {
+    let world = World::new().await;
+    let a = &world.a;
+    let list = world.get(&a.supervisor, "/interactions").await.ok();
+    let row = &list["items"][0];
+    assert_eq!((&row["id"], &row["end"], &row["sample"]), (&json!(a.interaction), &json!("served"), &json!(true)));
+    assert_eq!(
+        (&row["queues"][0]["name"]["en"], &row["agents"][0]["name"]),
+        (&json!("alpha queue"), &json!("alpha worker"))
+    );
+    assert_eq!(row["number"]["number"], json!("1000"));
+    let count = async |query: &str| {
+        let page = world.get(&a.supervisor, &format!("/interactions?{query}")).await.ok();
+        page["items"].as_array().unwrap().len()
+    };
+    let agent = format!("agent={}", a.agent);
+    for (query, wanted) in [
+        (agent.as_str(), 1),
+        ("state=ended", 1),
+        ("state=live", 0),
+        ("end=abandoned", 0),
+        ("direction=outbound", 0),
+        ("medium=voice", 1),
+        ("sample=false", 0),
+        ("sample=true", 1),
+        ("from=1&to=2", 0),
+        ("q=13800138000", 0),
+    ] {
+        assert_eq!(count(query).await, wanted, "{query}");
+    }
+    assert_eq!(count(&format!("q={}", a.interaction)).await, 1);
+    world.get(&a.supervisor, "/interactions?state=odd").await.refused(422, "request.invalid");
+
+    let detail = world.get(&a.supervisor, &format!("/interactions/{}", a.interaction)).await.ok();
+    let segment = &detail["segments"][0];
+    assert_eq!(
+        (&segment["of"], &segment["start"], &segment["end"]),
+        (&json!("agent"), &json!("offer"), &json!("caller_hung_up"))
+    );
+    assert_eq!(
+        (&detail["recordings"][0]["id"], &detail["recordings"][0]["stored"]),
+        (&json!(a.recording), &json!(true))
+    );
+    world.get(&a.supervisor, &format!("/interactions/{}/events", a.interaction)).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_are_served_by_ranges_with_their_peaks() {
+    let world = World::new().await;
+    let (who, path) = (&world.a.supervisor, format!("/recordings/{}", world.a.recording));
+    let token = format!("Bearer {}", who.token);
+    let whole = world.get(who, &path).await;
+    assert_eq!(
+        (whole.status.as_u16(), whole.header("accept-ranges"), whole.header("content-type")),
+        (200, "bytes", "audio/wav")
+    );
+    assert_eq!(whole.bytes, wav());
+    let range = async |range: &str| {
+        let headers = [("authorization", token.as_str()), ("range", range), ("accept-encoding", "gzip")];
+        world.send(Method::GET, &path, &headers, None).await
+    };
+    let total = wav().len();
+    let part = range("bytes=100-199").await;
+    assert_eq!((part.status.as_u16(), part.header("content-range")), (206, format!("bytes 100-199/{total}").as_str()));
+    assert_eq!(part.bytes, wav()[100..200]);
+    assert_eq!(range("bytes=-10").await.bytes, wav()[total - 10..]);
+    let outside = range("bytes=99999999-").await;
+    assert_eq!(outside.header("content-range"), format!("bytes */{total}"));
+    outside.refused(416, "request.range");
+    let peaks = world.get(who, &format!("{path}/peaks")).await.ok();
+    assert_eq!((&peaks["length_ms"], peaks["left"].as_array().unwrap().len()), (&json!(10_000), 200));
+    assert_eq!((&peaks["left"][0]["max"], &peaks["right"][0]["max"]), (&json!(0.5), &json!(0.0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_add_up_rows_and_print_their_formulas() {
+    let world = World::new().await;
+    let who = &world.a.supervisor;
+    let from = crate::support::now().0 - 2 * 86_400_000;
+    for interval in ["15m", "1h", "1d", "all"] {
+        for time in ["event", "arrival"] {
+            let path = format!("/reports/queues?from={from}&interval={interval}&time={time}");
+            let report = world.get(who, &path).await.ok();
+            let rows = report["rows"].as_array().unwrap();
+            assert_eq!(rows.len(), 1, "{path}");
+            assert_eq!((&rows[0]["figures"]["offered"], &rows[0]["figures"]["asa_ms"]), (&json!(4), &json!(5_000)));
+            assert_eq!((&report["total"]["answered"], &report["total"]["service_level"]), (&json!(3), &json!(0.5)));
+            assert!(rows[0]["from_at"].as_i64().unwrap() < rows[0]["to_at"].as_i64().unwrap());
+        }
+    }
+    let agents = world.get(who, &format!("/reports/agents?from={from}&interval=all")).await.ok();
+    let figures = &agents["rows"][0]["figures"];
+    assert_eq!(
+        (&figures["handled"], &figures["talk_ms"], &figures["aht_ms"]),
+        (&json!(1), &json!(10_000), &json!(10_000))
+    );
+    let token = format!("Bearer {}", who.token);
+    let headers = [("authorization", token.as_str()), ("accept", "text/csv")];
+    let csv = world.send(Method::GET, &format!("/reports/queues?from={from}&lang=zh-CN"), &headers, None).await;
+    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
+    let text = csv.text();
+    let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0].starts_with("开始,结束,技能组,进入") && lines[1].contains("alpha queue,4,3,2,1"), "{text}");
+    for (query, code) in
+        [("from=5&to=1", "report.range"), ("from=0&interval=15m", "report.range"), ("interval=7m", "request.invalid")]
+    {
+        world.get(who, &format!("/reports/queues?{query}")).await.refused(422, code);
+    }
+    let formulas = world.get(&world.a.worker, "/reports/formulas").await.ok();
+    let metrics: Vec<_> = formulas["items"].as_array().unwrap().iter().map(|f| f["metric"].as_str().unwrap()).collect();
+    assert!(
+        metrics
+            .iter()
+            .all(|m| agents["total"].get(m).is_some() || ["service_level", "abandon_rate", "asa_ms"].contains(m))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_history_goes_with_one_call() {
+    let world = World::new().await;
+    assert_eq!(world.delete(&world.a.admin, "/sample-history").await.status.as_u16(), 204);
+    let left = world.get(&world.a.admin, "/interactions").await.ok();
+    assert!(left["items"].as_array().unwrap().is_empty());
+    world.get(&world.a.admin, &format!("/recordings/{}", world.a.recording)).await.refused(404, "not_found");
+    assert_eq!(world.get(&world.a.admin, "/tenant").await.ok()["has_sample_history"], json!(false));
+    assert_eq!(world.get(&world.b.admin, "/interactions").await.ok()["items"].as_array().unwrap().len(), 1);
+}

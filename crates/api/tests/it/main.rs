@@ -1,0 +1,10 @@
+//! The interface against a real store (SQLite in a temporary directory) and a real engine; telephony is a pair of
+//! channels that the tests hold.
+mod access;
+mod administration;
+mod history;
+mod openapi;
+mod sign_in;
+mod sockets;
+mod support;
+mod tenants;
