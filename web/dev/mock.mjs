@@ -7,7 +7,7 @@ import * as d from './data.mjs';
 import { accept } from './ws.mjs';
 
 const port = Number(process.argv[2] ?? 8090);
-const dist = new URL('../dist/', import.meta.url).pathname;
+const dist = process.env.DIST ?? new URL('../dist/', import.meta.url).pathname;
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json' };
 const L = (zh, en) => ({ 'zh-CN': zh, en });
 const tenant = { id: 'ten_1', name: '示例公司 Sample Co.' };

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
-const dist = join(import.meta.dirname, '../dist');
+const dist = process.argv[2] ?? join(import.meta.dirname, '../dist');
 const file = join(dist, '.vite/manifest.json');
 if (!existsSync(file)) {
   console.error('no build found: run `npx vite build` first');

@@ -1,6 +1,6 @@
 // The one way to the REST interface. Types come from web/openapi.json (`npm run types`); nothing is copied by hand.
 import createClient, { type Middleware } from 'openapi-fetch';
-import type { components, paths } from './schema';
+import type { components, paths } from './.generated/schema';
 import { pick } from '../i18n/localized';
 
 export type Schemas = components['schemas'];

@@ -1,7 +1,7 @@
 // What a customer sees: whom to call, one big button, and the call in words.
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { components } from '../api/schema';
+import type { components } from '../api/.generated/schema';
 import { languageNames, languages, switchLanguage } from '../i18n';
 import { pick } from '../i18n/localized';
 import { clock } from '../ui/format';

@@ -1,7 +1,7 @@
 // A guest's call: a session token, the public socket, a peer connection, then `dial`. One call at a time.
 //
 //   idle → connecting → (device ready) dialling → ringing → answered → ended | refused | failed
-import type { components } from '../api/schema';
+import type { components } from '../api/.generated/schema';
 import { openMicrophone } from '../device/microphone';
 import { Peer } from '../device/peer';
 
