@@ -72,7 +72,7 @@ impl App {
                 engine,
                 options,
                 passwords: Passwords::new()?,
-                guests: GuestKey::new(),
+                guests: GuestKey::random(),
                 // A shared office address signs in forty people at the start of a shift; guessing passwords is slow.
                 sign_ins_by_address: Limiter::new(40, Duration::from_secs(3)),
                 sign_ins_by_login: Limiter::new(10, Duration::from_secs(30)),

@@ -4,6 +4,7 @@
 //! costs nothing; one that does not take a message within [`SLOW`] is closed and resumes.
 pub mod agent;
 pub mod board;
+pub mod commands;
 pub mod guest;
 
 use std::time::Duration;

@@ -25,7 +25,7 @@ pub struct Guest {
 }
 
 impl GuestKey {
-    pub fn new() -> Self {
+    pub fn random() -> Self {
         Self(rand::random())
     }
 
@@ -72,12 +72,12 @@ mod tests {
 
     #[test]
     fn tokens_open_until_they_expire_and_not_after_a_change() {
-        let key = GuestKey::new();
+        let key = GuestKey::random();
         let guest = Guest { tenant: TenantId(7), device: DeviceId(8), expires: Timestamp(1_000) };
         let token = key.sign(guest);
         assert_eq!(key.open(&token, Timestamp(999)), Some(guest));
         assert_eq!(key.open(&token, Timestamp(1_000)), None);
-        assert_eq!(GuestKey::new().open(&token, Timestamp(0)), None);
+        assert_eq!(GuestKey::random().open(&token, Timestamp(0)), None);
         for i in 0..token.len() {
             let mut changed = token.clone().into_bytes();
             changed[i] = if changed[i] == b'A' { b'B' } else { b'A' };

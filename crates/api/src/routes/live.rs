@@ -17,7 +17,8 @@ use crate::error::{ApiError, ApiResult, Code};
 use crate::http::{JsonBody, PathId, nothing};
 use crate::openapi::{Gate, Operation as Op};
 use crate::routes::resource::writer;
-use crate::socket::agent::{agent_command, open};
+use crate::socket::agent::open;
+use crate::socket::commands::agent_command;
 use crate::views::{Addresses, live, live_addresses, load_addresses};
 
 const TAG: &str = "live";

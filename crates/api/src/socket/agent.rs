@@ -11,22 +11,20 @@ use axum::extract::State;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use domain::access::Action;
-use domain::command::{AgentCommand as FloorCommand, Presence as FloorPresence, SupervisorCommand as FloorSupervision};
-use domain::config::{DeviceConfig, DeviceKind};
 use domain::device::{DeviceLoss, DeviceReport};
 use domain::id::{AgentId, DeviceId};
-use domain::input::RejectCode;
-use engine::{Attendance, CommandError, DeskState, OfferGone};
+use engine::{Attendance, DeskState, OfferGone};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::board::Board;
+use super::commands::{agent_command, browser_device, sign_in, supervise};
 use super::{Closed, LARGEST, Received, SILENT, close, end, read, send};
 use crate::App;
 use crate::auth::Caller;
 use crate::auth::caller::Proof;
-use crate::dto::desk::{AgentCommand, Command, LiveView, SupervisorCommand};
+use crate::dto::desk::{Command, LiveView};
 use crate::dto::socket::{ClientMessage, DeviceStateWord, LiveChanges, Microphone, ServerMessage, Topic};
 use crate::error::{ApiError, ApiResult, Code, Message};
 use crate::views::{Addresses, desk, desk_addresses, load_addresses};
@@ -529,141 +527,4 @@ fn bad_microphone(microphone: Option<Microphone>) -> Option<&'static str> {
         Microphone::Denied => Some("microphone.denied"),
         Microphone::Missing => Some("microphone.missing"),
     }
-}
-
-/// The agent's browser device, made the first time.
-async fn browser_device(app: &App, caller: &Caller, agent: AgentId) -> ApiResult<DeviceId> {
-    let known = app.known(caller.tenant).await?;
-    let mine = |d: &&DeviceConfig| d.agent == Some(agent) && d.kind == DeviceKind::Browser;
-    if let Some(device) = known.config.devices.values().find(mine) {
-        return Ok(device.id);
-    }
-    let name = known.config.agents.get(&agent).map(|a| a.name.clone()).unwrap_or_default();
-    let id = DeviceId::from_parts(app.now().0, rand::random());
-    let mut tx = app.admin(caller, "browser").await?;
-    tx.put(DeviceConfig { id, name, agent: Some(agent), kind: DeviceKind::Browser }, None).await?;
-    app.commit(caller.tenant, tx).await?;
-    Ok(id)
-}
-
-/// A tab that begins to lead takes the agent's seat, unless a phone holds it already (on duty by API).
-async fn sign_in(app: &App, caller: &Caller, agent: AgentId, device: DeviceId) -> ApiResult<()> {
-    let present = app.engine().agent_view(caller.tenant, agent).await?;
-    let elsewhere =
-        present.as_ref().is_some_and(|v| v.signed_in && v.device.as_ref().is_some_and(|d| d.device != device));
-    if elsewhere {
-        return Ok(());
-    }
-    app.engine().agent(caller.tenant, agent, FloorCommand::SignIn { device, seat: Default::default() }).await?;
-    Ok(())
-}
-
-/// Carries out an agent's command; returns the floor's last event, durable by then. `device`: what `sign_in` without
-/// one means. The caller has checked that it may.
-pub async fn agent_command(
-    app: &App,
-    caller: &Caller,
-    agent: AgentId,
-    command: AgentCommand,
-    device: Option<DeviceId>,
-) -> ApiResult<u64> {
-    let (engine, tenant) = (app.engine(), caller.tenant);
-    let wants_work = matches!(
-        command,
-        AgentCommand::SetPresence {
-            presence: crate::dto::desk::Presence::Available | crate::dto::desk::Presence::Break { .. }
-        }
-    );
-    let command = floor_command(app, caller, agent, command, device).await?;
-    let first = engine.agent(tenant, agent, command.clone()).await;
-    let accepted = match (first, device) {
-        // Whoever signed out on a desk and wants work again takes the seat again.
-        (Err(CommandError::Rejected(RejectCode::AgentNotSignedIn)), Some(device)) if wants_work => {
-            sign_in(app, caller, agent, device).await?;
-            engine.agent(tenant, agent, command).await?
-        }
-        (first, _) => first?,
-    };
-    Ok(accepted.seq)
-}
-
-async fn floor_command(
-    app: &App,
-    caller: &Caller,
-    agent: AgentId,
-    command: AgentCommand,
-    default_device: Option<DeviceId>,
-) -> ApiResult<FloorCommand> {
-    Ok(match command {
-        AgentCommand::SignIn { device } => {
-            let device = device.or(default_device).ok_or_else(|| ApiError::field("command.device", "required"))?;
-            FloorCommand::SignIn { device, seat: Default::default() }
-        }
-        AgentCommand::SignOut => FloorCommand::SignOut,
-        AgentCommand::SetPresence { presence } => FloorCommand::SetPresence { presence: presence.into() },
-        AgentCommand::AcceptOffer { offer } => FloorCommand::AcceptOffer { offer },
-        AgentCommand::DeclineOffer { offer } => FloorCommand::DeclineOffer { offer },
-        AgentCommand::Hold { segment } => FloorCommand::Hold { segment },
-        AgentCommand::Resume { segment } => FloorCommand::Resume { segment },
-        AgentCommand::Mute { segment, muted } => FloorCommand::Mute { segment, muted },
-        AgentCommand::SendDigits { segment, digits } => FloorCommand::SendDigits { segment, digits },
-        AgentCommand::HangUp { segment } => FloorCommand::HangUp { segment },
-        AgentCommand::SetDisposition { segment, disposition, note } => {
-            let note = match note.filter(|n| !n.trim().is_empty()) {
-                Some(text) if text.chars().count() > 4_000 => {
-                    return Err(ApiError::field("command.note", "too_long"));
-                }
-                Some(text) => {
-                    let (tenant, user) = (caller.tenant, Some(caller.user));
-                    let view = app.engine().agent_view(tenant, agent).await?;
-                    let work = view.iter().flat_map(|v| &v.work).find(|w| w.segment == segment);
-                    let interaction = work.ok_or(RejectCode::SegmentNotYours)?.interaction;
-                    let row = app
-                        .store()
-                        .create_note(tenant, Some(interaction), user, "wrap_up", &text, None, app.now())
-                        .await?;
-                    Some(row.id)
-                }
-                None => None,
-            };
-            FloorCommand::SetDisposition { segment, disposition, note }
-        }
-        AgentCommand::EndWrapUp { segment } => FloorCommand::EndWrapUp { segment },
-        AgentCommand::ExtendWrapUp { segment, by_ms } => {
-            FloorCommand::ExtendWrapUp { segment, by: Duration::from_millis(by_ms.min(600_000)) }
-        }
-    })
-}
-
-/// Checks the right over whom or what it concerns, then asks the floor.
-async fn supervise(app: &App, caller: &Caller, command: SupervisorCommand) -> ApiResult<()> {
-    let tenant = caller.tenant;
-    let known = app.known(tenant).await?;
-    let over = |agent: AgentId| -> ApiResult<()> {
-        if !known.config.agents.contains_key(&agent) {
-            return Err(RejectCode::AgentUnknown.into());
-        }
-        caller.require(Action::AgentControl, &caller.resource(&known.config, [], [agent]))
-    };
-    let command = match command {
-        SupervisorCommand::SetAgentPresence { agent, presence } => {
-            over(agent)?;
-            FloorSupervision::SetAgentPresence { agent, presence: FloorPresence::from(presence) }
-        }
-        SupervisorCommand::SignOutAgent { agent } => {
-            over(agent)?;
-            FloorSupervision::SignOutAgent { agent }
-        }
-        SupervisorCommand::EndInteraction { interaction } => {
-            let view = app.engine().view(tenant).await?;
-            let live = view.interactions.iter().find(|i| i.interaction == interaction);
-            let live = live.ok_or(RejectCode::InteractionUnknown)?;
-            let queues = live.segments.iter().filter_map(|s| s.queue);
-            let agents = live.segments.iter().filter_map(|s| s.agent);
-            caller.require(Action::InteractionEnd, &caller.resource(&known.config, queues, agents))?;
-            FloorSupervision::EndInteraction { interaction }
-        }
-    };
-    app.engine().supervisor(tenant, caller.user, command).await?;
-    Ok(())
 }
