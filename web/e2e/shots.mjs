@@ -56,7 +56,8 @@ function clipped() {
     if (style.visibility === 'hidden' || el.closest('.visually-hidden, [aria-hidden="true"], svg')) continue;
     const text = [...el.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.textContent.trim() !== '');
     if (!text || el.clientWidth === 0) continue;
-    const wide = el.scrollWidth > el.clientWidth + 1 && style.overflowX !== 'visible';
+    // Spilling out of its box is as bad as being cut, unless it is a piece of running text.
+    const wide = el.scrollWidth > el.clientWidth + 1 && style.display !== 'inline';
     const high = el.scrollHeight > el.clientHeight + 2 && style.overflowY === 'hidden' && style.display !== 'inline';
     const intended = style.textOverflow === 'ellipsis' && (el.title || el.closest('[title]'));
     const scrolls = ['auto', 'scroll'].includes(style.overflowX) || ['auto', 'scroll'].includes(style.overflowY);

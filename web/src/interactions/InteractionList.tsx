@@ -161,8 +161,8 @@ function FilterBar({ search, change, zone }: BarProps) {
         onKeyDown={enter}
         onBlur={(e) => e.currentTarget.value !== (search.q ?? '') && change({ q: e.currentTarget.value || undefined })}
       />
-      <TextInput w={176} type="datetime-local" aria-label={t('filter.from')} title={t('filter.from')} defaultValue={local(search.from)} onBlur={(e) => change({ from: instant(e.currentTarget.value) })} />
-      <TextInput w={176} type="datetime-local" aria-label={t('filter.to')} title={t('filter.to')} defaultValue={local(search.to)} onBlur={(e) => change({ to: instant(e.currentTarget.value) })} />
+      <TextInput w={184} type="datetime-local" aria-label={t('filter.from')} title={t('filter.from')} defaultValue={local(search.from)} onBlur={(e) => change({ from: instant(e.currentTarget.value) })} />
+      <TextInput w={184} type="datetime-local" aria-label={t('filter.to')} title={t('filter.to')} defaultValue={local(search.to)} onBlur={(e) => change({ to: instant(e.currentTarget.value) })} />
       <Select w={116} clearable searchable aria-label={t('filter.queue')} placeholder={t('filter.queue')} data={queues} value={search.queue ?? null} onChange={(v) => change({ queue: v ?? undefined })} />
       <Select w={116} clearable searchable aria-label={t('filter.agent')} placeholder={t('filter.agent')} data={agents} value={search.agent ?? null} onChange={(v) => change({ agent: v ?? undefined })} />
       <Select w={124} clearable aria-label={t('filter.end')} placeholder={t('filter.end')} data={ends_} value={search.end ?? null} onChange={(v) => change({ end: v ?? undefined })} />

@@ -37,7 +37,7 @@ export function ReportChart({ kind, rows }: { kind: 'queue' | 'agent'; rows: Tab
         legend: { live: true },
         axes: [{ ...axis, values: (_u, splits, _i, _space, step) => splits.map((s) => (step >= 86_400 ? toLocal(s * 1000, me.time_zone).slice(5, 10) : toLocal(s * 1000, me.time_zone).slice(11))) }, { ...axis, size: 44 }],
         scales: { y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.1)] } },
-        series: [{ value: '{YYYY}-{MM}-{DD} {HH}:{mm}' }, ...metrics.map((_, i) => ({ label: JSON.parse(key)[0][i] as string, stroke: colour(colours[i] ?? '--cb-accent'), width: 2, points: { show: times.length < 40 } }))],
+        series: [{ label: t('interval'), value: '{YYYY}-{MM}-{DD} {HH}:{mm}' }, ...metrics.map((_, i) => ({ label: JSON.parse(key)[0][i] as string, stroke: colour(colours[i] ?? '--cb-accent'), width: 2, points: { show: times.length < 40 } }))],
       },
       [times.map((x) => x / 1000), ...series],
       el,

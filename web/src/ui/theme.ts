@@ -15,6 +15,9 @@ const brand: MantineColorsTuple = [
   '#044a48',
 ];
 
+/** Index 7 is the page, 6 the fields; cooler than Mantine's own greys, to go with the tokens below. */
+const dark: MantineColorsTuple = ['#e3e7ea', '#c3cbd2', '#a3adb6', '#6b757e', '#3b444c', '#2c343a', '#20262b', '#171b1f', '#121619', '#0d1012'];
+
 export const fontFamily =
   'system-ui, "Segoe UI", "PingFang SC", "HarmonyOS Sans SC", "Microsoft YaHei", "Noto Sans CJK SC", "WenQuanYi Micro Hei", sans-serif';
 
@@ -23,7 +26,7 @@ const dense = { defaultProps: { size: 'xs' as const } };
 export const theme = createTheme({
   primaryColor: 'brand',
   primaryShade: { light: 7, dark: 7 },
-  colors: { brand },
+  colors: { brand, dark },
   fontFamily,
   fontFamilyMonospace: 'ui-monospace, "Cascadia Mono", Menlo, Consolas, "Noto Sans Mono CJK SC", monospace',
   fontSizes: { xs: '0.75rem', sm: '0.8125rem', md: '0.875rem', lg: '1rem', xl: '1.25rem' },
