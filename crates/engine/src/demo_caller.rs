@@ -20,6 +20,8 @@ use domain::localized::Lang;
 use crate::error::CommandError;
 use crate::port::{Down, PortClosed};
 
+/// The speech's place in the directory: not a tenant's prompt, so an id that no tenant has.
+pub const SPEECH: PromptId = PromptId(1);
 /// Demo calls at the same time on one node.
 const CALLS_MAX: usize = 20;
 /// Rings and waits this long in all before it gives up.
@@ -62,8 +64,8 @@ impl DemoCaller {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `number` of the tenant; `prompt` is what it says in `lang`.
-    pub fn call(&self, tenant: TenantId, number: &str, prompt: PromptId, lang: Lang) -> Result<(), CommandError> {
+    /// Calls `number` of the tenant and speaks `lang`.
+    pub fn call(&self, tenant: TenantId, number: &str, lang: Lang) -> Result<(), CommandError> {
         let command = {
             let mut inner = self.inner();
             if inner.calls.len() >= CALLS_MAX {
@@ -72,7 +74,7 @@ impl DemoCaller {
             let leg = LegId(inner.mint.next_bits());
             let user = format!("demo-{}", inner.mint.counter);
             let from = CallerId { user: Some(user.clone()), name: Some("Demo".to_owned()) };
-            let clip = ClipRef { prompt, lang };
+            let clip = ClipRef { prompt: SPEECH, lang };
             inner.calls.insert(leg, Call { user, clip, interaction: None, stage: Stage::Waiting });
             LegCommand::Originate {
                 leg,

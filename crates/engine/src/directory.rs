@@ -3,8 +3,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::id::BlobId;
+use domain::leg::ClipRef;
 use tracing::warn;
 
+use crate::demo_caller::SPEECH;
 use crate::engine::Shared;
 use crate::error::CommandError;
 use crate::port::{Down, PortClosed};
@@ -18,6 +20,9 @@ pub struct ClipCache {
 /// Reads the configuration of all tenants and hands it to telephony.
 pub(crate) async fn push(shared: &Arc<Shared>) -> Result<(), CommandError> {
     let mut directory = shared.store.load_directory(store::HostScope::whole_installation()).await?;
+    for (lang, speech) in &shared.demo_speech {
+        directory.clips.insert(ClipRef { prompt: SPEECH, lang: *lang }, speech.clone());
+    }
     let mut kept = HashMap::new();
     for (tenant, clip, blob) in
         shared.store.prompt_audio(store::Scope::Host(store::HostScope::whole_installation())).await?

@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use crate::directory::ClipCache;
 use arc_swap::ArcSwap;
 use domain::address::Address;
 use domain::command::{AgentCommand, SupervisorCommand};
+use domain::config::{EntryPoint, NumberConfig};
 use domain::device::Binding;
 use domain::directory::Directory;
 use domain::id::{AddressId, AgentId, DeviceId, IdMint, TenantId, UserId};
 use domain::input::{Accepted, Input};
+use domain::localized::Lang;
 use domain::time::Timestamp;
 use domain::view::{AgentView, FloorView};
 use store::{HostScope, Store};
@@ -36,8 +39,8 @@ use crate::{directory, floors, heartbeat, intake};
 const ADDRESSES_MAX: usize = 50_000;
 /// Withdrawn offers told to desks; a desk that lags behind loses only an explanation.
 const OFFERS_GONE: usize = 1_024;
-/// Floor number of ids that the engine itself mints; the store numbers floors from 1.
-const ENGINE_FLOOR_NO: u32 = u32::MAX;
+/// Floor number of ids that the engine itself mints: the store counts up from 1, and the top bit marks incoming legs.
+const ENGINE_FLOOR_NO: u32 = u32::MAX >> 1;
 
 pub struct EngineConfig {
     /// Name of this node, unique in the installation.
@@ -47,6 +50,8 @@ pub struct EngineConfig {
     /// Where telephony leaves finished recordings.
     pub recordings: PathBuf,
     pub render: Render,
+    /// What the demo caller says: mono, 8 kHz.
+    pub demo_speech: Vec<(Lang, Arc<[i16]>)>,
 }
 
 /// Cheap to clone.
@@ -64,7 +69,8 @@ pub(crate) struct Shared {
     pub devices: DeviceHub,
     pub demo: DemoCaller,
     pub shipper: Shipper,
-    pub clips: crate::directory::ClipCache,
+    pub clips: ClipCache,
+    pub demo_speech: Vec<(Lang, Arc<[i16]>)>,
     pub live: LiveBoards,
     pub leases: Leases,
     pub offers_gone: broadcast::Sender<OfferGone>,
@@ -97,13 +103,18 @@ impl Shared {
     }
 
     /// The row of an address, made if it is new.
-    pub async fn address_id(&self, tenant: TenantId, address: &Address) -> Result<AddressId, CommandError> {
+    pub async fn address_id(
+        &self,
+        tenant: TenantId,
+        address: &Address,
+        name: Option<&str>,
+    ) -> Result<AddressId, CommandError> {
         let key = (tenant, address.key());
         let known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
         if let Some(id) = known {
             return Ok(id);
         }
-        let id = self.store.intern_address(tenant, address, None, None, self.clock.now()).await?;
+        let id = self.store.intern_address(tenant, address, name, None, self.clock.now()).await?;
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if addresses.len() >= ADDRESSES_MAX {
             // Forgetting costs one look-up per returning caller.
@@ -138,7 +149,8 @@ impl Engine {
             shipper: Shipper::new(config.recordings, config.render),
             down: port.down,
             routes: Arc::default(),
-            clips: Default::default(),
+            clips: ClipCache::default(),
+            demo_speech: config.demo_speech,
             live: LiveBoards::default(),
             leases: Leases::default(),
             offers_gone,
@@ -153,10 +165,10 @@ impl Engine {
         // What lived before a crash ended at the last beat, so it is read before the first new one.
         let last_heartbeat = shared.store.last_heartbeat(&shared.node).await?.map(|row| row.beat_at);
         heartbeat::spawn(shared.clone());
-        directory::push(&shared).await?;
         for tenant in shared.store.tenants(HostScope::whole_installation().into()).await? {
             floors::open(&shared, tenant.id, last_heartbeat).await?;
         }
+        directory::push(&shared).await?;
         intake::Intake::spawn(shared.clone(), port.up);
         shared.shipper.spawn(shared.clone());
         shared.ready.store(true, Ordering::Release);
@@ -242,20 +254,24 @@ impl Engine {
         &self.shared.devices
     }
 
-    pub fn demo(&self) -> &DemoCaller {
-        &self.shared.demo
+    /// "Ring me": the demo caller calls the tenant's first sample number that leads straight into a queue.
+    pub async fn demo_call(&self, tenant: TenantId, lang: Lang) -> Result<(), CommandError> {
+        let config = self.shared.store.load_config(tenant).await?;
+        let leads_to_queue = |n: &&NumberConfig| n.sample && matches!(n.entry, EntryPoint::Queue { .. });
+        let number = config.numbers.values().find(leads_to_queue).ok_or(CommandError::NoDemoNumber)?;
+        self.shared.demo.call(tenant, &number.number, lang)
     }
 
-    /// After a published revision: the floor, the directory and new tenants learn of it.
+    /// After a published revision: the floor learns it first, so that it knows a device before telephony reports it.
     pub async fn config_changed(&self, tenant: TenantId) -> Result<(), CommandError> {
-        directory::push(&self.shared).await?;
         match self.shared.floor(tenant) {
             Some(floor) => {
                 let config = self.shared.store.load_config(tenant).await?;
-                floor.send(Input::ConfigPublished(Arc::new(config))).await.map(drop)
+                floor.send(Input::ConfigPublished(Arc::new(config))).await?;
             }
-            None => floors::open(&self.shared, tenant, None).await,
+            None => floors::open(&self.shared, tenant, None).await?,
         }
+        directory::push(&self.shared).await
     }
 
     /// Ends demo calls, writes snapshots, gives leases back. Telephony is drained by its owner before.

@@ -11,6 +11,8 @@ pub enum CommandError {
     Stopping,
     #[error("tenant has no floor here")]
     NoFloor,
+    #[error("no sample number leads into a queue")]
+    NoDemoNumber,
     #[error("too many demo calls at once")]
     DemoBusy,
     #[error("telephony does not take commands")]
@@ -32,6 +34,7 @@ impl CommandError {
             CommandError::Rejected(code) => code.as_str(),
             CommandError::Stopping => "system.stopping",
             CommandError::NoFloor => "tenant.not_found",
+            CommandError::NoDemoNumber => "demo.unavailable",
             CommandError::DemoBusy => "limit.demo_calls",
             CommandError::Telephony => "system.telephony",
             CommandError::Store(_) => "system.store",

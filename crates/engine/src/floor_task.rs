@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::effect::Effect;
-use domain::event::Event;
+use domain::event::{Event, EventBody};
 use domain::floor::Floor;
-use domain::id::AgentId;
+use domain::id::{AgentId, InteractionId};
 use domain::input::{Accepted, Input, Rejected};
+use domain::leg::{CallerId, LegCommand};
 use domain::view::{AgentView, FloorView};
 use store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,6 +37,12 @@ pub enum FloorMessage {
     Input {
         input: Input,
         reply: Option<Reply>,
+    },
+    /// A new call with what its callees are shown.
+    Call {
+        input: Input,
+        caller: CallerId,
+        reply: Reply,
     },
     View {
         reply: oneshot::Sender<FloorView>,
@@ -72,13 +79,15 @@ pub struct FloorHandle {
 impl FloorHandle {
     /// Waits until the events are durable.
     pub async fn send(&self, input: Input) -> Result<Accepted, CommandError> {
-        self.begin(input).await?.accepted().await
-    }
-
-    /// Like [`FloorHandle::send`] in two halves: on return the input has its place in the order of inputs.
-    pub async fn begin(&self, input: Input) -> Result<Pending, CommandError> {
         let (reply, answer) = oneshot::channel();
         self.post(FloorMessage::Input { input, reply: Some(reply) }).await?;
+        Pending(answer).accepted().await
+    }
+
+    /// A new call. On return it has its place in the order of inputs; its answer comes later.
+    pub async fn call(&self, input: Input, caller: CallerId) -> Result<Pending, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.post(FloorMessage::Call { input, caller, reply }).await?;
         Ok(Pending(answer))
     }
 
@@ -139,6 +148,8 @@ pub struct FloorTask {
     /// Durable events for parts of this process that may miss some (the demo caller).
     seen: Arc<dyn Fn(&[Event]) + Send + Sync>,
     desks: BTreeMap<AgentId, watch::Sender<Arc<DeskState>>>,
+    /// What callees are shown of live interactions' callers: personal data, so the floor has only ids.
+    callers: BTreeMap<InteractionId, CallerId>,
     snapshot_seq: u64,
 }
 
@@ -162,7 +173,9 @@ impl FloorTask {
         let (durable, durable_seen) = watch::channel(floor.seq());
         let snapshot_seq = floor.seq();
         let desks = BTreeMap::new();
-        let task = FloorTask { floor, clock, store, ownership, outlet, inbox, durable, seen, desks, snapshot_seq };
+        let callers = BTreeMap::new();
+        let task =
+            FloorTask { floor, clock, store, ownership, outlet, inbox, durable, seen, desks, callers, snapshot_seq };
         tokio::spawn(task.run());
         (FloorHandle { inbox: sender }, durable_seen)
     }
@@ -181,7 +194,7 @@ impl FloorTask {
             let mut stop = None;
             match message {
                 Some(message) => self.take(message, &mut batch, &mut stop),
-                None => self.decide(Input::Tick, None, &mut batch),
+                None => self.decide(Input::Tick, None, None, &mut batch),
             }
             let mut taken = 1;
             while stop.is_none() && taken < BATCH {
@@ -203,7 +216,8 @@ impl FloorTask {
 
     fn take(&mut self, message: FloorMessage, batch: &mut Batch, stop: &mut Option<oneshot::Sender<()>>) {
         match message {
-            FloorMessage::Input { input, reply } => self.decide(input, reply, batch),
+            FloorMessage::Input { input, reply } => self.decide(input, None, reply, batch),
+            FloorMessage::Call { input, caller, reply } => self.decide(input, Some(caller), Some(reply), batch),
             FloorMessage::View { reply } => {
                 let _ = reply.send(self.floor.view(self.clock.now()));
             }
@@ -222,12 +236,13 @@ impl FloorTask {
         }
     }
 
-    fn decide(&mut self, input: Input, reply: Option<Reply>, batch: &mut Batch) {
+    fn decide(&mut self, input: Input, caller: Option<CallerId>, reply: Option<Reply>, batch: &mut Batch) {
         let result = self.floor.handle(self.clock.now(), input);
-        while let Some(event) = self.floor.poll_event() {
-            batch.events.push(event);
+        if let (Ok(Accepted { interaction: Some(interaction), .. }), Some(caller)) = (&result, caller) {
+            self.callers.insert(*interaction, caller);
         }
-        while let Some(effect) = self.floor.poll_effect() {
+        while let Some(mut effect) = self.floor.poll_effect() {
+            self.show_caller(&mut effect);
             let waits = !effect.is_urgent() || batch.gated.iter().any(|earlier| effect.must_follow(earlier));
             if waits {
                 batch.gated.push(effect);
@@ -235,10 +250,25 @@ impl FloorTask {
                 self.outlet.carry_out(effect);
             }
         }
+        while let Some(event) = self.floor.poll_event() {
+            if let EventBody::InteractionEnded { interaction, .. } = &event.body {
+                self.callers.remove(interaction);
+            }
+            batch.events.push(event);
+        }
         match (reply, result) {
             (Some(reply), result) => batch.replies.push((reply, result)),
             (None, Err(rejected)) => warn!(code = rejected.code.as_str(), "input refused"),
             (None, Ok(_)) => {}
+        }
+    }
+
+    /// A callee's phone shows who calls.
+    fn show_caller(&self, effect: &mut Effect) {
+        if let Effect::Leg(LegCommand::Originate { interaction: Some(interaction), from, .. }) = effect
+            && let Some(caller) = self.callers.get(interaction)
+        {
+            *from = caller.clone();
         }
     }
 

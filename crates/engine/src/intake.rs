@@ -7,7 +7,7 @@ use domain::address::Address;
 use domain::device::DeviceReport;
 use domain::id::{AddressId, LegId, NumberId, TenantId};
 use domain::input::Input;
-use domain::leg::{LegCommand, LegEvent, RejectReason, Via};
+use domain::leg::{CallerId, LegCommand, LegEvent, RejectReason, Via};
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
@@ -27,14 +27,30 @@ pub struct Intake {
     stored_sender: mpsc::Sender<Stored>,
 }
 
+/// What [`LegEvent::Offered`] says.
+struct NewCall {
+    leg: LegId,
+    tenant: TenantId,
+    number: NumberId,
+    from: Address,
+    name: Option<String>,
+    via: Via,
+}
+
 /// A call whose address row exists (or could not be written).
 struct Stored {
-    tenant: TenantId,
-    leg: LegId,
-    number: NumberId,
-    via: Via,
-    user: Option<String>,
+    call: NewCall,
     from: Option<AddressId>,
+}
+
+/// The user part of a SIP From that shows this address.
+fn shown(address: &Address) -> Option<String> {
+    match address {
+        Address::Phone { raw, e164, .. } => Some(e164.as_ref().unwrap_or(raw).clone()),
+        Address::Extension { number } => Some(number.clone()),
+        Address::SipUri { uri } => uri.strip_prefix("sip:").and_then(|u| u.split('@').next()).map(str::to_owned),
+        Address::Email { .. } | Address::Social { .. } | Address::Withheld => None,
+    }
 }
 
 impl Intake {
@@ -60,8 +76,8 @@ impl Intake {
     }
 
     async fn leg(&mut self, event: LegEvent) {
-        if let LegEvent::Offered { leg, tenant, number, from, name: _, via } = event {
-            return self.new_call(leg, tenant, number, from, via);
+        if let LegEvent::Offered { leg, tenant, number, from, name, via } = event {
+            return self.new_call(NewCall { leg, tenant, number, from, name, via });
         }
         if let Some(leg) = event.leg() {
             if self.shared.demo.owns(leg) {
@@ -90,7 +106,8 @@ impl Intake {
         }
     }
 
-    fn new_call(&mut self, leg: LegId, tenant: TenantId, number: NumberId, from: Address, via: Via) {
+    fn new_call(&mut self, call: NewCall) {
+        let NewCall { leg, tenant, .. } = call;
         if self.parked.len() >= INTAKE_MAX || self.shared.floor(tenant).is_none() {
             let _ = (self.shared.down)(Down::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
             return;
@@ -99,13 +116,7 @@ impl Intake {
         self.parked.insert(leg, Vec::new());
         let (shared, sender) = (self.shared.clone(), self.stored_sender.clone());
         tokio::spawn(async move {
-            let user = match &from {
-                Address::SipUri { uri } => {
-                    uri.strip_prefix("sip:").and_then(|u| u.split('@').next()).map(str::to_owned)
-                }
-                _ => None,
-            };
-            let from = match shared.address_id(tenant, &from).await {
+            let from = match shared.address_id(tenant, &call.from, call.name.as_deref()).await {
                 Ok(id) => Some(id),
                 Err(e) => {
                     error!(error = %e, "a caller's address cannot be stored");
@@ -113,19 +124,19 @@ impl Intake {
                 }
             };
             // The intake outlives its senders unless the process is ending.
-            let _ = sender.send(Stored { tenant, leg, number, via, user, from }).await;
+            let _ = sender.send(Stored { call, from }).await;
         });
     }
 
     async fn offered(&mut self, stored: Stored) {
-        let Stored { tenant, leg, number, via, user, from } = stored;
+        let Stored { call: NewCall { leg, tenant, number, from: address, name, via }, from } = stored;
         let parked = self.parked.remove(&leg).unwrap_or_default();
         let (Some(from), Some(floor)) = (from, self.shared.floor(tenant)) else {
             let _ = (self.shared.down)(Down::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
             return;
         };
-        let input = Input::CallOffered { leg, number, from, via };
-        match floor.begin(input).await {
+        let user = shown(&address);
+        match floor.call(Input::CallOffered { leg, number, from, via }, CallerId { user: user.clone(), name }).await {
             Ok(pending) => {
                 // Only the demo caller needs to know its interaction.
                 if let Some(user) = user.filter(|u| via == Via::Loopback && u.starts_with("demo-")) {

@@ -3,6 +3,7 @@
 //! The leading tab has the microphone and receives offers; other tabs of the same agent are read-only. When the leader's
 //! connection goes away without coming back within [`GRACE`], the floor learns that the lease is lost.
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ pub struct Attendance {
     tenant: TenantId,
     agent: AgentId,
     tab: Tab,
+    /// The lease's round when this connection last took the lead; 0 if it never did. A half-open connection that ends
+    /// after the same tab came back must not end the new one's lead.
+    round: AtomicU64,
     /// The leading tab's name; compare with your own.
     pub leader: watch::Receiver<Option<Tab>>,
 }
@@ -64,7 +68,15 @@ impl Leases {
             });
             lease.leader.subscribe()
         };
-        let attendance = Attendance { leases: self.clone(), shared: shared.clone(), tenant, agent, tab, leader };
+        let attendance = Attendance {
+            leases: self.clone(),
+            shared: shared.clone(),
+            tenant,
+            agent,
+            tab,
+            round: AtomicU64::new(0),
+            leader,
+        };
         let free = match &*attendance.leader.borrow() {
             None => true,
             Some(leader) => *leader == attendance.tab,
@@ -75,10 +87,10 @@ impl Leases {
         Ok(attendance)
     }
 
-    fn release(&self, shared: &Arc<Shared>, tenant: TenantId, agent: AgentId, tab: &Tab) {
+    fn release(&self, shared: &Arc<Shared>, tenant: TenantId, agent: AgentId, taken: u64) {
         let mut inner = self.inner();
         let Some(lease) = inner.get_mut(&(tenant, agent)) else { return };
-        if lease.leader.borrow().as_ref() != Some(tab) {
+        if lease.round != taken {
             return;
         }
         lease.connected = false;
@@ -121,6 +133,7 @@ impl Attendance {
             let Some(lease) = inner.get_mut(&(self.tenant, self.agent)) else { return Ok(()) };
             lease.connected = true;
             lease.round += 1;
+            self.round.store(lease.round, Ordering::Relaxed);
             lease.leader.send_replace(Some(self.tab.clone()));
         }
         let floor = self.shared.floor(self.tenant).ok_or(CommandError::NoFloor)?;
@@ -130,6 +143,6 @@ impl Attendance {
 
 impl Drop for Attendance {
     fn drop(&mut self) {
-        self.leases.release(&self.shared, self.tenant, self.agent, &self.tab);
+        self.leases.release(&self.shared, self.tenant, self.agent, self.round.load(Ordering::Relaxed));
     }
 }

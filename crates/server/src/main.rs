@@ -1,2 +1,112 @@
-//! The cordboard binary: configuration, wiring, embedded web UI, shutdown, command line.
-fn main() {}
+//! The `cordboard` binary: command line, settings, wiring. What happens is decided in the crates it starts.
+mod banner;
+mod sample;
+mod serve;
+mod settings;
+mod tls;
+mod web_ui;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use settings::{Flags, Settings};
+
+/// Cordboard, a call centre in one program.
+///
+/// Without a command it serves: customers call by SIP or from the customer page, agents answer in the browser.
+/// The first start makes a data directory with an SQLite database and a sample company, and prints links to sign in.
+#[derive(Parser)]
+#[command(name = "cordboard", version, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+const AFTER_HELP: &str = "\
+Every flag can stand in a TOML file (--config, or cordboard.toml in the data directory) as `http = \"…\"` and in the
+environment as CORDBOARD_HTTP and so on; a flag wins over the environment, the environment over the file.
+
+More environment:
+  CORDBOARD_SAMPLE_PASSWORD  password of the sample users (admin@sample.test, supervisor@sample.test, agent1@sample.test …)
+  CORDBOARD_MASTER_KEY       the master key in hex, instead of <data-dir>/master.key
+  CORDBOARD_LOG              what to log, such as `info` or `warn,engine=debug` [default: info]
+
+Files in the data directory:
+  cordboard.db  the database        api-token       a token of the sample company's admin, for scripts
+  master.key    keep a copy of it   addresses.json  where this process listens
+  blobs/        recordings, sealed  tls/            the generated certificate; replace it by your own
+
+Examples:
+  cordboard                                          start on this machine
+  cordboard --http off --https 0.0.0.0:443           only HTTPS, for other machines
+  cordboard --media-advertise 203.0.113.7            behind NAT: tell phones and browsers the public address
+  cordboard --database-url postgres://cb@db/cordboard";
+
+#[derive(Subcommand, Clone, Copy)]
+enum Command {
+    /// Run the call centre (the default).
+    Serve,
+    /// Read and check the configuration, then end.
+    CheckConfig,
+    /// Make the projections (lists and reports) anew from the journal; the server must not be running.
+    RebuildProjections,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let settings = match Settings::load(&cli.flags) {
+        Ok(settings) => settings,
+        Err(e) => return fail(&e.to_string()),
+    };
+    log_to_stderr();
+    let result = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => run(serve::serve(settings)),
+        Command::CheckConfig => {
+            println!("The configuration is valid.");
+            Ok(())
+        }
+        Command::RebuildProjections => run(serve::rebuild_projections(settings)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => fail(&sentence(&e)),
+    }
+}
+
+fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// The chain of causes as one line.
+fn sentence(e: &anyhow::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in e.chain() {
+        let text = cause.to_string();
+        // Some errors already contain their source's text.
+        if !parts.iter().any(|p| p.contains(&text)) {
+            parts.push(text);
+        }
+    }
+    parts.join(": ")
+}
+
+fn fail(text: &str) -> ExitCode {
+    eprintln!("cordboard: {text}");
+    ExitCode::FAILURE
+}
+
+fn log_to_stderr() {
+    use std::io::IsTerminal;
+    let filter = std::env::var("CORDBOARD_LOG").unwrap_or_else(|_| "info,sqlx=warn".to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|e| {
+        eprintln!("cordboard: CORDBOARD_LOG cannot be read ({e}); logging at level info");
+        tracing_subscriber::EnvFilter::new("info")
+    });
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}

@@ -20,6 +20,7 @@ use domain::medium::{Medium, PerMedium};
 pub const PHONE_USER: &str = "6001";
 pub const TIME_ZONE: &str = "Asia/Shanghai";
 pub const AGENTS: usize = 6;
+pub const ADMIN_EMAIL: &str = "admin@sample.test";
 
 /// A person who signs in. The domain `sample.test` reaches nobody (RFC 2606).
 pub struct Person {
@@ -78,7 +79,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
     let prompt = |p: &mut dyn FnMut() -> u128| PromptId(p());
     let (welcome, menu, invalid, closed) = (prompt(&mut id), prompt(&mut id), prompt(&mut id), prompt(&mut id));
     let (holiday, comfort, voicemail, goodbye) = (prompt(&mut id), prompt(&mut id), prompt(&mut id), prompt(&mut id));
-    let (demo, music) = (prompt(&mut id), prompt(&mut id));
+    let music = prompt(&mut id);
     let music_sound: &'static [u8] = include_bytes!("../../assets/prompts/music.wav");
     let prompts = vec![
         spoken!(welcome, "欢迎语", "Welcome", "welcome"),
@@ -89,7 +90,6 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
         spoken!(comfort, "排队安抚语", "Please wait", "comfort"),
         spoken!(voicemail, "留言提示", "Leave a message", "voicemail"),
         spoken!(goodbye, "再见", "Goodbye", "goodbye"),
-        spoken!(demo, "演示来电", "Demo caller", "demo"),
         Prompt {
             id: music,
             name: Localized::both("等待音乐", "Music on hold"),
@@ -129,12 +129,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
     let (queue_sales, queue_support) = (QueueId(id()), QueueId(id()));
     let (team_sales, team_support) = (TeamId(id()), TeamId(id()));
     let mut people = vec![
-        Person {
-            user: UserId(id()),
-            email: "admin@sample.test".to_owned(),
-            name: "Admin".to_owned(),
-            role: PersonRole::Admin,
-        },
+        Person { user: UserId(id()), email: ADMIN_EMAIL.to_owned(), name: "Admin".to_owned(), role: PersonRole::Admin },
         Person {
             user: UserId(id()),
             email: "supervisor@sample.test".to_owned(),
@@ -257,10 +252,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
             (step("sales"), Step::Queue { queue: queue_sales, priority: 0 }),
             (step("support"), Step::Queue { queue: queue_support, priority: 0 }),
             (step("closed"), Step::Play { prompts: vec![closed], next: step("message") }),
-            (
-                step("message"),
-                Step::Voicemail { greeting: Some(voicemail), max_length: Duration::from_secs(120) },
-            ),
+            (step("message"), Step::Voicemail { greeting: Some(voicemail), max_length: Duration::from_secs(120) }),
             (step("holiday"), Step::Play { prompts: vec![holiday], next: step("goodbye") }),
             (step("goodbye"), Step::HangUp { prompt: Some(goodbye) }),
         ]),

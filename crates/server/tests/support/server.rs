@@ -107,7 +107,7 @@ fn spawn(dir: &Path, media_ports: &str, database_url: Option<&str>) -> Child {
 
 fn spawn_on(dir: &Path, media_ports: &str, database_url: Option<&str>, sip: &str) -> Child {
     let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("server.log")).expect("log file");
-    let mut c = Command::new(env!("CARGO_BIN_EXE_cordboard"));
+    let mut c = Command::new(binary());
     c.arg("--data-dir")
         .arg(dir)
         .args(["--http", "127.0.0.1:0", "--https", "off", "--sip", sip])
@@ -120,6 +120,12 @@ fn spawn_on(dir: &Path, media_ports: &str, database_url: Option<&str>, sip: &str
         c.args(["--database-url", url]);
     }
     c.spawn().expect("the server starts")
+}
+
+/// The program under test: the one built along, or another (an installed package, a release build) named by
+/// `E2E_BINARY`.
+fn binary() -> PathBuf {
+    std::env::var_os("E2E_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_cordboard").into(), PathBuf::from)
 }
 
 impl Drop for Server {

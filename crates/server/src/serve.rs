@@ -1,0 +1,297 @@
+//! Starting, wiring and stopping: store, telephony, engine, API, web servers.
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use axum::extract::ConnectInfo;
+use engine::port::{Down, PortClosed, TelephonyPort, Up};
+use engine::{Engine, EngineConfig, Rendered};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use store::{HostScope, Options, Store, random};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+use tracing::{debug, error, info, warn};
+
+use crate::banner::{Banner, PhoneAccount, lan_address};
+use crate::settings::Settings;
+use crate::{sample, tls, web_ui};
+
+/// Leg events and device reports on their way to the engine; telephony keeps what does not fit.
+const UP: usize = 65_536;
+/// Web connections at the same time on one listener.
+const CONNECTIONS_MAX: usize = 20_000;
+/// Live calls end politely within this time at shutdown.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+/// Name of this node: one per data directory.
+const NODE: &str = "node-1";
+
+/// Runs until it is told to stop (SIGINT, SIGTERM).
+pub async fn serve(settings: Settings) -> Result<()> {
+    // Ports first: a port in use is told before a database is made.
+    let http = listen("HTTP", "http", settings.http).await?;
+    let https = listen("HTTPS", "https", settings.https).await?;
+    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
+        .install_recorder()
+        .context("metrics cannot be recorded")?;
+    let store = open_store(&settings).await?;
+    let now = random::wall_clock();
+    let mut first_start = None;
+    if store.tenants(HostScope::whole_installation().into()).await?.is_empty() {
+        info!("first start: making the sample company and its week of history");
+        let password = settings.sample_password.as_deref();
+        first_start = Some(sample::seed(&store, &settings.data_dir, password, now).await?);
+    }
+    let sample = match first_start {
+        Some(sample) => Some(sample),
+        None => sample::find(&store, &settings.data_dir).await?,
+    };
+
+    let (up, up_receiver) = mpsc::channel(UP);
+    let telephony = Arc::new(telephony::Telephony::start(telephony_config(&settings, &store, up)?)?);
+    let sip = telephony.sip_addr();
+    let engine = Engine::start(
+        EngineConfig {
+            node: NODE.to_owned(),
+            sip: SocketAddr::new(loopback_of(sip.ip()), sip.port()),
+            recordings: settings.data_dir.join("spool"),
+            render: Arc::new(render),
+            demo_speech: sample::demo_speech(),
+        },
+        store.clone(),
+        TelephonyPort { down: down(&telephony), up: up_receiver },
+    )
+    .await
+    .context("the engine cannot start")?;
+
+    let runs = telephony.clone();
+    let app = api::App::new(
+        engine.clone(),
+        api::Options { metrics: Some(metrics), telephony_ready: Some(Arc::new(move || runs.is_running())) },
+    )
+    .map_err(sample::plain)?;
+    let router = api::router(app, Some(web_ui::router()));
+    let lan = lan_address();
+    let (http_addr, https_addr) = (address(&http), address(&https));
+    if let Some(listener) = http {
+        tokio::spawn(accept(listener, None, router.clone()));
+    }
+    if let Some(listener) = https {
+        let names: Vec<IpAddr> = [IpAddr::from([127, 0, 0, 1])].into_iter().chain(lan).collect();
+        let acceptor = TlsAcceptor::from(tls::config(&settings.data_dir, &names)?);
+        tokio::spawn(accept(listener, Some(acceptor), router));
+    }
+    write_addresses(&settings.data_dir, http_addr, https_addr, sip)?;
+    print_banner(&store, sample.as_ref(), http_addr, https_addr, sip, lan).await?;
+
+    wait_for_signal().await?;
+    info!("stopping: calls are ended, floors are saved");
+    let telephony = Arc::try_unwrap(telephony);
+    engine.stop().await;
+    match telephony {
+        Ok(telephony) => {
+            let _ = tokio::task::spawn_blocking(move || telephony.shutdown(SHUTDOWN)).await;
+        }
+        // Readiness checks hold a share; the process's end closes the sockets all the same.
+        Err(shared) => drop(shared),
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// Empties the projections of every floor and folds its journal anew.
+pub async fn rebuild_projections(settings: Settings) -> Result<()> {
+    let store = open_store(&settings).await?;
+    let now = random::wall_clock();
+    for floor in store.floors(HostScope::whole_installation().into()).await? {
+        let lease = store.lease(floor.id).await?;
+        if lease.owner.is_some() && now - lease.heartbeat_at < 10_000 {
+            bail!("the server is running (or stopped less than 10 s ago): stop it, then rebuild");
+        }
+        store.reset_projections(floor.id).await?;
+        let (number, events) = (floor.floor_no, lease.last_seq);
+        engine::Projector::new(store.clone(), floor).catch_up(events, now).await?;
+        println!("floor {number}: {events} events folded");
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn open_store(settings: &Settings) -> Result<Store> {
+    let master_key = match std::env::var("CORDBOARD_MASTER_KEY") {
+        Ok(hex) => {
+            Some(store::Key::from_hex(hex.trim()).context("CORDBOARD_MASTER_KEY is not a key of 64 hex digits")?)
+        }
+        Err(_) => None,
+    };
+    let options =
+        Options { data_dir: settings.data_dir.clone(), database_url: settings.database_url.clone(), master_key };
+    Ok(Store::open(&options).await?)
+}
+
+fn telephony_config(settings: &Settings, store: &Store, up: mpsc::Sender<Up>) -> Result<telephony::Config> {
+    let key = store.keyring().local_key("call checkpoints")?;
+    let sink = Box::new(move |value: telephony::Up| {
+        let value = match value {
+            telephony::Up::Leg(event) => Up::Leg(event),
+            telephony::Up::Device(report) => Up::Device(report),
+        };
+        up.try_send(value).err().map(|e| match e.into_inner() {
+            Up::Leg(event) => telephony::Up::Leg(event),
+            Up::Device(report) => telephony::Up::Device(report),
+        })
+    });
+    let mut config = telephony::Config::new(&settings.data_dir, key, sink);
+    config.sip = settings.sip;
+    config.media_ip = settings.media_ip;
+    config.media_advertise = settings.media_advertise.clone();
+    config.media_ports = settings.media_ports.0..=settings.media_ports.1;
+    Ok(config)
+}
+
+fn down(telephony: &Arc<telephony::Handle>) -> Arc<dyn Fn(Down) -> Result<(), PortClosed> + Send + Sync> {
+    let sender = telephony.sender();
+    Arc::new(move |value| {
+        let taken = match value {
+            Down::Leg(command) => sender.command(command).is_ok(),
+            Down::Device(signal) => sender.signal(signal).is_ok(),
+            Down::Directory(directory) => sender.directory(directory).is_ok(),
+        };
+        if taken { Ok(()) } else { Err(PortClosed) }
+    })
+}
+
+/// Spool file → stereo WAV.
+fn render(spool: &[u8]) -> Result<Rendered, String> {
+    let recording = media::recorder::export::Recording::from_spool(spool).map_err(|e| e.to_string())?;
+    let wav = recording.to_wav().map_err(|e| e.to_string())?;
+    // A WAV header, then two channels of 16 bits at 8 kHz.
+    let length_ms = (wav.len().saturating_sub(44) / 4 / 8) as u64;
+    Ok(Rendered { wav, length_ms })
+}
+
+/// Where this machine reaches a listener bound to `ip`.
+fn loopback_of(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
+        other => other,
+    }
+}
+
+async fn listen(what: &str, option: &str, addr: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+    let Some(addr) = addr else { return Ok(None) };
+    match TcpListener::bind(addr).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
+            bail!(
+                "{what} port {addr} is in use by another program: stop that program or choose another port with --{option}"
+            )
+        }
+        Err(e) => bail!("{what} port {addr} cannot be opened ({e}): choose another address with --{option}"),
+    }
+}
+
+fn address(listener: &Option<TcpListener>) -> Option<SocketAddr> {
+    listener.as_ref().and_then(|l| l.local_addr().ok())
+}
+
+/// Serves connections until the process ends; a connection's failure is its own.
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(e) => {
+                // Out of file descriptors, mostly: others will close.
+                error!(error = %e, "a web connection cannot be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (tls, router) = (tls.clone(), router.clone());
+        tokio::spawn(async move {
+            if let Err(e) = connection(stream, peer, tls, router).await {
+                debug!(error = %e, "a web connection ended");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, router: Router) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let service = TowerToHyperService::new(router.map_request(move |mut request: axum::http::Request<_>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+    }));
+    let builder = Builder::new(TokioExecutor::new());
+    let served = match tls {
+        Some(tls) => {
+            let stream = tokio::time::timeout(Duration::from_secs(10), tls.accept(stream)).await??;
+            builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await
+        }
+        None => builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await,
+    };
+    served.map_err(|e| anyhow::anyhow!("{e}"))
+}
+
+/// For scripts and tests: where this process listens.
+fn write_addresses(dir: &Path, http: Option<SocketAddr>, https: Option<SocketAddr>, sip: SocketAddr) -> Result<()> {
+    let value = serde_json::json!({ "pid": std::process::id(), "http": http, "https": https, "sip": sip });
+    let (file, fresh) = (dir.join("addresses.json"), dir.join("addresses.json.new"));
+    std::fs::write(&fresh, value.to_string())
+        .and_then(|()| std::fs::rename(&fresh, &file))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+async fn print_banner(
+    store: &Store,
+    sample: Option<&sample::Sample>,
+    http: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+    sip: SocketAddr,
+    lan: Option<IpAddr>,
+) -> Result<()> {
+    let now = random::wall_clock();
+    let (local_token, lan_token) = match sample {
+        Some(sample) => (Some(sample::link(store, sample, now).await?), Some(sample::link(store, sample, now).await?)),
+        None => (None, None),
+    };
+    let customer_path = format!("/call/{}", sample::SLUG);
+    Banner {
+        http,
+        https,
+        sip,
+        lan,
+        local_token: local_token.as_deref(),
+        lan_token: lan_token.as_deref(),
+        phone: sample.map(|s| PhoneAccount { user: s.phone.0.clone(), password: s.phone.1.clone() }),
+        customer_path: sample.map(|_| customer_path.as_str()),
+    }
+    .print();
+    Ok(())
+}
+
+async fn wait_for_signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    // A second Ctrl-C ends at once.
+    tokio::spawn(async move {
+        if interrupt.recv().await.is_some() {
+            warn!("stopping at once");
+            std::process::exit(130);
+        }
+    });
+    Ok(())
+}
