@@ -45,11 +45,21 @@ struct Inner {
     sign_ins_by_address: Limiter<IpAddr>,
     sign_ins_by_login: Limiter<String>,
     guests_by_address: Limiter<IpAddr>,
-    known: Mutex<HashMap<TenantId, (Instant, Arc<Known>)>>,
+    known: Mutex<HashMap<TenantId, Remembered>>,
     boards: Boards,
+    /// The peer connection offered last for an agent's browser device: our generation and the tab's. It outlives a
+    /// lost socket, whose sound may go on.
+    connections: Mutex<HashMap<DeviceId, (u64, u64)>>,
     /// Guests' devices with a connection.
     visiting: Mutex<HashSet<DeviceId>>,
     document: Arc<str>,
+}
+
+/// What is remembered of a tenant, and how often it was changed here: a reading that began before a change is not kept.
+#[derive(Default)]
+struct Remembered {
+    changes: u64,
+    known: Option<(Instant, Arc<Known>)>,
 }
 
 /// A tenant's configuration with what views need besides.
@@ -68,6 +78,7 @@ impl App {
         Ok(App {
             inner: Arc::new(Inner {
                 boards: Boards::default(),
+                connections: Mutex::default(),
                 visiting: Mutex::default(),
                 engine,
                 options,
@@ -138,6 +149,19 @@ impl App {
         tried.map_err(|seconds| ApiError::from(crate::error::Code::TooManyRequests).retry_after(seconds))
     }
 
+    pub fn connection(&self, device: DeviceId) -> Option<(u64, u64)> {
+        self.inner.connections.lock().unwrap_or_else(PoisonError::into_inner).get(&device).copied()
+    }
+
+    /// At most one for each agent's browser device, so bounded by the configuration.
+    pub fn set_connection(&self, device: DeviceId, connection: Option<(u64, u64)>) {
+        let mut connections = self.inner.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        match connection {
+            Some(connection) => connections.insert(device, connection),
+            None => connections.remove(&device),
+        };
+    }
+
     /// A guest's device gets its connection; false if it has one already.
     pub fn enter_guest(&self, device: DeviceId) -> bool {
         self.inner.visiting.lock().unwrap_or_else(PoisonError::into_inner).insert(device)
@@ -149,11 +173,16 @@ impl App {
 
     /// The tenant's published configuration.
     pub async fn known(&self, tenant: TenantId) -> ApiResult<Arc<Known>> {
-        if let Some((at, known)) = self.table().get(&tenant)
-            && at.elapsed() < KNOWN_FOR
-        {
-            return Ok(known.clone());
-        }
+        let changes = {
+            let mut table = self.table();
+            let remembered = table.entry(tenant).or_default();
+            if let Some((at, known)) = &remembered.known
+                && at.elapsed() < KNOWN_FOR
+            {
+                return Ok(known.clone());
+            }
+            remembered.changes
+        };
         let store = self.store();
         let scope = Scope::Tenant(tenant);
         let config = store.load_config(tenant).await?;
@@ -176,11 +205,15 @@ impl App {
             config,
             settings,
         });
-        self.table().insert(tenant, (Instant::now(), known.clone()));
+        let mut table = self.table();
+        let remembered = table.entry(tenant).or_default();
+        if remembered.changes == changes {
+            remembered.known = Some((Instant::now(), known.clone()));
+        }
         Ok(known)
     }
 
-    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, (Instant, Arc<Known>)>> {
+    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, Remembered>> {
         self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -192,7 +225,12 @@ impl App {
     /// Makes the change durable and tells the floor and telephony. Returns the new revision, if configuration changed.
     pub async fn commit(&self, tenant: TenantId, tx: AdminTx) -> ApiResult<Option<u64>> {
         let done = tx.commit().await?;
-        self.table().remove(&tenant);
+        {
+            let mut table = self.table();
+            let remembered = table.entry(tenant).or_default();
+            remembered.changes += 1;
+            remembered.known = None;
+        }
         if done.rev.is_some() {
             self.engine().config_changed(tenant).await?;
         }

@@ -68,8 +68,6 @@ struct Desk {
     offers_gone: broadcast::Receiver<OfferGone>,
     device: DeviceId,
     reports: broadcast::Receiver<DeviceReport>,
-    /// The peer connection offered last: our generation and the tab's.
-    connection: Option<(u64, u64)>,
     microphone: Option<Microphone>,
     was_leading: bool,
     addresses: Addresses,
@@ -133,7 +131,6 @@ impl Session {
             device,
             reports: engine.devices().subscribe(device),
             attendance: engine.attend(tenant, agent, tab).await?,
-            connection: None,
             microphone: None,
             was_leading: false,
             addresses: Addresses::new(),
@@ -272,8 +269,6 @@ impl Session {
             return Ok(());
         }
         if lost {
-            // The connection belongs to the new leader, who replaces it.
-            desk.connection = None;
             let message = Code::LeadTaken.message();
             send(socket, &ServerMessage::Notice { code: Code::LeadTaken.as_str().to_owned(), message }).await?;
         }
@@ -287,7 +282,9 @@ impl Session {
         let Some(code) = bad_microphone(Some(microphone)) else { return self.send_desk(socket).await };
         if desk.attendance.leads() {
             // A closed connection is what keeps offers away: the floor sees a lost device.
-            if let Some((generation, _)) = desk.connection.take() {
+            if let Some((generation, _)) = self.app.connection(desk.device) {
+                self.app.set_connection(desk.device, None);
+                // A closed port means that telephony is gone and every device with it.
                 let _ = self.app.engine().devices().close(desk.device, generation);
             }
             device_state(socket, DeviceStateWord::Lost, Some(code)).await?;
@@ -310,7 +307,7 @@ impl Session {
             Some(code) => Some(ApiError::from(code)),
             None => match self.app.engine().devices().connect(self.caller.tenant, desk.device, sdp) {
                 Ok(ours) => {
-                    desk.connection = Some((ours, theirs));
+                    self.app.set_connection(desk.device, Some((ours, theirs)));
                     None
                 }
                 Err(error) => Some(error.into()),
@@ -343,13 +340,16 @@ impl Session {
 
     async fn report(&mut self, socket: &mut WebSocket, report: DeviceReport) -> Result<(), Closed> {
         let Some(desk) = &mut self.desk else { return Ok(()) };
-        let Some((ours, theirs)) = desk.connection else { return Ok(()) };
+        // Another tab's connection is its own affair.
+        let Some((ours, theirs)) = self.app.connection(desk.device).filter(|_| desk.attendance.leads()) else {
+            return Ok(());
+        };
         match report {
             DeviceReport::Answer { generation, answer_sdp, .. } if generation == ours => {
                 send(socket, &ServerMessage::DeviceAnswer { generation: theirs, sdp: answer_sdp }).await
             }
             DeviceReport::Refused { generation, code, .. } if generation == ours => {
-                desk.connection = None;
+                self.app.set_connection(desk.device, None);
                 let message = Code::DeviceBadSdp.message();
                 send(socket, &ServerMessage::DeviceRefused { generation: theirs, code, message }).await
             }
@@ -357,7 +357,7 @@ impl Session {
                 device_state(socket, DeviceStateWord::Ready, None).await
             }
             DeviceReport::Lost { generation, why, .. } if generation == ours => {
-                desk.connection = None;
+                self.app.set_connection(desk.device, None);
                 let code = match why {
                     DeviceLoss::Closed => "device.closed",
                     DeviceLoss::IceFailed => "device.ice_failed",
