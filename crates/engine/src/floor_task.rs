@@ -17,7 +17,7 @@ use domain::view::{AgentView, FloorView};
 use store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::clock::Clock;
 use crate::error::CommandError;
@@ -258,7 +258,8 @@ impl FloorTask {
         }
         match (reply, result) {
             (Some(reply), result) => batch.replies.push((reply, result)),
-            (None, Err(rejected)) => warn!(code = rejected.code.as_str(), "input refused"),
+            // Nobody waits for it: a lease of an agent not signed in, a report of a device just deleted.
+            (None, Err(rejected)) => debug!(code = rejected.code.as_str(), "input refused"),
             (None, Ok(_)) => {}
         }
     }

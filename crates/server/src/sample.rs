@@ -141,7 +141,7 @@ pub async fn seed(store: &Store, data_dir: &Path, password: Option<&str>, now: T
 
     write_secret(&data_dir.join(TOKEN_FILE), format!("{token}\n").as_bytes())?;
     write_secret(&data_dir.join(PHONE_FILE), format!("{phone_password}\n").as_bytes())?;
-    history::seed(store, tenant, now).await.context("the sample history cannot be written")?;
+    history::seed(store, tenant, company.admin, now).await.context("the sample history cannot be written")?;
     Ok(Sample { tenant, admin, phone: (PHONE_USER.to_owned(), Some(phone_password)) })
 }
 

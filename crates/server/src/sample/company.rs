@@ -52,6 +52,8 @@ pub struct Company {
     pub prompts: Vec<Prompt>,
     pub music: PromptId,
     pub phone: DeviceId,
+    /// The admin's own place among the agents; he took no call in the history.
+    pub admin: AgentId,
 }
 
 /// A prompt with its sound per language: WAV files of `assets/prompts`.
@@ -172,6 +174,24 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
             kind: DeviceKind::Browser,
         });
     }
+    // Whoever follows the first link is the admin: he can answer the demo caller too.
+    let admin = AgentId(id());
+    agents.push(AgentConfig {
+        id: admin,
+        user: people[0].user,
+        name: people[0].name.clone(),
+        extension: "8000".to_owned(),
+        team: Some(team_support),
+        skills: BTreeMap::from([(skill_support, 1)]),
+        capacity: PerMedium { voice: 1, chat: 3, email: 5, task: 5 },
+        active: true,
+    });
+    devices.push(DeviceConfig {
+        id: DeviceId(id()),
+        name: "Admin: browser".to_owned(),
+        agent: Some(admin),
+        kind: DeviceKind::Browser,
+    });
     let phone = DeviceId(id());
     devices.push(DeviceConfig {
         id: phone,
@@ -291,6 +311,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
         prompts,
         music,
         phone,
+        admin,
     }
 }
 
@@ -305,9 +326,9 @@ mod tests {
             n += 1;
             n
         });
-        assert_eq!((company.people.len(), company.agents.len(), company.queues.len()), (8, AGENTS, 2));
+        assert_eq!((company.people.len(), company.agents.len(), company.queues.len()), (8, AGENTS + 1, 2));
         for queue in &company.queues {
-            assert_eq!(queue.members.len(), 4, "{:?}", queue.name);
+            assert!(queue.members.len() >= 4, "{:?}", queue.name);
         }
         for prompt in &company.prompts {
             assert!(prompt.sounds.iter().all(|(_, wav)| wav.starts_with(b"RIFF")));

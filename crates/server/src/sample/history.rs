@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use domain::address::Address;
 use domain::calendar::day_start;
-use domain::id::{IdMint, TenantId};
+use domain::id::{AgentId, IdMint, TenantId};
 use domain::time::Timestamp;
 use engine::Projector;
 use store::{Batch, FloorKind, Store};
@@ -22,8 +22,14 @@ const OWNER: &str = "sample history";
 /// Events in one transaction.
 const BATCHES: usize = 64;
 
-pub async fn seed(store: &Store, tenant: TenantId, now: Timestamp) -> Result<()> {
-    let config = Arc::new(store.load_config(tenant).await?);
+/// `absent` is in the configuration but took no call.
+pub async fn seed(store: &Store, tenant: TenantId, absent: AgentId, now: Timestamp) -> Result<()> {
+    let mut config = store.load_config(tenant).await?;
+    config.agents.remove(&absent);
+    for queue in config.queues.values_mut() {
+        queue.members.retain(|m| m.agent != absent);
+    }
+    let config = Arc::new(config);
     let floor = store.create_floor(tenant, FloorKind::Sample, now).await?;
     let lease = store.acquire_lease(floor.id, OWNER, Duration::ZERO, now).await?;
     let mut callers = Vec::new();

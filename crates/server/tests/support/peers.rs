@@ -152,7 +152,11 @@ impl Drop for Sipp {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- messages of the SIPp on port {}\n{}\n{}", self.port, self.transcript(), self.errors());
+            let (all, errors) = (self.transcript(), self.errors());
+            let tail: Vec<&str> = all.lines().rev().take(120).collect();
+            eprintln!("--- last messages of the SIPp on port {}", self.port);
+            tail.iter().rev().for_each(|line| eprintln!("{line}"));
+            eprintln!("{errors}");
         }
         let _ = std::fs::remove_file(&self.errors);
         let _ = std::fs::remove_file(&self.messages);
