@@ -3,6 +3,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::id::BlobId;
+use futures_util::stream;
 use store::Scope;
 
 use crate::App;
@@ -10,8 +11,10 @@ use crate::dto::interaction::{Peak, Peaks};
 use crate::error::{ApiResult, Code};
 use crate::routes::wav::Pcm;
 
-/// Largest piece in one answer; players ask for the next. Bounds memory per request.
+/// Largest answer to a range; players ask for the next.
 const PIECE: u64 = 4 * 1024 * 1024;
+/// Decrypted at once: bounds the memory of a request.
+const STREAMED: u64 = 256 * 1024;
 const STEP_MS: u32 = 50;
 
 pub async fn serve(app: &App, scope: Scope, blob: BlobId, headers: &HeaderMap) -> ApiResult<Response> {
@@ -26,10 +29,18 @@ pub async fn serve(app: &App, scope: Scope, blob: BlobId, headers: &HeaderMap) -
             return Ok((content_range, crate::error::ApiError::from(Code::RangeNotSatisfiable)).into_response());
         }
     };
-    // Whole files are bounded by the longest call; a player asks for ranges.
-    let bytes = reader.read_range(from, length).await?;
-    let mut response = (status, Body::from(bytes)).into_response();
+    let pieces = stream::try_unfold((reader, from), move |(reader, at)| async move {
+        let left = (from + length).saturating_sub(at);
+        if left == 0 {
+            return Ok::<_, store::Error>(None);
+        }
+        let bytes = reader.read_range(at, left.min(STREAMED)).await?;
+        let next = at + bytes.len().max(1) as u64;
+        Ok(Some((bytes, (reader, next))))
+    });
+    let mut response = (status, Body::from_stream(pieces)).into_response();
     let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("audio/wav"));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));
@@ -70,32 +81,64 @@ fn parse_range(text: &str, total: u64) -> Range {
     }
 }
 
-/// Loudness of a stereo or mono recording.
+/// Loudness of a stereo or mono recording, read piece by piece: a long one does not fit into memory many times.
 pub async fn peaks(app: &App, scope: Scope, blob: BlobId) -> ApiResult<Peaks> {
-    let bytes = app.store().blobs().read(scope, blob).await?;
-    let made = tokio::task::spawn_blocking(move || Pcm::read(&bytes).map(|pcm| peaks_of(&pcm)));
-    let made = made.await.map_err(|e| crate::error::ApiError::internal(&e))?;
-    made.ok_or_else(|| Code::RecordingNotReady.into())
+    let reader = app.store().blobs().reader(scope, blob).await?;
+    let total = reader.row.length;
+    let head = reader.read_range(0, total.min(4_096)).await?;
+    let pcm = Pcm::read(&head).ok_or(Code::RecordingNotReady)?;
+    let mut meter = Meter::new(pcm.channels, pcm.rate);
+    // Whole steps, so that no step is split between pieces.
+    let piece = meter.step_bytes() * 500;
+    let mut at = pcm.offset as u64;
+    while at < total {
+        let bytes = reader.read_range(at, (total - at).min(piece)).await?;
+        if bytes.is_empty() {
+            break;
+        }
+        at += bytes.len() as u64;
+        meter.take(&bytes);
+    }
+    Ok(meter.peaks())
 }
 
-fn peaks_of(pcm: &Pcm) -> Peaks {
-    let step = usize::try_from(pcm.rate * STEP_MS / 1000).unwrap_or(1).max(1);
-    let channel = |channel: usize| -> Vec<Peak> {
-        (0..pcm.frames())
-            .step_by(step)
-            .map(|from| {
-                let to = (from + step).min(pcm.frames());
-                let (min, max) =
-                    (from..to).map(|f| pcm.sample(f, channel)).fold((0, 0), |(min, max), s| (s.min(min), s.max(max)));
-                Peak { min: scale(min), max: scale(max) }
-            })
-            .collect()
-    };
-    Peaks {
-        step_ms: STEP_MS,
-        length_ms: pcm.frames() as u64 * 1000 / u64::from(pcm.rate),
-        left: channel(0),
-        right: if pcm.channels > 1 { channel(1) } else { Vec::new() },
+/// Takes interleaved 16-bit samples in whole steps, but for the last.
+struct Meter {
+    channels: usize,
+    rate: u32,
+    /// Frames in [`STEP_MS`].
+    step: usize,
+    frames: u64,
+    sides: [Vec<Peak>; 2],
+}
+
+impl Meter {
+    fn new(channels: usize, rate: u32) -> Self {
+        let step = usize::try_from(rate * STEP_MS / 1000).unwrap_or(1).max(1);
+        Self { channels, rate, step, frames: 0, sides: [Vec::new(), Vec::new()] }
+    }
+
+    fn step_bytes(&self) -> u64 {
+        (self.step * self.channels * 2) as u64
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        let pcm = Pcm { channels: self.channels, rate: self.rate, offset: 0, data: bytes };
+        let frames = pcm.frames();
+        self.frames += frames as u64;
+        for from in (0..frames).step_by(self.step) {
+            let to = (from + self.step).min(frames);
+            for (channel, side) in self.sides.iter_mut().enumerate().take(self.channels) {
+                let samples = (from..to).map(|f| pcm.sample(f, channel));
+                let (min, max) = samples.fold((0, 0), |(min, max), s| (s.min(min), s.max(max)));
+                side.push(Peak { min: scale(min), max: scale(max) });
+            }
+        }
+    }
+
+    fn peaks(self) -> Peaks {
+        let [left, right] = self.sides;
+        Peaks { step_ms: STEP_MS, length_ms: self.frames * 1000 / u64::from(self.rate), left, right }
     }
 }
 
@@ -107,7 +150,6 @@ fn scale(sample: i16) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routes::wav::header;
 
     #[test]
     fn ranges_follow_rfc_9110() {
@@ -131,13 +173,16 @@ mod tests {
 
     #[test]
     fn each_channel_has_its_own_peaks() {
-        let mut wav = header(2, 8_000, 800 * 4);
+        let mut sound = Vec::new();
         for frame in 0..800 {
             let left: i16 = if frame < 400 { 16_384 } else { -32_768 };
-            wav.extend(left.to_le_bytes());
-            wav.extend(0_i16.to_le_bytes());
+            sound.extend(left.to_le_bytes());
+            sound.extend(0_i16.to_le_bytes());
         }
-        let peaks = peaks_of(&Pcm::read(&wav).unwrap());
+        let mut meter = Meter::new(2, 8_000);
+        assert_eq!(meter.step_bytes(), 1_600);
+        sound.chunks(1_600).for_each(|piece| meter.take(piece));
+        let peaks = meter.peaks();
         assert_eq!((peaks.length_ms, peaks.left.len(), peaks.right.len()), (100, 2, 2));
         assert_eq!(peaks.left, [Peak { min: 0.0, max: 0.5 }, Peak { min: -1.0, max: 0.0 }]);
         assert!(peaks.right.iter().all(|p| p.max == 0.0 && p.min == 0.0));

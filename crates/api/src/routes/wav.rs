@@ -7,6 +7,8 @@
 pub struct Pcm<'a> {
     pub channels: usize,
     pub rate: u32,
+    /// Where the samples begin in the file.
+    pub offset: usize,
     /// Interleaved little-endian samples.
     pub data: &'a [u8],
 }
@@ -36,7 +38,7 @@ impl<'a> Pcm<'a> {
                     // A recording cut short by a crash names more than it holds.
                     let end = body.checked_add(length)?.min(bytes.len());
                     let whole = (end - body) / (2 * channels) * (2 * channels);
-                    return Some(Pcm { channels, rate, data: &bytes[body..body + whole] });
+                    return Some(Pcm { channels, rate, offset: body, data: &bytes[body..body + whole] });
                 }
                 _ => {}
             }
