@@ -28,7 +28,7 @@ pub fn shots(options: &Options) -> Result<()> {
     let server = Server::start(&binary()?, &data)?;
     let mut c = Command::new("node");
     c.arg(root().join("web/e2e/shots.mjs"))
-        .args(["--url", &server.url, "--password", PASSWORD, "--out"])
+        .args(["--base", &server.url, "--email", "admin@sample.test", "--password", PASSWORD, "--out"])
         .arg(&out)
         .current_dir(root().join("web"));
     if let Some(only) = &options.only {

@@ -91,6 +91,10 @@ fn web(counts: &mut Counts) -> Result<()> {
     Ok(())
 }
 
+/// Pictures of every route; the sizes of what the browser loads (the build of the server made the files).
 fn pictures(_: &mut Counts) -> Result<()> {
-    crate::shots::shots(&crate::shots::Options::default())
+    crate::shots::shots(&crate::shots::Options::default())?;
+    let mut c = Command::new("npm");
+    c.args(["run", "--silent", "budget"]).current_dir(root().join("web"));
+    run(c)
 }
