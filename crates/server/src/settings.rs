@@ -103,7 +103,7 @@ pub struct BadSetting(String);
 impl Settings {
     pub fn load(flags: &Flags) -> Result<Self, BadSetting> {
         let figment = Figment::from(Serialized::defaults(Raw::default()));
-        let env = || Env::prefixed("CORDBOARD_").ignore(&["config", "skip_web", "log"]);
+        let env = || Env::prefixed("CORDBOARD_").ignore(&["config", "skip_web", "log", "master_key"]);
         let with = |f: Figment| f.merge(env()).merge(Serialized::defaults(flags));
         let config_env = std::env::var_os("CORDBOARD_CONFIG").map(PathBuf::from);
         let file = match flags.config.clone().or(config_env) {
