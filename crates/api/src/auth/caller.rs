@@ -10,7 +10,7 @@ use domain::localized::Lang;
 use store::{GrantRow, Scope, UserRow};
 
 use crate::App;
-use crate::auth::COOKIE;
+use crate::auth::{COOKIE, SECURE_COOKIE};
 use crate::error::{ApiError, ApiResult, Code};
 
 #[derive(Clone)]
@@ -154,11 +154,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// The session's secret; the one set over TLS goes first.
 pub fn cookie(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    let find = |name: &str| {
+        headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+    };
+    find(SECURE_COOKIE).or_else(|| find(COOKIE))
 }

@@ -9,7 +9,7 @@ use store::{LoginRow, UserRow};
 
 use crate::App;
 use crate::auth::caller::Proof;
-use crate::auth::{COOKIE, Caller, SESSION_LIFE};
+use crate::auth::{COOKIE, Caller, SECURE_COOKIE, SESSION_LIFE};
 use crate::dto::common::Lang;
 use crate::dto::session::{Me, MeLogin, MePatch, MeTenant, SignIn, SignInLink};
 use crate::error::{ApiError, ApiResult, Code};
@@ -106,8 +106,8 @@ async fn begin(app: &App, user: UserRow, peer: Peer) -> ApiResult<Response> {
 }
 
 fn cookie_text(value: &str, seconds: u64, https: bool) -> String {
-    let secure = if https { "; Secure" } else { "" };
-    format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
+    let (name, secure) = if https { (SECURE_COOKIE, "; Secure") } else { (COOKIE, "") };
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }
 
 fn set_cookie(response: &mut Response, text: &str) -> ApiResult<()> {

@@ -22,8 +22,8 @@ use super::board::Board;
 use super::commands::{agent_command, browser_device, sign_in, supervise};
 use super::{Closed, LARGEST, Received, SILENT, close, end, read, send};
 use crate::App;
-use crate::auth::Caller;
 use crate::auth::caller::Proof;
+use crate::auth::{Caller, SESSION_LIFE};
 use crate::dto::desk::{Command, LiveView};
 use crate::dto::socket::{ClientMessage, DeviceStateWord, LiveChanges, Microphone, ServerMessage, Topic};
 use crate::error::{ApiError, ApiResult, Code, Message};
@@ -452,10 +452,15 @@ impl Session {
     async fn recheck(&mut self) -> Result<(), Closed> {
         let proof = self.caller.proof.clone();
         let (tenant, user) = (self.caller.tenant, self.caller.user);
-        if let Proof::Session { secret, .. } = &proof
-            && matches!(self.app.store().find_session(secret, self.app.now()).await, Ok(None))
-        {
-            return Err(Closed { code: close::NOT_SIGNED_IN, reason: "auth.not_signed_in" });
+        if let Proof::Session { secret, .. } = &proof {
+            let now = self.app.now();
+            match self.app.store().find_session(secret, now).await {
+                Ok(None) => return Err(Closed { code: close::NOT_SIGNED_IN, reason: "auth.not_signed_in" }),
+                // An open desk is use: nobody is signed out in the middle of a call.
+                Ok(Some(session)) => drop(self.app.store().touch_session(session.id, SESSION_LIFE, now).await),
+                // The store is away for a moment.
+                Err(_) => {}
+            }
         }
         match Caller::of_user(&self.app, tenant, user, proof).await {
             Ok(caller) => {

@@ -140,6 +140,9 @@ async fn devices_in_bulk_fail_row_by_row() {
     let secrets: std::collections::HashSet<&str> =
         rows[..50].iter().map(|r| r["device"]["secret"].as_str().unwrap()).collect();
     assert_eq!(secrets.len(), 50);
+    let full: Vec<Value> = (0..1_000).map(|n| sip(&format!("full{n}"))).collect();
+    let result = world.post(&world.a.admin, "/devices/bulk", json!({"devices": full})).await.ok();
+    assert_eq!((&result["created"], &result["failed"]), (&json!(1_000), &json!(0)));
     let too_many = vec![sip("x"); 1_001];
     world.post(&world.a.admin, "/devices/bulk", json!({"devices": too_many})).await.refused(422, "bulk.too_many");
 }

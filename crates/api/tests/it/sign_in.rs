@@ -50,7 +50,10 @@ async fn cookies_over_tls_are_secure() {
         .unwrap();
     request.extensions_mut().insert(api::http::Peer { address: ([127, 0, 0, 1], 9).into(), https: true });
     let response = world.router.clone().oneshot(request).await.unwrap();
-    assert!(response.headers()["set-cookie"].to_str().unwrap().contains("Secure"));
+    let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.starts_with("__Host-cordboard_session=") && cookie.contains("Secure"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap();
+    world.send(Method::GET, "/me", &[("cookie", cookie)], None).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
