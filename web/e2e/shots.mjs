@@ -59,6 +59,16 @@ function clipped() {
     // Spilling out of its box is as bad as being cut, unless it is a piece of running text.
     const wide = el.scrollWidth > el.clientWidth + 1 && style.display !== 'inline';
     const high = el.scrollHeight > el.clientHeight + 2 && style.overflowY === 'hidden' && style.display !== 'inline';
+    // Cut by a box around it, without an ellipsis and a title that tells the whole.
+    for (let box = el.parentElement; box && box !== document.body; box = box.parentElement) {
+      const s = getComputedStyle(box);
+      if (['auto', 'scroll'].includes(s.overflowX)) break;
+      if (s.overflowX === 'visible') continue;
+      if (el.getBoundingClientRect().right > box.getBoundingClientRect().right + 1 && !(s.textOverflow === 'ellipsis' && (box.title || box.closest('[title]')))) {
+        found.push(`cut by its box: <${box.tagName.toLowerCase()} class="${box.className}"> ${el.textContent.trim().slice(0, 60)}`);
+      }
+      break;
+    }
     const intended = style.textOverflow === 'ellipsis' && (el.title || el.closest('[title]'));
     const scrolls = ['auto', 'scroll'].includes(style.overflowX) || ['auto', 'scroll'].includes(style.overflowY);
     if ((wide || high) && !intended && !scrolls && !/^(INPUT|TEXTAREA|OPTION|SELECT)$/.test(el.tagName)) {

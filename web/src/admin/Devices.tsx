@@ -161,9 +161,9 @@ function Created({ rows }: { rows: Schemas['DevicesBulkRow'][] }) {
 function PhoneSettings({ realm, user, secret }: { realm: string | null; user: string; secret: string | null }) {
   const { t } = useTranslation('admin');
   const facts: [string, string][] = [
-    [t('phone_server'), `${location.hostname}:5060`],
+    [t('phone_server'), location.hostname],
     [t('phone_transport'), 'UDP / TCP'],
-    [t('phone_domain'), realm ?? location.hostname],
+    [t('phone_realm'), realm ?? ''],
     [t('sip_user'), user],
     ...(secret ? ([[t('secret'), secret]] as [string, string][]) : []),
   ];

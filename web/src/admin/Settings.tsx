@@ -89,7 +89,7 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
           <dd className="num">{tenant.entitlements.concurrent_calls}</dd>
           <dt>{t('retention_days')}</dt>
           <dd className="num">{tenant.entitlements.retention_days}</dd>
-          <dt>{t('phone_domain')}</dt>
+          <dt>{t('phone_realm')}</dt>
           <dd className="mono">{tenant.sip_domain}</dd>
           <dt>{t('revision')}</dt>
           <dd className="num">{tenant.revision}</dd>

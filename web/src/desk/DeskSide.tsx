@@ -4,7 +4,6 @@ import { useMe } from '../api/session';
 import { useLocal } from '../i18n/localized';
 import { useConnection, useDevice } from '../socket/session';
 import { dateTime } from '../ui/format';
-import { RingMe } from './RingMe';
 import { type DeskView, type DeskWork, deviceTrouble } from './words';
 
 export function DeskSide({ desk, work }: { desk: DeskView; work: DeskWork | undefined }) {
@@ -36,7 +35,6 @@ export function DeskSide({ desk, work }: { desk: DeskView; work: DeskWork | unde
           ) : null}
         </dl>
         {desk.blocked ? <p className="alert" data-tone="warn">{t([`blocked.${desk.blocked.replace('.', '_')}`, 'blocked.other'])}</p> : null}
-        {work ? null : <RingMe />}
       </div>
       {work ? (
         <>

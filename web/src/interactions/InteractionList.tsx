@@ -88,7 +88,7 @@ export function InteractionList() {
     {
       key: 'marks',
       head: t('list.marks'),
-      width: '136px',
+      width: '160px',
       cell: (r) => (
         <span className="row">
           {r.has_recording ? <span className="tag">{t('list.recording')}</span> : null}

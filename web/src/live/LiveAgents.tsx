@@ -52,7 +52,7 @@ export function LiveAgents() {
         </span>
       ),
     },
-    { key: 'since', head: t('agents.since'), width: '88px', numeric: true, cell: (r) => <Elapsed since={r.since} /> },
+    { key: 'since', head: t('agents.since'), width: '88px', numeric: true, cell: (r) => (r.since > 0 ? <Elapsed since={r.since} /> : '–') },
     {
       key: 'work',
       head: t('agents.work'),

@@ -11,6 +11,11 @@ import type { TableRow } from './ReportTable';
 const queueMetrics = ['offered', 'answered', 'abandoned'];
 const agentMetrics = ['offers', 'handled', 'offers_missed'];
 
+/** The day at midnight, the time of day otherwise. */
+function axisLabel(local: string): string {
+  return local.endsWith('T00:00') ? local.slice(5, 10) : local.slice(11);
+}
+
 export function ReportChart({ kind, rows }: { kind: 'queue' | 'agent'; rows: TableRow[] }) {
   const { t } = useTranslation('reports');
   const me = useMe();
@@ -35,7 +40,7 @@ export function ReportChart({ kind, rows }: { kind: 'queue' | 'agent'; rows: Tab
         height: 180,
         tzDate: (s) => uPlot.tzDate(new Date(s * 1000), me.time_zone),
         legend: { live: true },
-        axes: [{ ...axis, values: (_u, splits, _i, _space, step) => splits.map((s) => (step >= 86_400 ? toLocal(s * 1000, me.time_zone).slice(5, 10) : toLocal(s * 1000, me.time_zone).slice(11))) }, { ...axis, size: 44 }],
+        axes: [{ ...axis, values: (_u, splits) => splits.map((s) => axisLabel(toLocal(s * 1000, me.time_zone))) }, { ...axis, size: 44 }],
         scales: { y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.1)] } },
         series: [{ label: t('interval'), value: '{YYYY}-{MM}-{DD} {HH}:{mm}' }, ...metrics.map((_, i) => ({ label: JSON.parse(key)[0][i] as string, stroke: colour(colours[i] ?? '--cb-accent'), width: 2, points: { show: times.length < 40 } }))],
       },

@@ -120,8 +120,9 @@ function SipAccount() {
   }
   const d = make.data;
   const facts: [string, string][] = [
-    [t('welcome.server'), `${location.hostname}:5060`],
-    [t('welcome.domain'), d.realm ?? location.hostname],
+    // The server's own address does as the domain; the realm is what the phone is asked for.
+    [t('welcome.server'), location.hostname],
+    [t('welcome.realm'), d.realm ?? ''],
     [t('welcome.user'), d.kind.kind === 'sip' ? d.kind.user : ''],
     [t('welcome.password'), d.secret ?? ''],
   ];
