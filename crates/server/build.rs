@@ -151,9 +151,12 @@ fn list(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))? {
         let path = entry.map_err(|e| e.to_string())?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
         if path.is_dir() {
             list(&path, files)?;
-        } else if !name.starts_with('.') && !name.ends_with(".br") && !name.ends_with(".gz") {
+        } else if !name.ends_with(".br") && !name.ends_with(".gz") {
             files.push(path);
         }
     }

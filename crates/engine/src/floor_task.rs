@@ -31,6 +31,9 @@ const BATCH: usize = 512;
 /// Events between snapshots: a restart replays at most this many.
 const SNAPSHOT_EVERY: u64 = 20_000;
 
+/// Told durable events; must not block.
+pub type Witness = Arc<dyn Fn(&[Event]) + Send + Sync>;
+
 type Reply = oneshot::Sender<Result<Accepted, CommandError>>;
 
 pub enum FloorMessage {
@@ -146,7 +149,7 @@ pub struct FloorTask {
     /// Told the last durable sequence number after each commit.
     durable: watch::Sender<u64>,
     /// Durable events for parts of this process that may miss some (the demo caller).
-    seen: Arc<dyn Fn(&[Event]) + Send + Sync>,
+    seen: Witness,
     desks: BTreeMap<AgentId, watch::Sender<Arc<DeskState>>>,
     /// What callees are shown of live interactions' callers: personal data, so the floor has only ids.
     callers: BTreeMap<InteractionId, CallerId>,
@@ -167,7 +170,7 @@ impl FloorTask {
         store: Store,
         ownership: Ownership,
         outlet: Outlet,
-        seen: Arc<dyn Fn(&[Event]) + Send + Sync>,
+        seen: Witness,
     ) -> (FloorHandle, watch::Receiver<u64>) {
         let (sender, inbox) = mpsc::channel(INBOX);
         let (durable, durable_seen) = watch::channel(floor.seq());

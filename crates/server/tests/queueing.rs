@@ -145,8 +145,7 @@ fn agents_elsewhere(company: &Company, queue: &str, count: usize, port: u16) -> 
         let (name, email) = (format!("Elsewhere {n}"), format!("elsewhere{n}@sample.test"));
         let user = id(&company.post("users", json!({"name": name, "email": email})));
         let capacity = json!({"voice": 1});
-        let fields =
-            json!({"name": name, "user": user, "extension": format!("9{n:03}"), "capacity": capacity, "skills": skills});
+        let fields = json!({"name": name, "user": user, "extension": format!("9{n:03}"), "capacity": capacity, "skills": skills});
         let agent = id(&company.post("agents", fields));
         members.as_array_mut().expect("members").push(json!({"agent": agent}));
         agents.push(agent);

@@ -19,7 +19,7 @@ fn a_baresip_caller_is_served_by_a_baresip_agent() {
     let agent = company.agent("Agent 5");
     let device = company.sip_device(&agent, "7105", SECRET);
     let phone = Baresip::start(server.sip, AGENT_HZ, Some(&Account { user: "7105", secret: SECRET }));
-    phone.wait_event("REGISTER_OK");
+    // Waits until its registration has made the device ready.
     company.on_duty(&agent, &device);
 
     let mut caller = Baresip::start(server.sip, CALLER_HZ, None);

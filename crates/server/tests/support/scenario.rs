@@ -220,7 +220,10 @@ pub fn a_crash_loses_nothing(server: &mut Server) {
     caller.sipp.hang_up();
     caller.sipp.must_end_well();
     phone.sipp.must_end_well();
-    company.wait_ended(3, SOON);
+    let (segment, _) = company.wait_segment(&phone.agent, "wrap_up");
+    company.wrap_up(&phone.agent, &segment, "Resolved");
+    let ended = company.wait_ended(3, SOON);
+    assert_eq!(ended[2]["end"], "served");
 }
 
 /// Calls the queue without anybody there, waits until it is counted.

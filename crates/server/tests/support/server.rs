@@ -34,7 +34,14 @@ impl Server {
     pub fn start_with(name: &str, database_url: Option<String>) -> Server {
         let dir = std::env::temp_dir().join(format!("cordboard-e2e-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
-        fs::create_dir_all(&dir).expect("data directory");
+        match database_url {
+            Some(_) => fs::create_dir_all(&dir).expect("data directory"),
+            None => copy(&sample_data(), &dir),
+        }
+        Server::start_in(dir, database_url)
+    }
+
+    fn start_in(dir: PathBuf, database_url: Option<String>) -> Server {
         let slot = NEXT_MEDIA_PORT.fetch_add(1, Ordering::Relaxed);
         let base = 20_000 + (std::process::id() % 8) as u16 * 4_000 + (slot % 8) * 500;
         let media_ports = format!("{base}-{}", base + 499);
@@ -74,6 +81,12 @@ impl Server {
         self.wait_ready();
     }
 
+    /// An orderly end.
+    fn stop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        wait_for("the server to stop", Duration::from_secs(20), || self.child.try_wait().ok().flatten());
+    }
+
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -98,6 +111,42 @@ impl Server {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+}
+
+/// A data directory after its first start: the sample company and its week of history are made once for one program and
+/// copied for each test.
+fn sample_data() -> PathBuf {
+    let program = fs::metadata(binary()).expect("the program");
+    let changed = program.modified().expect("a time").duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let name = format!("cordboard-e2e-sample-{}-{}", program.len(), changed.as_millis());
+    let done = std::env::temp_dir().join(&name);
+    if !done.exists() {
+        for old in fs::read_dir(std::env::temp_dir()).expect("a directory").filter_map(Result::ok) {
+            if old.file_name().to_string_lossy().starts_with("cordboard-e2e-sample-") {
+                let _ = fs::remove_dir_all(old.path());
+            }
+        }
+        let making = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        fs::create_dir_all(&making).expect("data directory");
+        let mut server = Server::start_in(making.clone(), None);
+        server.stop();
+        server.keep = true;
+        drop(server);
+        fs::rename(&making, &done).expect("a directory of that name is free");
+    }
+    done
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a directory");
+    for entry in fs::read_dir(from).expect("a directory").filter_map(Result::ok) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else if entry.file_name() != "addresses.json" && entry.file_name() != "server.log" {
+            fs::copy(entry.path(), target).expect("a copy");
+        }
     }
 }
 
