@@ -35,6 +35,21 @@ fn readmes_name_every_setting_of_the_server() {
 }
 
 #[test]
+fn variables_named_by_the_help_are_known_to_the_settings() {
+    let (help, settings) = (read("crates/server/src/main.rs"), read("crates/server/src/settings.rs"));
+    let upper = |c: char| c.is_ascii_uppercase() || c == '_';
+    let names: BTreeSet<String> = help
+        .split("CORDBOARD_")
+        .skip(1)
+        .map(|rest| rest.split(|c| !upper(c)).next().unwrap_or_default().to_lowercase())
+        .collect();
+    assert!(names.contains("master_key") && names.contains("http"), "{names:?}");
+    // A field, or set aside because it is read elsewhere; anything else is refused as unknown.
+    let known = |name: &str| settings.contains(&format!("{name}: ")) || settings.contains(&format!("\"{name}\""));
+    assert_eq!(names.iter().filter(|n| !known(n)).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
 fn links_of_documents_resolve() {
     let mut broken = Vec::new();
     for file in documents() {
