@@ -1,5 +1,7 @@
 //! The judges: each takes what was heard, recorded or counted and says whether it is right, or in words what is wrong.
 //! Pure, so that `tests/judges.rs` can show each of them failing when the wrong thing is true.
+use std::time::{Duration, Instant};
+
 use super::ledger::Figures;
 use super::sound::{BLOCK, heard_ms, level, share};
 
@@ -94,6 +96,16 @@ pub fn recording(left: &[i16], right: &[i16], expected: &Expected) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// The longest time without the tone between two times with it is at most `limit`; there was one at all.
+pub fn missed_at_most(spans: &[(Instant, Instant)], limit: Duration) -> Result<Duration, String> {
+    let longest = spans.windows(2).map(|p| p[1].0.saturating_duration_since(p[0].1)).max();
+    match longest {
+        None => Err("the tone was never interrupted, or never came back".to_owned()),
+        Some(longest) if longest > limit => Err(format!("{longest:?} without the tone")),
+        Some(longest) => Ok(longest),
+    }
 }
 
 /// Counts are equal, times within `tolerance` milliseconds.
