@@ -567,7 +567,6 @@ impl Rows {
             }
             EventBody::RecordingStarted { interaction, recording } => {
                 with_row!(self, tx, recordings, recording, *recording, |row| row.started_at = at);
-                with_row!(self, tx, interactions, interaction, *interaction, |row| row.recorded = true);
                 Ok(Some(*interaction))
             }
             EventBody::RecordingEnded { interaction, recording, length_ms, gaps } => {
@@ -596,6 +595,10 @@ impl Rows {
                     row.length_ms = Some(*length_ms);
                     interaction = Some(row.interaction_id);
                 });
+                // There is something to hear from now on.
+                if let Some(interaction) = interaction {
+                    with_row!(self, tx, interactions, interaction, interaction, |row| row.recorded = true);
+                }
                 Ok(interaction)
             }
             _ => Ok(None),
