@@ -27,7 +27,7 @@ export function DeskSide({ desk, work }: { desk: DeskView; work: DeskWork | unde
           <dd>{desk.device ? t(`device.kind.${desk.device.kind}`) : t('device.none')}</dd>
           <dt>{t('desk.extension')}</dt>
           <dd className="num">{desk.extension}</dd>
-          {device && desk.device?.kind !== 'sip' ? (
+          {device?.view.leading ? (
             <>
               <dt>{t('desk.microphone')}</dt>
               <dd>{t(`microphone.${device.view.microphone}`)}</dd>

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
 import { spelled, useShortcut, useShortcuts } from '../shell/keyboard';
-import { useCommand } from '../socket/session';
+import { useCommand, useReadOnly } from '../socket/session';
 import type { DeskWork } from './words';
 
 const key = (segment: string) => `cordboard.note.${segment}`;
@@ -36,6 +36,7 @@ export function Outcome({ work }: { work: DeskWork }) {
   const [busy, setBusy] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const wrapping = work.state === 'wrap_up';
+  const readOnly = useReadOnly();
 
   useEffect(() => keep(work.segment, note), [work.segment, note]);
   useShortcut('note', () => field.current?.focus());
@@ -53,10 +54,10 @@ export function Outcome({ work }: { work: DeskWork }) {
     setBusy(false);
   };
   const missing = work.disposition_required && !work.disposition;
-  useShortcut('wrap_up', () => void finish(), wrapping && !missing && !busy);
+  useShortcut('wrap_up', () => void finish(), wrapping && !missing && !busy && !readOnly);
 
   return (
-    <div className="card-body col">
+    <fieldset className="plain card-body col" disabled={readOnly}>
       {work.dispositions.length > 0 ? (
         <fieldset className="dispositions">
           <legend className="visually-hidden">{t('wrap.disposition')}</legend>
@@ -92,6 +93,6 @@ export function Outcome({ work }: { work: DeskWork }) {
           </Button>
         </div>
       ) : null}
-    </div>
+    </fieldset>
   );
 }

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
 import { useShortcut } from '../shell/keyboard';
-import { useCommand, useDesk } from '../socket/session';
+import { useCommand, useDesk, useReadOnly } from '../socket/session';
 import { Elapsed } from '../ui/Elapsed';
 import { Icon } from '../ui/icons';
 import { activity } from './words';
@@ -15,7 +15,8 @@ export function PresenceMenu() {
   const desk = useDesk();
   const command = useCommand();
   const [open, setOpen] = useState(false);
-  useShortcut('presence', () => setOpen(true), desk !== null);
+  const readOnly = useReadOnly();
+  useShortcut('presence', () => setOpen(true), desk !== null && !readOnly);
   if (!desk) return <span className="bar-button bar-dim presence">{t('presence.unknown')}</span>;
 
   const now = activity(desk);
@@ -26,7 +27,7 @@ export function PresenceMenu() {
   return (
     <Menu opened={open} onChange={setOpen}>
       <Menu.Target>
-        <button type="button" className="bar-button presence" data-testid="presence" data-state={now.key} data-presence={presence.state}>
+        <button type="button" className="bar-button presence" disabled={readOnly} data-testid="presence" data-state={now.key} data-presence={presence.state}>
           <span className="state" data-tone={now.tone} aria-hidden />
           <span className="visually-hidden">{t('presence.change')}</span>
           <span className="cut" title={word}>

@@ -1,5 +1,6 @@
 // Rings on every page, says who and how long, and leaves the focus where it is. Sound: a soft double ring.
 import { Button } from '@mantine/core';
+import { useNavigate } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
@@ -10,6 +11,7 @@ import { clock } from '../ui/format';
 import { Icon } from '../ui/icons';
 import { useCaller } from './caller';
 import { ring } from './ring';
+import type { DeskOffer } from './words';
 
 export function RingingBanner() {
   const { t } = useTranslation('common');
@@ -19,8 +21,13 @@ export function RingingBanner() {
   const device = useDevice();
   const command = useCommand();
   const keys = useShortcuts();
+  const navigate = useNavigate();
   const offer = desk?.offers[0];
   const leads = device?.view.leading ?? true;
+  const accept = async (o: DeskOffer) => {
+    // The call is worked on at the desk, wherever it was accepted.
+    if (await command({ command: 'accept_offer', offer: o.offer })) void navigate({ to: '/desk/{-$interactionId}', params: { interactionId: o.interaction } });
+  };
   const rings = offer !== undefined && !offer.device_rings && leads;
 
   useEffect(() => (rings ? ring() : undefined), [rings]);
@@ -61,7 +68,7 @@ export function RingingBanner() {
                 data-testid="accept"
                 leftSection={<Icon name="phone" size={16} />}
                 title={spelled(keys.accept)}
-                onClick={() => void command({ command: 'accept_offer', offer: offer.offer })}
+                onClick={() => void accept(offer)}
               >
                 {t('phone.accept')}
               </Button>

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
 import { spelled, type ShortcutId, useShortcut, useShortcuts } from '../shell/keyboard';
-import { useCommand, useDesk, useDevice } from '../socket/session';
+import { useCommand, useDesk, useReadOnly } from '../socket/session';
 import { Elapsed } from '../ui/Elapsed';
 import { Icon, type IconName } from '../ui/icons';
 import { DigitPad } from './DigitPad';
@@ -19,7 +19,6 @@ export function activeCall(work: readonly DeskWork[]): DeskWork | undefined {
 export function SoftphoneStrip() {
   const { t } = useTranslation('common');
   const desk = useDesk();
-  const device = useDevice();
   const command = useCommand();
   const caller = useCaller();
   const local = useLocal();
@@ -27,8 +26,7 @@ export function SoftphoneStrip() {
 
   const offer = desk?.offers[0];
   const call = desk ? activeCall(desk.work) : undefined;
-  // A tab that does not lead shows everything and changes nothing.
-  const readOnly = device ? !device.view.leading && desk?.device?.kind === 'browser' : false;
+  const readOnly = useReadOnly();
   const canAccept = !readOnly && offer !== undefined && !offer.device_rings;
   const canTalk = !readOnly && call !== undefined && call.state !== 'connecting';
   const held = call?.state === 'held';

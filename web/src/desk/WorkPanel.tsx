@@ -2,7 +2,7 @@
 import { Button } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
-import { useCommand } from '../socket/session';
+import { useCommand, useReadOnly } from '../socket/session';
 import { useNow } from '../ui/clock';
 import { Remaining } from '../ui/Elapsed';
 import { clock } from '../ui/format';
@@ -17,6 +17,7 @@ export function WorkPanel({ work }: { work: DeskWork }) {
   const caller = useCaller();
   const command = useCommand();
   const now = useNow();
+  const readOnly = useReadOnly();
   const wrapping = work.state === 'wrap_up';
   return (
     <>
@@ -29,7 +30,7 @@ export function WorkPanel({ work }: { work: DeskWork }) {
         </span>
         {work.muted ? <span className="tag">{t('phone.muted')}</span> : null}
         {work.peer_held ? <span className="tag">{t('phone.peer_held')}</span> : null}
-        {work.recording ? <span className="tag">{t('phone.recorded')}</span> : null}
+        {work.recording && !wrapping ? <span className="tag">{t('phone.recorded')}</span> : null}
         <span className="grow" />
         <span className="dim">
           {t('desk.talk')} <span className="num">{clock(talkMs(work, now))}</span>
@@ -57,6 +58,7 @@ export function WorkPanel({ work }: { work: DeskWork }) {
               <Button
                 size="compact-xs"
                 variant="default"
+                disabled={readOnly}
                 onClick={() => void command({ command: 'extend_wrap_up', segment: work.segment, by_ms: 60_000 })}
               >
                 {t('wrap.extend')}

@@ -114,6 +114,12 @@ export function useDevice(): { view: DeviceView; device: BrowserDevice } | null 
   return s?.device && view ? { view, device: s.device } : null;
 }
 
+/** A tab that does not lead shows everything and changes nothing: the server would refuse its commands. */
+export function useReadOnly(): boolean {
+  const device = useDevice();
+  return device !== null && !device.view.leading;
+}
+
 export function retryNow(): void {
   session?.socket.now();
 }
