@@ -37,7 +37,7 @@ export function SpanPicker({ kind, from, to }: { kind: 'queues' | 'agents'; from
         </>
       ) : null}
       <Select
-        w={112}
+        w={136}
         aria-label={t('interval')}
         data={['15m', '1h', '1d', 'all'].map((v) => ({ value: v, label: t(`every.${v}`) }))}
         value={search.interval ?? '1d'}

@@ -4,7 +4,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { api, ok, problemText, type Schemas } from '../../api/client';
+import { api, fieldErrors, ok, problemText, type Schemas } from '../../api/client';
 import { listKey } from '../../api/names';
 import { useMay } from '../../api/session';
 import { pick, useLocal } from '../../i18n/localized';
@@ -33,6 +33,7 @@ function useValidation(draft: Draft) {
   return useQuery({
     queryKey: ['validate', settled],
     placeholderData: (old) => old,
+    retry: false,
     queryFn: () => ok(api.POST('/api/v1/flows/validate', { body: settled })),
   });
 }
@@ -46,7 +47,9 @@ function FlowForm({ flow }: { flow: Schemas['Flow'] }) {
   const [draft, setDraft] = useState<Draft>(flow.draft);
   const [versions, setVersions] = useState(false);
   const validation = useValidation(draft);
-  const problems = validation.data?.problems ?? [];
+  // A step still without its queue, calendar or flow cannot even be read by the server: its field error is a problem too.
+  const unread = Object.keys(fieldErrors(validation.error)).map((path) => ({ step: path.split('.')[1] ?? null, text: t('flow.incomplete') }));
+  const problems = validation.error ? unread : (validation.data?.problems ?? []).map((p) => ({ step: p.step, text: pick(p.message, i18n.language) }));
   const dirty = JSON.stringify(draft) !== JSON.stringify(flow.draft);
   const change = may('flow.manage');
   const path = { params: { path: { id: flow.id } } };
@@ -136,8 +139,8 @@ function FlowForm({ flow }: { flow: Schemas['Flow'] }) {
             <LocalizedField label={t('name')} value={draft.name} onChange={(name) => setDraft((d) => ({ ...d, name }))} />
             <Select label={t('flow.start')} data={names} value={draft.start} onChange={(v) => v && setDraft((d) => ({ ...d, start: v }))} w={280} />
             {general.map((p) => (
-              <p key={`${p.code}${p.step ?? ''}`} className="alert" data-tone="bad">
-                {pick(p.message, i18n.language)}
+              <p key={`${p.step ?? ''}${p.text}`} className="alert" data-tone="bad">
+                {p.text}
               </p>
             ))}
           </section>
@@ -153,7 +156,7 @@ function FlowForm({ flow }: { flow: Schemas['Flow'] }) {
                     names={names}
                     isStart={id === draft.start}
                     reachable={reachable}
-                    problems={problems.filter((p) => p.step === id)}
+                    problems={problems.filter((p) => p.step === id).map((p) => p.text)}
                     onChange={(s) => setStep(id, s)}
                     onRename={(to) => setDraft((d) => rename(d, id, to))}
                     onRemove={() => drop(id)}

@@ -2,8 +2,6 @@
 import { ActionIcon, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Schemas } from '../../api/client';
-import { pick } from '../../i18n/localized';
 import { Icon } from '../../ui/icons';
 import { type Step, stepName } from './draft';
 import { StepFields } from './StepFields';
@@ -14,14 +12,15 @@ interface Props {
   names: string[];
   isStart: boolean;
   reachable: boolean;
-  problems: Schemas['FlowProblem'][];
+  /** In words. */
+  problems: string[];
   onChange: (s: Step) => void;
   onRename: (to: string) => void;
   onRemove: () => void;
 }
 
 export function StepCard({ id, step, names, isStart, reachable, problems, onChange, onRename, onRemove }: Props) {
-  const { t, i18n } = useTranslation('admin');
+  const { t } = useTranslation('admin');
   const [name, setName] = useState<string | null>(null);
   const finish = () => {
     if (name !== null) onRename(stepName(name));
@@ -50,8 +49,8 @@ export function StepCard({ id, step, names, isStart, reachable, problems, onChan
       </div>
       <div className="card-body col">
         {problems.map((p) => (
-          <p key={p.code} className="alert" data-tone="bad" role="alert">
-            {pick(p.message, i18n.language)}
+          <p key={p} className="alert" data-tone="bad" role="alert">
+            {p}
           </p>
         ))}
         <StepFields step={step} names={names} onChange={onChange} />
