@@ -21,7 +21,13 @@ pub struct Options {
 }
 
 pub fn shots(options: &Options) -> Result<()> {
-    run(command("cargo", &["build", "-p", "server", "--quiet"]))?;
+    // The same selection as the tests make, so that nothing is compiled twice.
+    run(command("cargo", &["test", "--workspace", "--all-targets", "--no-run", "--quiet"]))?;
+    take(options)
+}
+
+/// With the binary that was built last.
+pub fn take(options: &Options) -> Result<()> {
     let out = options.out.clone().unwrap_or_else(|| root().join("test-results/shots"));
     let data = std::env::temp_dir().join(format!("cordboard-shots-{}", std::process::id()));
     fs::create_dir_all(&out)?;

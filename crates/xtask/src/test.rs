@@ -1,7 +1,9 @@
 //! `cargo xtask test`: everything, from formatting to telephones, ending with `N passed, N failed`.
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
+use serde_json::Value;
 
 use crate::report::{Counts, Report};
 use crate::run::{command, root, run, run_lines};
@@ -49,28 +51,86 @@ fn clippy() -> Command {
     c
 }
 
-fn libtest(mut c: Command, counts: &mut Counts) -> Result<()> {
+/// One compiled test program.
+struct TestProgram {
+    path: String,
+    package: String,
+    /// The package's directory: tests are run there, as cargo does.
+    directory: PathBuf,
+    /// Of the `tests/` directory, not unit tests.
+    is_integration: bool,
+}
+
+/// Compiles every test of the workspace in one go. One selection of packages for all parts: another one would choose
+/// other features of the dependencies and compile them again.
+fn compile_tests() -> Result<Vec<TestProgram>> {
+    let mut c = command("cargo", &["test", "--workspace", "--all-targets", "--no-run", "--message-format=json"]);
+    c.env("CARGO_TERM_PROGRESS_WHEN", "never");
+    println!("$ cargo test --workspace --all-targets --no-run");
+    let out = c.stderr(Stdio::inherit()).output()?;
+    let mut programs = Vec::new();
+    for line in String::from_utf8_lossy(&out.stdout).lines() {
+        let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+        if let Some(text) = message["message"]["rendered"].as_str() {
+            eprint!("{text}");
+        }
+        let (Some(path), Some(manifest)) = (message["executable"].as_str(), message["manifest_path"].as_str()) else {
+            continue;
+        };
+        let kinds = message["target"]["kind"].as_array().cloned().unwrap_or_default();
+        let is = |kind: &str| kinds.iter().any(|k| k == kind);
+        if message["profile"]["test"].as_bool() != Some(true) || is("example") || is("bench") {
+            continue;
+        }
+        let directory = PathBuf::from(manifest).parent().map(PathBuf::from).unwrap_or_default();
+        let package = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        programs.push(TestProgram { path: path.to_owned(), package, directory, is_integration: is("test") });
+    }
+    if !out.status.success() {
+        bail!("the tests did not build");
+    }
+    programs.sort_by(|a, b| a.package.cmp(&b.package).then(a.path.cmp(&b.path)));
+    Ok(programs)
+}
+
+impl TestProgram {
+    /// The tests that want the machine for themselves: real servers, telephones, browsers.
+    fn is_end_to_end(&self) -> bool {
+        self.package == "server" && self.is_integration
+    }
+
+    fn run(&self, more: &[&str], counts: &mut Counts) -> Result<()> {
+        let mut c = Command::new(&self.path);
+        c.args(more).current_dir(&self.directory).env("RUST_BACKTRACE", "1");
+        c.env("CARGO_MANIFEST_DIR", &self.directory);
+        let before = counts.failed;
+        let ok = run_lines(c, |line| counts.libtest_line(line))?;
+        if !ok && counts.failed == before {
+            counts.failed += 1;
+        }
+        Ok(())
+    }
+}
+
+fn rust_tests(counts: &mut Counts) -> Result<()> {
+    for program in compile_tests()?.iter().filter(|p| !p.is_end_to_end()) {
+        program.run(&[], counts)?;
+    }
+    let mut c = command("cargo", &["test", "--workspace", "--doc", "--no-fail-fast"]);
     c.env("RUST_BACKTRACE", "1");
+    let before = counts.failed;
     let ok = run_lines(c, |line| counts.libtest_line(line))?;
-    if !ok && counts.failed == 0 {
-        bail!("the tests did not build or run");
+    if !ok && counts.failed == before {
+        bail!("the examples in the documentation did not build");
     }
     Ok(())
 }
 
-fn rust_tests(counts: &mut Counts) -> Result<()> {
-    // The server's end-to-end tests are a part of their own: they want the machine for themselves.
-    libtest(command("cargo", &["test", "--workspace", "--lib", "--bins", "--no-fail-fast"]), counts)?;
-    libtest(
-        command("cargo", &["test", "--workspace", "--exclude", "server", "--test", "*", "--no-fail-fast"]),
-        counts,
-    )?;
-    libtest(command("cargo", &["test", "--workspace", "--doc", "--no-fail-fast"]), counts)
-}
-
 fn end_to_end(counts: &mut Counts) -> Result<()> {
-    let args = ["test", "-p", "server", "--test", "*", "--no-fail-fast", "--", "--test-threads=1", "--nocapture"];
-    libtest(command("cargo", &args), counts)
+    for program in compile_tests()?.iter().filter(|p| p.is_end_to_end()) {
+        program.run(&["--test-threads=1", "--nocapture"], counts)?;
+    }
+    Ok(())
 }
 
 fn web(counts: &mut Counts) -> Result<()> {
@@ -93,7 +153,8 @@ fn web(counts: &mut Counts) -> Result<()> {
 
 /// Pictures of every route; the sizes of what the browser loads (the build of the server made the files).
 fn pictures(_: &mut Counts) -> Result<()> {
-    crate::shots::shots(&crate::shots::Options::default())?;
+    compile_tests()?;
+    crate::shots::take(&crate::shots::Options::default())?;
     let mut c = Command::new("npm");
     c.args(["run", "--silent", "budget"]).current_dir(root().join("web"));
     run(c)
