@@ -34,7 +34,8 @@ impl Banner<'_> {
         if let (Some(http), Some(token)) = (self.http, self.local_token) {
             println!("  Sign in on this machine (once)    http://localhost:{}/sign-in/link#token={token}", http.port());
         }
-        if let (Some(https), Some(token), Some(lan)) = (self.https, self.lan_token, &lan) {
+        let https = self.https.filter(|https| !https.ip().is_loopback());
+        if let (Some(https), Some(token), Some(lan)) = (https, self.lan_token, &lan) {
             println!("  Sign in from another (once)       https://{lan}:{}/sign-in/link#token={token}", https.port());
         }
         if let (Some(http), Some(path)) = (self.http, self.customer_path) {
