@@ -1,6 +1,6 @@
 //! A cordboard process of its own: free ports, fresh data directory, ended by its id.
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -13,8 +13,22 @@ use super::wait_for;
 
 pub const PASSWORD: &str = "end-to-end-password";
 
-/// Each server of a test run has its own range of media ports.
-static NEXT_MEDIA_PORT: AtomicU16 = AtomicU16::new(0);
+/// A range of media ports below those that the system gives out (32768 and up), free at this moment and different for
+/// each server of this run.
+fn media_ports() -> String {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const RANGE: u16 = 500;
+    let ranges = (32_500 - 12_000) / RANGE;
+    for _ in 0..ranges {
+        let n = (std::process::id() % u32::from(ranges)) as u16 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let from = 12_000 + n % ranges * RANGE;
+        // The first is the one that has to be free: all browsers share it.
+        if UdpSocket::bind(("127.0.0.1", from)).is_ok() {
+            return format!("{from}-{}", from + RANGE - 1);
+        }
+    }
+    panic!("no free range of media ports");
+}
 
 pub struct Server {
     child: Child,
@@ -42,9 +56,7 @@ impl Server {
     }
 
     fn start_in(dir: PathBuf, database_url: Option<String>) -> Server {
-        let slot = NEXT_MEDIA_PORT.fetch_add(1, Ordering::Relaxed);
-        let base = 20_000 + (std::process::id() % 8) as u16 * 4_000 + (slot % 8) * 500;
-        let media_ports = format!("{base}-{}", base + 499);
+        let media_ports = media_ports();
         let child = spawn(&dir, &media_ports, database_url.as_deref());
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Server { child, dir, http: any, sip: any, media_ports, database_url, keep: false };
@@ -178,18 +190,24 @@ fn binary() -> PathBuf {
 }
 
 impl Drop for Server {
+    /// A test fails too if the server wrote an error: a person should have looked.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let log = fs::read_to_string(self.dir.join("server.log")).unwrap_or_default();
+        let unexpected: Vec<&str> =
+            log.lines().filter(|l| l.contains(" ERROR ") || l.contains("panicked at")).collect();
         if std::thread::panicking() {
-            let log = fs::read_to_string(self.dir.join("server.log")).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(60).collect();
             eprintln!("--- the server's log, last lines of {}", self.dir.display());
             for line in tail.iter().rev() {
                 eprintln!("{line}");
             }
-        } else if !self.keep {
+            return;
+        }
+        if !self.keep {
             let _ = fs::remove_dir_all(&self.dir);
         }
+        assert!(unexpected.is_empty(), "errors in the server's log:\n{}", unexpected.join("\n"));
     }
 }

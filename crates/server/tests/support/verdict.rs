@@ -80,11 +80,13 @@ pub fn recording(left: &[i16], right: &[i16], expected: &Expected) -> Verdict {
             if share(block, other) > 0.5 {
                 return Err(format!("{other} Hz in the {name} channel at {at} ms"));
             }
-            // Blocks on the edge of a gap belong to neither side.
-            let in_gap = expected.gaps.iter().any(|(from, to)| at >= from + 60 && at + 80 <= *to);
+            // Blocks on the edge of a gap belong to neither side; what a stalled network delivered in a burst is laid
+            // up to 400 ms late, so that no word is lost.
+            let in_gap = expected.gaps.iter().any(|(from, to)| at >= from + 450 && at + 80 <= *to);
             let near_gap = expected.gaps.iter().any(|(from, to)| at + 80 >= *from && at <= to + 100);
             if in_gap && level(block) > 60.0 {
-                return Err(format!("sound in the {name} channel at {at} ms, where a gap is listed"));
+                let gaps = &expected.gaps;
+                return Err(format!("sound in the {name} channel at {at} ms, inside a listed gap of {gaps:?}"));
             }
             if !near_gap {
                 inside += 1;
