@@ -11,10 +11,17 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Anchored now, but never before `not_before` (the last event of a restored journal).
-    pub fn anchored(not_before: Timestamp) -> Self {
+    /// Anchored to the wall clock now.
+    pub fn anchored() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
-        Self { anchor: Instant::now(), anchor_ms: wall.max(not_before.0) }
+        Self { anchor: Instant::now(), anchor_ms: wall }
+    }
+
+    /// The same clock, put forward if it stands before `earliest`: after a restart with the wall clock set back, a
+    /// floor's timers would otherwise stand still until the clock reached its last event.
+    pub fn not_before(self, earliest: Timestamp) -> Self {
+        let behind = earliest.0.saturating_sub(self.now().0).max(0);
+        Self { anchor: self.anchor, anchor_ms: self.anchor_ms.saturating_add(behind) }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -25,5 +32,21 @@ impl Clock {
     pub fn instant(&self, at: Timestamp) -> Instant {
         let ms = u64::try_from(at.0 - self.anchor_ms).unwrap_or(0);
         self.anchor + std::time::Duration::from_millis(ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_behind_the_last_event_is_put_forward_and_one_ahead_is_left_alone() {
+        let clock = Clock::anchored();
+        let ahead = Timestamp(clock.now().0 + 3_600_000);
+        let forward = clock.not_before(ahead);
+        assert!(forward.now() >= ahead);
+        assert!(forward.now().0 - ahead.0 < 60_000);
+        assert_eq!(clock.not_before(Timestamp(0)).anchor_ms, clock.anchor_ms);
+        assert!(forward.instant(Timestamp(ahead.0 + 1_000)) <= Instant::now() + std::time::Duration::from_secs(1));
     }
 }

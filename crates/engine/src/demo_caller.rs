@@ -1,8 +1,8 @@
 //! "Ring me": the server calls its own sample queue over loopback SIP, speaks when it is answered, then echoes.
 //!
 //! The demo caller is an ordinary outgoing leg that no floor knows. The incoming side of the same call runs through the
-//! floor like any customer's. When the floor reports that the interaction was bridged to an agent, the demo caller
-//! speaks its text; then its leg hears itself, so that the newcomer hears himself.
+//! floor like any customer's: its leg is recognised by the caller's user part, before the floor is told of it. When the
+//! floor reports that leg bridged to an agent's, the demo caller speaks its text; then its leg hears itself, so that the newcomer hears himself.
 //!
 //! ```text
 //! Calling ─ incoming side offered → Waiting ─ bridged → Speaking ─ play ended → Echo ─ any side ends → (gone)
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::event::{Event, EventBody};
-use domain::id::{BridgeId, IdMint, InteractionId, LegId, PlayId, PromptId, TenantId};
+use domain::id::{BridgeId, IdMint, LegId, PlayId, PromptId, TenantId};
 use domain::leg::{CallerId, ClipRef, Dial, EndCause, Hears, LegCommand, LegEvent};
 use domain::localized::Lang;
 
@@ -43,7 +43,8 @@ struct Call {
     /// The user part it calls with: finds the incoming side.
     user: String,
     clip: ClipRef,
-    interaction: Option<InteractionId>,
+    /// The leg of the incoming side.
+    incoming: Option<LegId>,
     stage: Stage,
 }
 
@@ -66,7 +67,7 @@ impl DemoCaller {
 
     /// Calls `number` of the tenant and speaks `lang`.
     pub fn call(&self, tenant: TenantId, number: &str, lang: Lang) -> Result<(), CommandError> {
-        let command = {
+        let (leg, command) = {
             let mut inner = self.inner();
             if inner.calls.len() >= CALLS_MAX {
                 return Err(CommandError::DemoBusy);
@@ -75,17 +76,21 @@ impl DemoCaller {
             let user = format!("demo-{}", inner.mint.counter);
             let from = CallerId { user: Some(user.clone()), name: Some("Demo".to_owned()) };
             let clip = ClipRef { prompt: SPEECH, lang };
-            inner.calls.insert(leg, Call { user, clip, interaction: None, stage: Stage::Waiting });
-            LegCommand::Originate {
+            inner.calls.insert(leg, Call { user, clip, incoming: None, stage: Stage::Waiting });
+            let originate = LegCommand::Originate {
                 leg,
                 tenant,
                 interaction: None,
                 to: Dial::Uri { uri: format!("sip:{number}@{}", self.sip) },
                 from,
                 ring_timeout: PATIENCE,
-            }
+            };
+            (leg, originate)
         };
-        self.send(command).map_err(|PortClosed| CommandError::Telephony)
+        self.send(command).map_err(|PortClosed| {
+            self.inner().calls.remove(&leg);
+            CommandError::Telephony
+        })
     }
 
     /// Whether `leg` is a demo caller's own leg.
@@ -93,11 +98,11 @@ impl DemoCaller {
         self.inner().calls.contains_key(&leg)
     }
 
-    /// The incoming side of a demo call arrived: its caller's user part and the interaction made of it.
-    pub fn incoming(&self, user: &str, interaction: InteractionId) {
+    /// The incoming side of a demo call may have arrived: its caller's user part and its leg.
+    pub fn incoming(&self, user: &str, leg: LegId) {
         let mut inner = self.inner();
         if let Some(call) = inner.calls.values_mut().find(|c| c.user == user) {
-            call.interaction = Some(interaction);
+            call.incoming = Some(leg);
         }
     }
 
@@ -129,14 +134,12 @@ impl DemoCaller {
     /// Durable events of a floor: the bridge to an agent starts the speech.
     pub fn floor_events(&self, events: &[Event]) {
         for event in events {
-            let EventBody::Bridged { interaction, .. } = &event.body else { continue };
+            let EventBody::Bridged { legs, .. } = &event.body else { continue };
             let command = {
                 let mut inner = self.inner();
                 let play = PlayId(inner.mint.next_bits());
-                let found = inner
-                    .calls
-                    .iter_mut()
-                    .find(|(_, c)| c.interaction == Some(*interaction) && c.stage == Stage::Waiting);
+                let is_bridged = |c: &Call| c.incoming.is_some_and(|leg| legs.contains(&leg));
+                let found = inner.calls.iter_mut().find(|(_, c)| c.stage == Stage::Waiting && is_bridged(c));
                 found.map(|(leg, call)| {
                     call.stage = Stage::Speaking(play);
                     LegCommand::Play {

@@ -1,7 +1,7 @@
 //! Signals between browsers and telephony: session descriptions and readiness, opaque to the floor.
 //!
-//! A desk or a guest's page subscribes to its device's reports; readiness is kept so that a late subscriber and the
-//! floor learn it too. Guests' devices are ids minted here which no configuration holds.
+//! A desk or a guest's page subscribes to its device's reports before it connects. Guests' devices are ids which no
+//! configuration holds.
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,6 +27,7 @@ pub struct DeviceHub {
 struct Inner {
     listeners: HashMap<DeviceId, broadcast::Sender<DeviceReport>>,
     guests: HashMap<DeviceId, TenantId>,
+    /// Of configured devices that ever connected, and of present guests.
     generations: HashMap<DeviceId, u64>,
 }
 
@@ -42,7 +43,12 @@ impl DeviceHub {
 
     /// The device's reports from now on.
     pub fn subscribe(&self, device: DeviceId) -> broadcast::Receiver<DeviceReport> {
-        self.inner().listeners.entry(device).or_insert_with(|| broadcast::Sender::new(REPORTS)).subscribe()
+        let mut inner = self.inner();
+        if !inner.listeners.contains_key(&device) {
+            // Devices that report nothing more would leave theirs behind.
+            inner.listeners.retain(|_, listeners| listeners.receiver_count() > 0);
+        }
+        inner.listeners.entry(device).or_insert_with(|| broadcast::Sender::new(REPORTS)).subscribe()
     }
 
     /// A browser offers its peer connection. Returns the generation given to it: reports carry the same one.
@@ -98,7 +104,7 @@ impl DeviceHub {
         (self.down)(Down::Device(signal)).map_err(|PortClosed| CommandError::Telephony)
     }
 
-    /// From telephony. Returns the report if the floor must know of it.
+    /// From telephony, to whoever listens.
     pub(crate) fn report(&self, report: DeviceReport) {
         let device = match &report {
             DeviceReport::Answer { device, .. }

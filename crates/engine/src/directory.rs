@@ -30,16 +30,21 @@ pub(crate) async fn push(shared: &Arc<Shared>) -> Result<(), CommandError> {
         let known = shared.clips.clips.lock().unwrap_or_else(PoisonError::into_inner).get(&blob).cloned();
         let samples = match known {
             Some(samples) => samples,
-            None => {
-                let wav = shared.store.blobs().read(store::Scope::Tenant(tenant), blob).await?;
-                match pcm(&wav) {
+            // One bad prompt must not keep all tenants' numbers from telephony.
+            None => match shared.store.blobs().read(store::Scope::Tenant(tenant), blob).await {
+                Ok(wav) => match pcm(&wav) {
                     Some(samples) => samples,
                     None => {
                         warn!(%tenant, prompt = %clip.prompt, "a prompt is not an 8 kHz 16-bit mono WAV; it is silent");
                         continue;
                     }
+                },
+                Err(e) if e.is_unavailable() => return Err(e.into()),
+                Err(e) => {
+                    warn!(%tenant, prompt = %clip.prompt, error = %e, "a prompt cannot be read; it is silent");
+                    continue;
                 }
-            }
+            },
         };
         kept.insert(blob, samples.clone());
         directory.clips.insert(clip, samples);

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use crate::directory::ClipCache;
 use arc_swap::ArcSwap;
 use domain::address::Address;
 use domain::command::{AgentCommand, SupervisorCommand};
 use domain::config::{EntryPoint, NumberConfig};
-use domain::device::Binding;
 use domain::directory::Directory;
 use domain::id::{AddressId, AgentId, DeviceId, IdMint, TenantId, UserId};
 use domain::input::{Accepted, Input};
@@ -18,13 +18,16 @@ use domain::localized::Lang;
 use domain::time::Timestamp;
 use domain::view::{AgentView, FloorView};
 use store::{HostScope, Store};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, oneshot, watch};
+use tokio::task::{AbortHandle, JoinHandle};
 use tracing::{info, warn};
 
+use crate::bindings::Bindings;
 use crate::clock::Clock;
 use crate::demo_caller::DemoCaller;
 use crate::device_hub::DeviceHub;
 use crate::error::CommandError;
+use crate::failure::{Failed, Failure};
 use crate::floor_task::{DeskState, FloorHandle};
 use crate::leases::{Attendance, Leases, Tab};
 use crate::live::LiveBoards;
@@ -33,12 +36,14 @@ use crate::ownership::Ownership;
 use crate::port::{Down, PortClosed, TelephonyPort};
 use crate::recording_shipper::{Render, Shipper};
 use crate::routes::Routes;
-use crate::{directory, floors, heartbeat, intake};
+use crate::{bindings, directory, floors, heartbeat, intake};
 
 /// Callers' addresses remembered with their row ids.
 const ADDRESSES_MAX: usize = 50_000;
 /// Withdrawn offers told to desks; a desk that lags behind loses only an explanation.
 const OFFERS_GONE: usize = 1_024;
+/// Longest wait for floors, and for tables, at the end of the process.
+const STOP: Duration = Duration::from_secs(5);
 /// Floor number of ids that the engine itself mints: the store counts up from 1, and the top bit marks incoming legs.
 const ENGINE_FLOOR_NO: u32 = u32::MAX >> 1;
 
@@ -75,27 +80,56 @@ pub(crate) struct Shared {
     pub leases: Leases,
     pub offers_gone: broadcast::Sender<OfferGone>,
     pub directory: ArcSwap<Directory>,
-    floors: RwLock<HashMap<TenantId, (FloorHandle, Ownership)>>,
+    pub bindings: Bindings,
+    pub failed: Failed,
+    floors: RwLock<HashMap<TenantId, OpenFloor>>,
     addresses: Mutex<HashMap<(TenantId, String), AddressId>>,
     ready: AtomicBool,
+    /// One published revision at a time comes into force, so that none is overtaken by an older one.
+    publishing: tokio::sync::Mutex<()>,
+    running: Mutex<Running>,
+}
+
+pub(crate) struct OpenFloor {
+    pub handle: FloorHandle,
+    pub ownership: Ownership,
+    /// The last event when it was opened.
+    pub restored_at: u64,
+    /// The last event in the tables; closed when the projector has ended.
+    pub projected: watch::Receiver<u64>,
+}
+
+/// What [`Engine::stop`] ends.
+#[derive(Default)]
+struct Running {
+    intake: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    helpers: Vec<AbortHandle>,
 }
 
 impl Shared {
     pub fn floor(&self, tenant: TenantId) -> Option<FloorHandle> {
         let floors = self.floors.read().unwrap_or_else(PoisonError::into_inner);
-        floors.get(&tenant).map(|(floor, _)| floor.clone())
+        floors.get(&tenant).map(|floor| floor.handle.clone())
     }
 
-    pub fn add_floor(&self, tenant: TenantId, floor: FloorHandle, owned: Ownership) {
-        self.floors.write().unwrap_or_else(PoisonError::into_inner).insert(tenant, (floor, owned));
+    pub fn add_floor(&self, tenant: TenantId, floor: OpenFloor) {
+        self.floors.write().unwrap_or_else(PoisonError::into_inner).insert(tenant, floor);
     }
 
-    fn all_floors(&self) -> Vec<FloorHandle> {
-        self.floors.read().unwrap_or_else(PoisonError::into_inner).values().map(|(floor, _)| floor.clone()).collect()
+    fn of_all_floors<T>(&self, of: impl Fn(&OpenFloor) -> T) -> Vec<T> {
+        self.floors.read().unwrap_or_else(PoisonError::into_inner).values().map(of).collect()
     }
 
     pub fn owned(&self) -> Vec<Ownership> {
-        self.floors.read().unwrap_or_else(PoisonError::into_inner).values().map(|(_, owned)| *owned).collect()
+        self.of_all_floors(|floor| floor.ownership)
+    }
+
+    /// Waits until the tables know what the journals held at the start.
+    pub async fn caught_up(&self) {
+        for (restored_at, mut projected) in self.of_all_floors(|floor| (floor.restored_at, floor.projected.clone())) {
+            // An error: the floor has ended already.
+            let _ = projected.wait_for(|seq| *seq >= restored_at).await;
+        }
     }
 
     pub fn tenant_of_device(&self, device: DeviceId) -> Option<TenantId> {
@@ -123,23 +157,12 @@ impl Shared {
         addresses.insert(key, id);
         Ok(id)
     }
-
-    /// Write-behind: a lost write costs a phone one re-registration after a crash.
-    pub fn bindings_changed(self: &Arc<Self>, device: DeviceId, bindings: Vec<Binding>) {
-        let Some(tenant) = self.tenant_of_device(device) else { return };
-        let shared = self.clone();
-        tokio::spawn(async move {
-            if let Err(e) = shared.store.save_bindings(tenant, device, &bindings, shared.clock.now()).await {
-                warn!(%device, error = %e, "a registration was not stored");
-            }
-        });
-    }
 }
 
 impl Engine {
     /// Restores every floor and starts to take calls.
     pub async fn start(config: EngineConfig, store: Store, port: TelephonyPort) -> Result<Engine, CommandError> {
-        let clock = Clock::anchored(Timestamp(0));
+        let clock = Clock::anchored();
         let (offers_gone, _) = broadcast::channel(OFFERS_GONE);
         // Seconds since 1970 grow from start to start, so demo legs never repeat an id.
         let epoch = u32::try_from(clock.now().0 / 1000).unwrap_or(u32::MAX);
@@ -155,22 +178,28 @@ impl Engine {
             leases: Leases::default(),
             offers_gone,
             directory: ArcSwap::default(),
+            bindings: Bindings::default(),
+            failed: Failed::new(None),
             floors: RwLock::default(),
             addresses: Mutex::default(),
             ready: AtomicBool::new(false),
+            publishing: tokio::sync::Mutex::default(),
+            running: Mutex::default(),
             node: config.node,
             clock,
             store,
         });
         // What lived before a crash ended at the last beat, so it is read before the first new one.
         let last_heartbeat = shared.store.last_heartbeat(&shared.node).await?.map(|row| row.beat_at);
-        heartbeat::spawn(shared.clone());
+        let mut helpers = vec![heartbeat::spawn(shared.clone()), bindings::spawn(shared.clone())];
         for tenant in shared.store.tenants(HostScope::whole_installation().into()).await? {
             floors::open(&shared, tenant.id, last_heartbeat).await?;
         }
         directory::push(&shared).await?;
-        intake::Intake::spawn(shared.clone(), port.up);
-        shared.shipper.spawn(shared.clone());
+        let (stop, stopped) = oneshot::channel();
+        let intake = Some((stop, intake::Intake::spawn(shared.clone(), port.up, stopped)));
+        helpers.extend(shared.shipper.spawn(shared.clone()));
+        *shared.running.lock().unwrap_or_else(PoisonError::into_inner) = Running { intake, helpers };
         shared.ready.store(true, Ordering::Release);
         info!("engine started");
         Ok(Engine { shared })
@@ -186,7 +215,21 @@ impl Engine {
 
     /// Floors are restored and calls are taken.
     pub fn is_ready(&self) -> bool {
-        self.shared.ready.load(Ordering::Acquire)
+        self.shared.ready.load(Ordering::Acquire) && self.shared.failed.borrow().is_none()
+    }
+
+    /// Returns when the engine can go on no more; the process should then end with these words and be started again.
+    pub async fn failed(&self) -> Failure {
+        let mut failed = self.shared.failed.subscribe();
+        loop {
+            if let Some(failure) = *failed.borrow_and_update() {
+                return failure;
+            }
+            if failed.changed().await.is_err() {
+                // Not while `self` holds the sender.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Returns when the command's events are durable.
@@ -264,6 +307,7 @@ impl Engine {
 
     /// After a published revision: the floor learns it first, so that it knows a device before telephony reports it.
     pub async fn config_changed(&self, tenant: TenantId) -> Result<(), CommandError> {
+        let _in_turn = self.shared.publishing.lock().await;
         match self.shared.floor(tenant) {
             Some(floor) => {
                 let config = self.shared.store.load_config(tenant).await?;
@@ -274,12 +318,37 @@ impl Engine {
         directory::push(&self.shared).await
     }
 
-    /// Ends demo calls, writes snapshots, gives leases back. Telephony is drained by its owner before.
+    /// Takes what telephony has sent, writes snapshots, gives leases back, completes the tables; at most [`STOP`] for
+    /// each of the two waits. Telephony is ended by its owner before, so that the last events of its legs are taken.
     pub async fn stop(&self) {
         self.shared.ready.store(false, Ordering::Release);
         self.shared.demo.hang_up_all();
-        for floor in self.shared.all_floors() {
-            floor.stop().await;
+        let running = std::mem::take(&mut *self.shared.running.lock().unwrap_or_else(PoisonError::into_inner));
+        let floors = async {
+            if let Some((stop, intake)) = running.intake {
+                // An intake that has ended already needs no telling.
+                let _ = stop.send(());
+                let _ = intake.await;
+            }
+            let stopping = self.shared.of_all_floors(|floor| floor.handle.clone());
+            let stopping: Vec<_> = stopping.into_iter().map(|f| tokio::spawn(async move { f.stop().await })).collect();
+            for floor in stopping {
+                let _ = floor.await;
+            }
+        };
+        if tokio::time::timeout(STOP, floors).await.is_err() {
+            warn!("not every floor was saved in time; the next start restores them from the journal");
+        }
+        let tables = async {
+            for mut projected in self.shared.of_all_floors(|floor| floor.projected.clone()) {
+                while projected.changed().await.is_ok() {}
+            }
+        };
+        if tokio::time::timeout(STOP, tables).await.is_err() {
+            warn!("the tables are not complete; the next start completes them");
+        }
+        for helper in running.helpers {
+            helper.abort();
         }
     }
 }

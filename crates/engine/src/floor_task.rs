@@ -2,7 +2,8 @@
 //!
 //! Inputs are taken in batches: urgent effects go out at once, the batch's events are appended to the journal with one
 //! commit, then gated effects and replies follow in order. While a commit is under way inputs wait in the bounded
-//! inbox. If the store is unavailable the task keeps trying: live calls go on, new work waits.
+//! inbox. If the store is unavailable the task keeps trying: live calls go on, new work waits. If the floor turns out to
+//! be owned elsewhere the task ends at once: nothing gated leaves, nobody gets an answer.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tracing::{debug, error, warn};
 
 use crate::clock::Clock;
 use crate::error::CommandError;
+use crate::failure::{Failed, Failure, fail};
 use crate::outlet::Outlet;
 use crate::ownership::Ownership;
 
@@ -45,7 +47,6 @@ pub enum FloorMessage {
     Call {
         input: Input,
         caller: CallerId,
-        reply: Reply,
     },
     View {
         reply: oneshot::Sender<FloorView>,
@@ -84,14 +85,17 @@ impl FloorHandle {
     pub async fn send(&self, input: Input) -> Result<Accepted, CommandError> {
         let (reply, answer) = oneshot::channel();
         self.post(FloorMessage::Input { input, reply: Some(reply) }).await?;
-        Pending(answer).accepted().await
+        answer.await.map_err(|_| CommandError::Stopping)?
     }
 
-    /// A new call. On return it has its place in the order of inputs; its answer comes later.
-    pub async fn call(&self, input: Input, caller: CallerId) -> Result<Pending, CommandError> {
-        let (reply, answer) = oneshot::channel();
-        self.post(FloorMessage::Call { input, caller, reply }).await?;
-        Ok(Pending(answer))
+    /// A new call. On return it has its place in the order of inputs.
+    pub async fn call(&self, input: Input, caller: CallerId) -> Result<(), CommandError> {
+        self.post(FloorMessage::Call { input, caller }).await
+    }
+
+    /// A place in the inbox, for an input whose order is decided under a lock.
+    pub async fn place(&self) -> Result<Place, CommandError> {
+        self.inbox.clone().reserve_owned().await.map(Place).map_err(|_| CommandError::Stopping)
     }
 
     /// Waits for a place in the inbox only. In-dialog events are never dropped.
@@ -129,13 +133,12 @@ impl FloorHandle {
     }
 }
 
-/// An input that has its place but no answer yet.
-pub struct Pending(oneshot::Receiver<Result<Accepted, CommandError>>);
+/// Given back when dropped.
+pub struct Place(mpsc::OwnedPermit<FloorMessage>);
 
-impl Pending {
-    /// Waits until the events are durable.
-    pub async fn accepted(self) -> Result<Accepted, CommandError> {
-        self.0.await.map_err(|_| CommandError::Stopping)?
+impl Place {
+    pub fn tell(self, input: Input) {
+        self.0.send(FloorMessage::Input { input, reply: None });
     }
 }
 
@@ -154,7 +157,11 @@ pub struct FloorTask {
     /// What callees are shown of live interactions' callers: personal data, so the floor has only ids.
     callers: BTreeMap<InteractionId, CallerId>,
     snapshot_seq: u64,
+    failed: Failed,
 }
+
+/// The floor is owned elsewhere.
+struct Lost;
 
 #[derive(Default)]
 struct Batch {
@@ -171,15 +178,35 @@ impl FloorTask {
         ownership: Ownership,
         outlet: Outlet,
         seen: Witness,
+        failed: Failed,
     ) -> (FloorHandle, watch::Receiver<u64>) {
         let (sender, inbox) = mpsc::channel(INBOX);
         let (durable, durable_seen) = watch::channel(floor.seq());
         let snapshot_seq = floor.seq();
         let desks = BTreeMap::new();
         let callers = BTreeMap::new();
-        let task =
-            FloorTask { floor, clock, store, ownership, outlet, inbox, durable, seen, desks, callers, snapshot_seq };
-        tokio::spawn(task.run());
+        let failure = Failure::FloorEnded { floor: ownership.floor };
+        let ended = failed.clone();
+        let task = FloorTask {
+            floor,
+            clock,
+            store,
+            ownership,
+            outlet,
+            inbox,
+            durable,
+            seen,
+            desks,
+            callers,
+            snapshot_seq,
+            failed,
+        };
+        let task = tokio::spawn(task.run());
+        tokio::spawn(async move {
+            if task.await.is_err_and(|e| e.is_panic()) {
+                fail(&ended, failure);
+            }
+        });
         (FloorHandle { inbox: sender }, durable_seen)
     }
 
@@ -205,7 +232,10 @@ impl FloorTask {
                 self.take(message, &mut batch, &mut stop);
                 taken += 1;
             }
-            self.finish(batch).await;
+            if let Err(Lost) = self.finish(batch).await {
+                fail(&self.failed, Failure::LostFloor { floor: self.ownership.floor });
+                return;
+            }
             if let Some(reply) = stop {
                 self.take_snapshot().await;
                 if let Err(e) = self.ownership.release(&self.store).await {
@@ -220,7 +250,7 @@ impl FloorTask {
     fn take(&mut self, message: FloorMessage, batch: &mut Batch, stop: &mut Option<oneshot::Sender<()>>) {
         match message {
             FloorMessage::Input { input, reply } => self.decide(input, None, reply, batch),
-            FloorMessage::Call { input, caller, reply } => self.decide(input, Some(caller), Some(reply), batch),
+            FloorMessage::Call { input, caller } => self.decide(input, Some(caller), None, batch),
             FloorMessage::View { reply } => {
                 let _ = reply.send(self.floor.view(self.clock.now()));
             }
@@ -277,10 +307,10 @@ impl FloorTask {
     }
 
     /// Journal first, then gated effects and replies.
-    async fn finish(&mut self, batch: Batch) {
+    async fn finish(&mut self, batch: Batch) -> Result<(), Lost> {
         let Batch { events, gated, replies } = batch;
         if !events.is_empty() {
-            self.append(&events).await;
+            self.append(&events).await?;
             self.durable.send_replace(self.floor.seq());
             (self.seen)(&events);
         }
@@ -296,17 +326,17 @@ impl FloorTask {
                 self.take_snapshot().await;
             }
         }
+        Ok(())
     }
 
-    async fn append(&mut self, events: &[Event]) {
+    async fn append(&mut self, events: &[Event]) -> Result<(), Lost> {
         let mut pause = Duration::from_millis(50);
         loop {
             match self.ownership.append(&self.store, events).await {
-                Ok(()) => return,
+                Ok(()) => return Ok(()),
                 Err(e) if e.is_fatal() => {
-                    // Another node owns the floor now: what was decided here and not written must not happen twice.
-                    error!(error = %e, "the floor was taken over; this process stops");
-                    std::process::exit(70);
+                    error!(error = %e, "events were decided that cannot be written");
+                    return Err(Lost);
                 }
                 Err(e) => {
                     error!(error = %e, "the journal cannot be written; trying again");

@@ -9,7 +9,7 @@ use domain::input::Input;
 use domain::time::Timestamp;
 use tracing::info;
 
-use crate::engine::Shared;
+use crate::engine::{OpenFloor, Shared};
 use crate::error::CommandError;
 use crate::floor_task::FloorTask;
 use crate::outlet::Outlet;
@@ -27,30 +27,35 @@ pub async fn open(
     tenant: TenantId,
     last_heartbeat: Option<Timestamp>,
 ) -> Result<(), CommandError> {
-    let (store, clock) = (&shared.store, shared.clock);
+    let store = &shared.store;
+    let now = shared.clock.now();
     let config = Arc::new(store.load_config(tenant).await?);
-    let row = store.live_floor(tenant, clock.now()).await?;
-    let lease = store.acquire_lease(row.id, &shared.node, LEASE_STALE, clock.now()).await?;
+    let row = store.live_floor(tenant, now).await?;
+    let lease = store.acquire_lease(row.id, &shared.node, LEASE_STALE, now).await?;
     let mint = IdMint::new(row.floor_no, lease.epoch);
     let mut floor = match store.load_snapshot::<Snapshot>(row.id).await? {
         Some(snapshot) => Floor::restore(config, mint, snapshot.state),
         None => Floor::new(row.id, config, mint),
     };
     let mut last_event_at = Timestamp(0);
+    // The event that the snapshot ends with is read too: it tells the time below.
+    let mut from = floor.seq().max(1);
     loop {
-        let batches = store.read_journal(row.id, floor.seq() + 1, PAGE).await?;
+        let batches = store.read_journal(row.id, from, PAGE).await?;
         if batches.is_empty() {
             break;
         }
         for batch in batches {
             for (seq, event) in batch.events::<Event>()? {
+                last_event_at = event.at;
                 if seq > floor.seq() {
-                    last_event_at = event.at;
                     floor.apply(&event);
                 }
             }
         }
+        from = floor.seq() + 1;
     }
+    let clock = shared.clock.not_before(last_event_at);
     let restored = floor.seq() > 0;
     info!(%tenant, floor = row.floor_no, epoch = lease.epoch, seq = floor.seq(), "floor restored");
 
@@ -69,12 +74,14 @@ pub async fn open(
         ownership,
         outlet,
         Arc::new(move |events: &[Event]| seen.demo.floor_events(events)),
+        shared.failed.clone(),
     );
     if restored {
         let last_heartbeat = last_heartbeat.unwrap_or(last_event_at).max(last_event_at);
         handle.send(Input::Recovered { last_heartbeat }).await?;
     }
-    Projector::spawn(shared.clone(), row, durable);
-    shared.add_floor(tenant, handle, ownership);
+    let restored_at = *durable.borrow();
+    let projected = Projector::spawn(shared.clone(), row, durable);
+    shared.add_floor(tenant, OpenFloor { handle, ownership, restored_at, projected });
     Ok(())
 }

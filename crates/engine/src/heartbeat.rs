@@ -2,15 +2,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
 use crate::engine::Shared;
+use crate::failure::{Failure, fail};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-pub fn spawn(shared: Arc<Shared>) {
-    tokio::spawn(async move {
+pub fn spawn(shared: Arc<Shared>) -> AbortHandle {
+    let beats = tokio::spawn(async move {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let started_at = shared.clock.now();
@@ -26,11 +28,17 @@ pub fn spawn(shared: Arc<Shared>) {
                 Err(_) => {}
             }
             for owned in shared.owned() {
-                // A lost lease shows at the next append, which stops the process.
-                if let Err(e) = owned.renew(&shared.store).await {
-                    warn!(floor = %owned.floor, error = %e, "a floor's lease was not renewed");
+                match owned.renew(&shared.store).await {
+                    Ok(()) => {}
+                    // An idle floor would learn of it only with its next event.
+                    Err(store::Error::Fenced { .. }) => {
+                        fail(&shared.failed, Failure::LostFloor { floor: owned.floor });
+                        return;
+                    }
+                    Err(e) => warn!(floor = %owned.floor, error = %e, "a floor's lease was not renewed"),
                 }
             }
         }
     });
+    beats.abort_handle()
 }

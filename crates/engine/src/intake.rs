@@ -8,7 +8,8 @@ use domain::device::DeviceReport;
 use domain::id::{AddressId, LegId, NumberId, TenantId};
 use domain::input::Input;
 use domain::leg::{CallerId, LegCommand, LegEvent, RejectReason, Via};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
 use crate::engine::Shared;
@@ -54,15 +55,21 @@ fn shown(address: &Address) -> Option<String> {
 }
 
 impl Intake {
-    pub fn spawn(shared: Arc<Shared>, up: mpsc::Receiver<Up>) {
+    /// Runs until telephony has gone or `stop` is told; then what telephony has sent so far is still taken.
+    pub fn spawn(shared: Arc<Shared>, up: mpsc::Receiver<Up>, stop: oneshot::Receiver<()>) -> JoinHandle<()> {
         let (stored_sender, stored) = mpsc::channel(INTAKE_MAX);
         let intake = Self { shared, up, parked: HashMap::new(), stored, stored_sender };
-        tokio::spawn(intake.run());
+        tokio::spawn(intake.run(stop))
     }
 
-    async fn run(mut self) {
+    async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut stopping = false;
         loop {
             tokio::select! {
+                _ = &mut stop, if !stopping => {
+                    stopping = true;
+                    self.up.close();
+                }
                 up = self.up.recv() => match up {
                     Some(Up::Leg(event)) => self.leg(event).await,
                     Some(Up::Device(report)) => self.device(report).await,
@@ -96,13 +103,18 @@ impl Intake {
 
     async fn to_floor(&self, event: LegEvent) {
         let Some(tenant) = self.shared.routes.tenant_of(&event) else { return };
-        if let LegEvent::RecordingEnded { recording, .. } = &event {
-            self.shared.shipper.recording_ended(tenant, *recording);
-        }
+        let ended = match &event {
+            LegEvent::RecordingEnded { recording, .. } => Some(*recording),
+            _ => None,
+        };
         if let Some(floor) = self.shared.floor(tenant)
             && floor.tell(Input::Leg(event)).await.is_err()
         {
             warn!(%tenant, "the floor is stopping; a leg event was not taken");
+        }
+        // After the floor, which thus learns of the end before it learns that the recording is stored.
+        if let Some(recording) = ended {
+            self.shared.shipper.recording_ended(tenant, recording);
         }
     }
 
@@ -133,24 +145,19 @@ impl Intake {
         let parked = self.parked.remove(&leg).unwrap_or_default();
         let (Some(from), Some(floor)) = (from, self.shared.floor(tenant)) else {
             let _ = (self.shared.down)(Down::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
+            for event in parked {
+                // Nobody wants it, but the end of the leg makes the routes forget it.
+                self.shared.routes.tenant_of(&event);
+            }
             return;
         };
         let user = shown(&address);
-        match floor.call(Input::CallOffered { leg, number, from, via }, CallerId { user: user.clone(), name }).await {
-            Ok(pending) => {
-                // Only the demo caller needs to know its interaction.
-                if let Some(user) = user.filter(|u| via == Via::Loopback && u.starts_with("demo-")) {
-                    let shared = self.shared.clone();
-                    tokio::spawn(async move {
-                        if let Ok(accepted) = pending.accepted().await
-                            && let Some(interaction) = accepted.interaction
-                        {
-                            shared.demo.incoming(&user, interaction);
-                        }
-                    });
-                }
-            }
-            Err(_) => warn!(%tenant, "the floor is stopping; a call was not taken"),
+        if let (Some(user), Via::Loopback) = (&user, via) {
+            // Before the floor: its events, which the demo caller waits for, cannot come earlier.
+            self.shared.demo.incoming(user, leg);
+        }
+        if floor.call(Input::CallOffered { leg, number, from, via }, CallerId { user, name }).await.is_err() {
+            warn!(%tenant, "the floor is stopping; a call was not taken");
         }
         for event in parked {
             self.to_floor(event).await;
@@ -162,7 +169,9 @@ impl Intake {
             DeviceReport::Ready { device, .. } => Some((*device, Input::DeviceReady { device: *device })),
             DeviceReport::Lost { device, why, .. } => Some((*device, Input::DeviceLost { device: *device, why: *why })),
             DeviceReport::Binding { device, bindings } => {
-                self.shared.bindings_changed(*device, bindings.clone());
+                if let Some(tenant) = self.shared.tenant_of_device(*device) {
+                    self.shared.bindings.changed(tenant, *device, bindings.clone());
+                }
                 None
             }
             DeviceReport::Answer { .. } | DeviceReport::Refused { .. } | DeviceReport::GuestCall { .. } => None,

@@ -91,6 +91,10 @@ impl Leases {
         let mut inner = self.inner();
         let Some(lease) = inner.get_mut(&(tenant, agent)) else { return };
         if lease.round != taken {
+            // A follower leaves; its own receiver is dropped after this.
+            if lease.leader.borrow().is_none() && lease.leader.receiver_count() <= 1 {
+                inner.remove(&(tenant, agent));
+            }
             return;
         }
         lease.connected = false;
@@ -100,22 +104,23 @@ impl Leases {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             tokio::time::sleep(GRACE).await;
-            let over = {
-                let mut inner = leases.inner();
-                match inner.get_mut(&(tenant, agent)) {
-                    Some(lease) if lease.round == round && !lease.connected => {
-                        lease.leader.send_replace(None);
-                        if lease.leader.receiver_count() == 0 {
-                            inner.remove(&(tenant, agent));
-                        }
-                        true
-                    }
-                    _ => false,
-                }
+            // The place first, so that the floor hears of loss and return in the order decided under the lock. A
+            // stopping floor takes everybody offline anyway.
+            let place = match shared.floor(tenant) {
+                Some(floor) => floor.place().await.ok(),
+                None => None,
             };
-            if over && let Some(floor) = shared.floor(tenant) {
-                // A stopping floor takes everybody offline anyway.
-                let _ = floor.tell(Input::LeaseLost { agent }).await;
+            let mut inner = leases.inner();
+            let Some(lease) = inner.get_mut(&(tenant, agent)) else { return };
+            if lease.round != round || lease.connected {
+                return;
+            }
+            lease.leader.send_replace(None);
+            if lease.leader.receiver_count() == 0 {
+                inner.remove(&(tenant, agent));
+            }
+            if let Some(place) = place {
+                place.tell(Input::LeaseLost { agent });
             }
         });
     }
@@ -128,16 +133,16 @@ impl Attendance {
 
     /// This tab leads from now on; the former leader sees it on its `leader` channel.
     pub async fn lead(&self) -> Result<(), CommandError> {
-        {
-            let mut inner = self.leases.inner();
-            let Some(lease) = inner.get_mut(&(self.tenant, self.agent)) else { return Ok(()) };
-            lease.connected = true;
-            lease.round += 1;
-            self.round.store(lease.round, Ordering::Relaxed);
-            lease.leader.send_replace(Some(self.tab.clone()));
-        }
-        let floor = self.shared.floor(self.tenant).ok_or(CommandError::NoFloor)?;
-        floor.tell(Input::LeaseTaken { agent: self.agent }).await
+        let place = self.shared.floor(self.tenant).ok_or(CommandError::NoFloor)?.place().await?;
+        let mut inner = self.leases.inner();
+        // There is one as long as somebody watches its leader, as this attendance does.
+        let Some(lease) = inner.get_mut(&(self.tenant, self.agent)) else { return Ok(()) };
+        lease.connected = true;
+        lease.round += 1;
+        self.round.store(lease.round, Ordering::Relaxed);
+        lease.leader.send_replace(Some(self.tab.clone()));
+        place.tell(Input::LeaseTaken { agent: self.agent });
+        Ok(())
     }
 }
 

@@ -7,13 +7,16 @@
 //! ```
 //!
 //! One task per floor decides; everybody else sends it messages. Device signalling passes by the floor through
-//! [`device_hub`]. Configuration changes are written by [`Engine::admin`] and take effect with the commit.
+//! [`device_hub`]. Configuration is written through the store; [`Engine::config_changed`] brings a published revision into
+//! force. The engine never ends the process: the binary watches [`Engine::failed`].
+mod bindings;
 mod clock;
 mod demo_caller;
 pub mod device_hub;
 mod directory;
 mod engine;
 mod error;
+mod failure;
 mod floor_task;
 mod floors;
 mod heartbeat;
@@ -29,6 +32,7 @@ mod routes;
 
 pub use engine::{Engine, EngineConfig};
 pub use error::CommandError;
+pub use failure::Failure;
 pub use floor_task::DeskState;
 pub use leases::{Attendance, GRACE, Tab};
 pub use outlet::OfferGone;

@@ -30,21 +30,33 @@ pub struct Projector {
 }
 
 impl Projector {
-    /// Runs whenever more became durable, as long as the floor's task lives.
-    pub(crate) fn spawn(shared: Arc<Shared>, floor: FloorRow, mut durable: watch::Receiver<u64>) {
+    /// Runs whenever more became durable, as long as the floor's task lives. The channel tells the last event folded;
+    /// it closes when there will be no more.
+    pub(crate) fn spawn(
+        shared: Arc<Shared>,
+        floor: FloorRow,
+        mut durable: watch::Receiver<u64>,
+    ) -> watch::Receiver<u64> {
         let mut projector = Projector::new(shared.store.clone(), floor);
+        let (folded, projected) = watch::channel(0);
         tokio::spawn(async move {
             loop {
                 let target = *durable.borrow_and_update();
                 while let Err(e) = projector.catch_up(target, shared.clock.now()).await {
                     error!(error = %e, "projections are behind; trying again");
+                    if durable.has_changed().is_err() {
+                        // The floor has ended: what is missing is folded after the next start.
+                        return;
+                    }
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
+                folded.send_replace(target);
                 if durable.changed().await.is_err() {
                     return;
                 }
             }
         });
+        projected
     }
 
     pub fn new(store: Store, floor: FloorRow) -> Self {

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::id::{RecordingId, TenantId};
+use domain::id::{BlobId, RecordingId, TenantId};
 use domain::input::Input;
 use store::{HostScope, NewBlob};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tracing::{error, info, warn};
 
 use crate::engine::Shared;
@@ -37,6 +38,8 @@ struct Job {
     tenant: TenantId,
     recording: RecordingId,
     tries: u32,
+    /// Its blob, if an earlier try got as far: blob, length in milliseconds, bytes.
+    sealed: Option<(BlobId, u64, u64)>,
 }
 
 /// After this many tries the file stays in the spool until the next start.
@@ -54,13 +57,14 @@ impl Shipper {
 
     /// The spool file is complete.
     pub fn recording_ended(&self, tenant: TenantId, recording: RecordingId) {
-        self.queue().push_back(Job { tenant, recording, tries: 0 });
+        self.queue().push_back(Job { tenant, recording, tries: 0, sealed: None });
         self.more.notify_one();
     }
 
-    pub(crate) fn spawn(&self, shared: Arc<Shared>) {
-        tokio::spawn(async move {
-            adopt(&shared).await;
+    pub(crate) fn spawn(&self, shared: Arc<Shared>) -> [AbortHandle; 2] {
+        let adopts = shared.clone();
+        let adopts = tokio::spawn(async move { adopt(&adopts).await });
+        let ships = tokio::spawn(async move {
             loop {
                 let job = shared.shipper.queue().pop_front();
                 match job {
@@ -69,11 +73,12 @@ impl Shipper {
                 }
             }
         });
+        [adopts.abort_handle(), ships.abort_handle()]
     }
 }
 
 async fn work(shared: &Arc<Shared>, mut job: Job) {
-    let Err(why) = ship(shared, &job).await else { return };
+    let Err(why) = ship(shared, &mut job).await else { return };
     job.tries += 1;
     if job.tries >= TRIES_MAX {
         error!(recording = %job.recording, why, "a recording cannot be stored; it stays in the spool");
@@ -89,11 +94,26 @@ async fn work(shared: &Arc<Shared>, mut job: Job) {
     });
 }
 
-async fn ship(shared: &Arc<Shared>, job: &Job) -> Result<(), String> {
+async fn ship(shared: &Arc<Shared>, job: &mut Job) -> Result<(), String> {
     let Some(file) = find(&shared.shipper.spool, job.recording) else {
         return Err("its spool file is missing".to_owned());
     };
-    let (render, path) = (shared.shipper.render.clone(), file.clone());
+    let (blob, length_ms, bytes) = match job.sealed {
+        Some(sealed) => sealed,
+        None => seal(shared, job, &file).await?,
+    };
+    job.sealed = Some((blob, length_ms, bytes));
+    let floor = shared.floor(job.tenant).ok_or("its floor is not open")?;
+    let input = Input::RecordingStored { recording: job.recording, blob, length_ms, bytes };
+    floor.send(input).await.map_err(|e| e.to_string())?;
+    remove(job.recording, &file);
+    info!(recording = %job.recording, length_ms, "recording stored");
+    Ok(())
+}
+
+/// Renders the spool file and puts it into a blob: its id, length in milliseconds, bytes.
+async fn seal(shared: &Arc<Shared>, job: &Job, file: &Path) -> Result<(BlobId, u64, u64), String> {
+    let (render, path) = (shared.shipper.render.clone(), file.to_owned());
     let rendered = tokio::task::spawn_blocking(move || {
         let bytes = std::fs::read(&path).map_err(|e| e.to_string())?;
         render(&bytes)
@@ -109,14 +129,13 @@ async fn ship(shared: &Arc<Shared>, job: &Job) -> Result<(), String> {
         sample_floor: None,
     };
     let blob = shared.store.blobs().put_bytes(new, wav, shared.clock.now()).await.map_err(|e| e.to_string())?;
-    let floor = shared.floor(job.tenant).ok_or("its floor is not open")?;
-    let input = Input::RecordingStored { recording: job.recording, blob: blob.id, length_ms, bytes: blob.length };
-    floor.send(input).await.map_err(|e| e.to_string())?;
-    if let Err(e) = std::fs::remove_file(&file) {
-        warn!(recording = %job.recording, error = %e, "a stored recording's spool file cannot be removed");
+    Ok((blob.id, length_ms, blob.length))
+}
+
+fn remove(recording: RecordingId, file: &Path) {
+    if let Err(e) = std::fs::remove_file(file) {
+        warn!(%recording, error = %e, "a stored recording's spool file cannot be removed");
     }
-    info!(recording = %job.recording, length_ms, "recording stored");
-    Ok(())
 }
 
 /// The complete file first; `.part` only of recordings that nobody writes any more (adopted or ended in trouble).
@@ -137,11 +156,18 @@ fn recordings_in(spool: &Path) -> Vec<RecordingId> {
     }
 }
 
-/// Queues what an earlier run left and is known to a tenant.
+/// Queues what an earlier run left and is known to a tenant, once the tables know all that the journal knows.
 async fn adopt(shared: &Arc<Shared>) {
+    shared.caught_up().await;
     let left_over = std::mem::take(&mut *shared.shipper.left_over.lock().unwrap_or_else(PoisonError::into_inner));
     for recording in left_over {
         match shared.store.recording(HostScope::whole_installation().into(), recording).await {
+            // The last run ended between the event and the removal.
+            Ok(row) if row.blob_id.is_some() => {
+                if let Some(file) = find(&shared.shipper.spool, recording) {
+                    remove(recording, &file);
+                }
+            }
             Ok(row) => shared.shipper.recording_ended(row.tenant_id, recording),
             Err(store::Error::NotFound { .. }) => {
                 warn!(%recording, "a recording of no known interaction stays in the spool")
