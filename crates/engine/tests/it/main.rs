@@ -1,0 +1,10 @@
+//! The engine on a real store with a scripted switch in telephony's place.
+#![allow(clippy::unwrap_used, reason = "tests")]
+mod calls;
+mod demo;
+mod failures;
+mod leases;
+mod projections;
+mod recordings;
+mod restart;
+mod rig;

@@ -1,0 +1,74 @@
+//! Recordings on their way from the spool into blobs.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use domain::id::InteractionId;
+use engine::Rendered;
+use store::projection::RecordingRow;
+
+use crate::rig::{Life, RECORDED, Rig, eventually};
+
+async fn recording(life: &Life, interaction: InteractionId) -> RecordingRow {
+    eventually("the recording's row", async || {
+        life.projected().await;
+        life.store.interaction_detail(life.scope(), interaction).await.ok()?.recordings.first().cloned()
+    })
+    .await
+}
+
+async fn stored(life: &Life, interaction: InteractionId) -> RecordingRow {
+    eventually("the stored recording", async || {
+        Some(recording(life, interaction).await).filter(|r| r.blob_id.is_some())
+    })
+    .await
+}
+
+fn spooled(rig: &Rig) -> usize {
+    std::fs::read_dir(rig.spool()).unwrap().count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_that_cannot_be_rendered_at_first_is_tried_again() {
+    let rig = Rig::new().await;
+    let tries = Arc::new(AtomicU32::new(0));
+    let counted = tries.clone();
+    let life = rig
+        .life_with(Arc::new(move |spool| {
+            if counted.fetch_add(1, Ordering::Relaxed) < 2 {
+                return Err("not yet".to_owned());
+            }
+            Ok(Rendered { wav: spool.to_vec(), length_ms: RECORDED })
+        }))
+        .await;
+    let _tab = life.on_duty().await;
+    let interaction = life.serve("13800000001").await;
+    let row = stored(&life, interaction).await;
+    assert_eq!(row.state, "stored");
+    assert_eq!(tries.load(Ordering::Relaxed), 3);
+    eventually("an empty spool", async || (spooled(&rig) == 0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_crash_left_in_the_spool_is_adopted_once() {
+    let rig = Rig::new().await;
+    let life = rig.life_with(Arc::new(|_| Err("never".to_owned()))).await;
+    let tab = life.on_duty().await;
+    let interaction = life.serve("13800000001").await;
+    let left = recording(&life, interaction).await;
+    assert_eq!((left.blob_id, spooled(&rig)), (None, 1));
+    drop(tab);
+    drop(life);
+
+    let life = rig.life().await;
+    let row = stored(&life, interaction).await;
+    eventually("an empty spool", async || (spooled(&rig) == 0).then_some(())).await;
+    drop(life);
+
+    // Killed between the event and the removal: the file is there again, the recording is not stored twice. One of no
+    // known interaction is left alone.
+    std::fs::write(rig.spool().join(format!("{}.rec", left.id)), b"sound").unwrap();
+    std::fs::write(rig.spool().join(format!("{}.rec", domain::id::RecordingId(9))), b"foreign").unwrap();
+    let life = rig.life().await;
+    eventually("the removal", async || (spooled(&rig) == 1).then_some(())).await;
+    assert_eq!(recording(&life, interaction).await.blob_id, row.blob_id);
+}
