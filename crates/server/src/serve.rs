@@ -2,6 +2,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -54,6 +55,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     };
 
     let (up, up_receiver) = mpsc::channel(UP);
+    let ending = Arc::new(AtomicBool::new(false));
     let telephony = Arc::new(telephony::Telephony::start(telephony_config(&settings, &store, up)?)?);
     let sip = telephony.sip_addr();
     let engine = Engine::start(
@@ -65,15 +67,19 @@ pub async fn serve(settings: Settings) -> Result<()> {
             demo_speech: sample::demo_speech(),
         },
         store.clone(),
-        TelephonyPort { down: down(&telephony), up: up_receiver },
+        TelephonyPort { down: down(&telephony, ending.clone()), up: up_receiver },
     )
     .await
     .context("the engine cannot start")?;
 
-    let runs = telephony.clone();
+    // Weak, so that readiness does not keep telephony from its orderly end.
+    let runs = Arc::downgrade(&telephony);
     let app = api::App::new(
         engine.clone(),
-        api::Options { metrics: Some(metrics), telephony_ready: Some(Arc::new(move || runs.is_running())) },
+        api::Options {
+            metrics: Some(metrics),
+            telephony_ready: Some(Arc::new(move || runs.upgrade().is_some_and(|t| t.is_running()))),
+        },
     )
     .map_err(sample::plain)?;
     let router = api::router(app, Some(web_ui::router()));
@@ -90,19 +96,38 @@ pub async fn serve(settings: Settings) -> Result<()> {
     write_addresses(&settings.data_dir, http_addr, https_addr, sip)?;
     print_banner(&store, sample.as_ref(), http_addr, https_addr, sip, lan).await?;
 
-    wait_for_signal().await?;
-    info!("stopping: calls are ended, floors are saved");
-    let telephony = Arc::try_unwrap(telephony);
-    engine.stop().await;
-    match telephony {
-        Ok(telephony) => {
-            let _ = tokio::task::spawn_blocking(move || telephony.shutdown(SHUTDOWN)).await;
+    let failure = tokio::select! {
+        signal = wait_for_signal() => {
+            signal?;
+            None
         }
-        // Readiness checks hold a share; the process's end closes the sockets all the same.
-        Err(shared) => drop(shared),
-    }
+        failure = engine.failed() => Some(failure),
+    };
+    info!("stopping: calls are ended, floors are saved");
+    // Telephony first: the engine takes the ends of the calls with their true cause.
+    ending.store(true, Ordering::Relaxed);
+    end_telephony(telephony).await;
+    engine.stop().await;
     store.close().await;
-    Ok(())
+    match failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(()),
+    }
+}
+
+/// Ends every call politely, unless a readiness check holds its share for longer than one can take.
+async fn end_telephony(mut telephony: Arc<telephony::Handle>) {
+    for _ in 0..100 {
+        match Arc::try_unwrap(telephony) {
+            Ok(telephony) => {
+                let _ = tokio::task::spawn_blocking(move || telephony.shutdown(SHUTDOWN)).await;
+                return;
+            }
+            Err(shared) => telephony = shared,
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    warn!("telephony is in use: its calls end with the process");
 }
 
 /// Empties the projections of every floor and folds its journal anew.
@@ -155,7 +180,11 @@ fn telephony_config(settings: &Settings, store: &Store, up: mpsc::Sender<Up>) ->
     Ok(config)
 }
 
-fn down(telephony: &Arc<telephony::Handle>) -> Arc<dyn Fn(Down) -> Result<(), PortClosed> + Send + Sync> {
+/// While telephony is `ending`, what it no longer takes is no failure: its legs end by themselves.
+fn down(
+    telephony: &Arc<telephony::Handle>,
+    ending: Arc<AtomicBool>,
+) -> Arc<dyn Fn(Down) -> Result<(), PortClosed> + Send + Sync> {
     let sender = telephony.sender();
     Arc::new(move |value| {
         let taken = match value {
@@ -163,7 +192,7 @@ fn down(telephony: &Arc<telephony::Handle>) -> Arc<dyn Fn(Down) -> Result<(), Po
             Down::Device(signal) => sender.signal(signal).is_ok(),
             Down::Directory(directory) => sender.directory(directory).is_ok(),
         };
-        if taken { Ok(()) } else { Err(PortClosed) }
+        if taken || ending.load(Ordering::Relaxed) { Ok(()) } else { Err(PortClosed) }
     })
 }
 
