@@ -8,7 +8,15 @@ use crate::rig::{RECORDED, Rig, eventually, is_durable};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_is_stored_offered_answered_bridged_recorded_and_ended() {
-    let rig = Rig::new().await;
+    a_whole_call(Rig::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_stored_offered_answered_bridged_recorded_and_ended_on_postgres() {
+    a_whole_call(Rig::on_postgres().await).await;
+}
+
+async fn a_whole_call(rig: Rig) {
     let life = rig.life().await;
     let _tab = life.on_duty().await;
     let interaction = life.serve("13800000001").await;

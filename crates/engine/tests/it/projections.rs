@@ -50,7 +50,15 @@ async fn fold_anew(store: &Store, life: &Life) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rebuilt_tables_are_equal_and_the_intervals_are_the_report_fold() {
-    let rig = Rig::new().await;
+    rebuilt_tables(Rig::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rebuilt_tables_are_equal_and_the_intervals_are_the_report_fold_on_postgres() {
+    rebuilt_tables(Rig::on_postgres().await).await;
+}
+
+async fn rebuilt_tables(rig: Rig) {
     let life = rig.life().await;
     let _tab = life.on_duty().await;
     life.serve("13800000001").await;

@@ -9,7 +9,15 @@ use crate::rig::{NODE, Rig, eventually, wall};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_crash_calls_ended_at_the_last_heartbeat_and_nothing_is_stuck() {
-    let rig = Rig::new().await;
+    a_crash(Rig::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_crash_calls_ended_at_the_last_heartbeat_and_nothing_is_stuck_on_postgres() {
+    a_crash(Rig::on_postgres().await).await;
+}
+
+async fn a_crash(rig: Rig) {
     let life = rig.life().await;
     let tab = life.on_duty().await;
     life.call("13800000001").await;

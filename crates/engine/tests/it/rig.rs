@@ -29,6 +29,7 @@ pub const RECORDED: u64 = 1_500;
 /// What stays when an engine dies.
 pub struct Rig {
     dir: tempfile::TempDir,
+    options: Options,
     pub tenant: TenantId,
     pub agent: AgentId,
     pub queue: QueueId,
@@ -59,8 +60,18 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: 
 
 impl Rig {
     pub async fn new() -> Rig {
+        Rig::on(None).await
+    }
+
+    pub async fn on_postgres() -> Rig {
+        let url = tokio::task::spawn_blocking(crate::postgres::new_database).await.unwrap();
+        Rig::on(Some(url)).await
+    }
+
+    async fn on(database_url: Option<String>) -> Rig {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&Options::in_dir(dir.path())).await.unwrap();
+        let options = Options { database_url, ..Options::in_dir(dir.path()) };
+        let store = Store::open(&options).await.unwrap();
         let host = HostScope::whole_installation();
         let now = wall();
         let owner = store.create_host(host, "host", now).await.unwrap();
@@ -76,6 +87,7 @@ impl Rig {
         let bits = store::random::bits;
         let mut rig = Rig {
             dir,
+            options,
             tenant,
             agent: AgentId::from_parts(now.0, bits()),
             queue: QueueId::from_parts(now.0, bits()),
@@ -164,7 +176,7 @@ impl Rig {
 
     pub async fn life_with(&self, render: Render) -> Life {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options::in_dir(self.dir.path());
+        let options = self.options.clone();
         let spool = self.spool();
         std::fs::create_dir_all(&spool).unwrap();
         let told: Arc<Mutex<Vec<Down>>> = Arc::default();
