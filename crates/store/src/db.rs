@@ -26,6 +26,13 @@ const ACQUIRE: Duration = Duration::from_secs(10);
 /// Distinct statements kept prepared per connection: more than this crate has.
 const STATEMENTS: usize = 512;
 
+/// Without the pool's maintenance task: in sqlx 0.9.0 it counts from a number of idle connections that a concurrent
+/// acquire can take below zero, and then spins on a worker thread for good. Connections are tested when they are
+/// acquired, so nothing needs to age out.
+fn unattended<DB: sqlx::Database>(options: sqlx::pool::PoolOptions<DB>) -> sqlx::pool::PoolOptions<DB> {
+    options.idle_timeout(None).max_lifetime(None)
+}
+
 #[derive(Clone)]
 pub(crate) enum Db {
     Sqlite { writer: SqlitePool, readers: SqlitePool },
@@ -46,13 +53,13 @@ impl Db {
             .disable_statement_logging();
         let unreachable =
             |e: sqlx::Error| Error::Unreachable { address: path.display().to_string(), why: e.to_string() };
-        let writer = SqlitePoolOptions::new()
+        let writer = unattended(SqlitePoolOptions::new())
             .max_connections(1)
             .acquire_timeout(ACQUIRE)
             .connect_with(options.clone())
             .await
             .map_err(unreachable)?;
-        let readers = SqlitePoolOptions::new()
+        let readers = unattended(SqlitePoolOptions::new())
             .max_connections(POOL)
             .acquire_timeout(ACQUIRE)
             .connect_with(options.pragma("query_only", "ON"))
@@ -68,7 +75,7 @@ impl Db {
             .statement_cache_capacity(STATEMENTS)
             .disable_statement_logging();
         let address = format!("{}:{}", options.get_host(), options.get_port());
-        let pool = PgPoolOptions::new()
+        let pool = unattended(PgPoolOptions::new())
             .max_connections(POOL)
             .acquire_timeout(ACQUIRE)
             .connect_with(options)
