@@ -2,7 +2,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -30,19 +31,40 @@ pub fn run(mut c: Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs with standard output passed through line by line to `on_line`; returns whether it succeeded.
+/// A test program, a build or a browser that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// Runs with standard output passed through line by line to `on_line`; returns whether it succeeded. What hangs is
+/// ended after a quarter of an hour and has failed.
 pub fn run_lines(mut c: Command, mut on_line: impl FnMut(&str)) -> Result<bool> {
     let text = describe(&c);
     println!("$ {text}");
     let mut child = c.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start `{text}`"))?;
-    if let Some(out) = child.stdout.take() {
-        for line in BufReader::new(out).lines() {
-            let line = line?;
-            println!("{line}");
-            on_line(&line);
+    let Some(out) = child.stdout.take() else { bail!("`{text}` has no output") };
+    let (send, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            if send.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => {
+                println!("{line}");
+                on_line(&line);
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(child.wait()?.success()),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                eprintln!("`{text}` hangs; it is ended");
+                child.kill()?;
+                child.wait()?;
+                return Ok(false);
+            }
         }
     }
-    Ok(child.wait()?.success())
 }
 
 /// Standard output of a successful run.
