@@ -1,5 +1,6 @@
 //! The `cordboard` binary: command line, settings, wiring. What happens is decided in the crates it starts.
 mod banner;
+mod measure;
 mod sample;
 mod serve;
 mod settings;

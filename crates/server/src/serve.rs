@@ -22,7 +22,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::banner::{Banner, PhoneAccount, lan_address};
 use crate::settings::Settings;
-use crate::{sample, tls, web_ui};
+use crate::{measure, sample, tls, web_ui};
 
 /// Leg events and device reports on their way to the engine; telephony keeps what does not fit.
 const UP: usize = 65_536;
@@ -93,6 +93,8 @@ pub async fn serve(settings: Settings) -> Result<()> {
         let acceptor = TlsAcceptor::from(tls::config(&settings.data_dir, &names)?);
         tokio::spawn(accept(listener, Some(acceptor), router));
     }
+    let tenants = store.tenants(HostScope::whole_installation().into()).await?.into_iter().map(|t| t.id).collect();
+    tokio::spawn(measure::run(Arc::downgrade(&telephony), engine.clone(), tenants));
     write_addresses(&settings.data_dir, http_addr, https_addr, sip)?;
     print_banner(&store, sample.as_ref(), http_addr, https_addr, sip, lan).await?;
 

@@ -1,0 +1,57 @@
+//! Telephony's counters and the floors' gauges, told to the metrics recorder every few seconds for `/metrics`.
+use std::sync::Weak;
+use std::time::Duration;
+
+use domain::id::TenantId;
+use engine::Engine;
+use metrics::{counter, gauge};
+
+/// Scrapes are usually 15 s apart.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Runs until telephony is gone. `tenants` are those known at the start.
+pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Vec<TenantId>) {
+    let mut tick = tokio::time::interval(EVERY);
+    loop {
+        tick.tick().await;
+        let Some(stats) = telephony.upgrade().map(|t| t.stats()) else { return };
+        for (name, value) in totals(&stats) {
+            counter!(name).absolute(value);
+        }
+        gauge!("cordboard_webrtc_sessions").set(stats.webrtc_sessions as f64);
+        gauge!("cordboard_engine_backlog").set(stats.engine_backlog as f64);
+        gauge!("cordboard_media_tick_late_max_seconds").set(stats.media_tick_late_us_max as f64 / 1e6);
+        let (mut calls, mut waiting, mut seats) = (0, 0, 0);
+        for tenant in &tenants {
+            // A floor that is stopping has nothing to tell.
+            let Ok(view) = engine.view(*tenant).await else { continue };
+            calls += view.calls;
+            seats += view.seats;
+            waiting += view.queues.iter().map(|q| q.waiting).sum::<u32>();
+        }
+        gauge!("cordboard_calls").set(f64::from(calls));
+        gauge!("cordboard_waiting").set(f64::from(waiting));
+        gauge!("cordboard_agents_signed_in").set(f64::from(seats));
+    }
+}
+
+fn totals(s: &telephony::Stats) -> [(&'static str, u64); 16] {
+    [
+        ("cordboard_legs_started_total", s.legs_started),
+        ("cordboard_legs_ended_total", s.legs_ended),
+        ("cordboard_sip_received_total", s.sip_received),
+        ("cordboard_sip_sent_total", s.sip_sent),
+        ("cordboard_sip_send_failed_total", s.sip_send_failed),
+        ("cordboard_tcp_refused_total", s.tcp_refused),
+        ("cordboard_rtp_received_total", s.rtp_received),
+        ("cordboard_rtp_sent_total", s.rtp_sent),
+        ("cordboard_rtp_send_failed_total", s.rtp_send_failed),
+        ("cordboard_webrtc_received_total", s.webrtc_received),
+        ("cordboard_webrtc_sent_total", s.webrtc_sent),
+        ("cordboard_media_ticks_total", s.media_ticks),
+        ("cordboard_recording_bytes_total", s.recording_bytes),
+        ("cordboard_recording_chunks_dropped_total", s.recording_chunks_dropped),
+        ("cordboard_recording_errors_total", s.recording_errors),
+        ("cordboard_telephony_panics_total", s.panics),
+    ]
+}
