@@ -38,6 +38,6 @@ fn main() -> anyhow::Result<()> {
         Command::Walls => walls::walls(),
         Command::Setup => setup::setup(),
         Command::Shots(options) => shots::shots(&options),
-        Command::Stranger => stranger::stranger(),
+        Command::Stranger => stranger::stranger(stranger::Caches::Empty),
     }
 }

@@ -1,8 +1,11 @@
 //! The stranger's path: the README's commands, followed to the letter in a clean clone with an empty HOME, until
 //! headless Chromium hears the demo caller's voice. Prints how long each step took.
+//!
+//! `cargo xtask stranger` starts with nothing cached; `cargo xtask test` follows the same path with cargo's caches warm,
+//! because a build of all dependencies from nothing takes longer than every other part together.
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -14,14 +17,32 @@ use crate::run::{command, root, run, seconds};
 /// A first build on two slow cores with nothing cached.
 const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-pub fn stranger() -> Result<()> {
-    let dir = std::env::temp_dir().join(format!("cordboard-stranger-{}", std::process::id()));
-    let result = follow(&dir);
+/// Which of cargo's caches the stranger finds.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Caches {
+    /// None: every dependency is downloaded and compiled.
+    Empty,
+    /// Ours: only the workspace is compiled.
+    Warm,
+}
+
+pub fn stranger(caches: Caches) -> Result<()> {
+    // Cargo knows a package by its path: a fixed one is compiled over the last one instead of beside it.
+    let dir = match caches {
+        Caches::Empty => std::env::temp_dir().join(format!("cordboard-stranger-{}", std::process::id())),
+        Caches::Warm => target_dir().join("stranger"),
+    };
+    let _ = fs::remove_dir_all(&dir);
+    let result = follow(&dir, caches);
     let _ = fs::remove_dir_all(&dir);
     result
 }
 
-fn follow(dir: &Path) -> Result<()> {
+fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+fn follow(dir: &Path, caches: Caches) -> Result<()> {
     let (clone, home) = (dir.join("cordboard"), dir.join("home"));
     fs::create_dir_all(&home)?;
     let mut c = command("git", &["clone", "--quiet", "--no-hardlinks"]);
@@ -35,8 +56,10 @@ fn follow(dir: &Path) -> Result<()> {
 
     let built = Instant::now();
     println!("$ {start_command}");
-    let mut child =
-        stranger_shell(&start_command, &clone, &home).stdout(Stdio::piped()).spawn().context("cannot start a shell")?;
+    let mut child = stranger_shell(&start_command, &clone, &home, caches)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start a shell")?;
     let out = child.stdout.take().context("no standard output")?;
     let (send, lines) = mpsc::channel();
     std::thread::spawn(move || {
@@ -75,12 +98,12 @@ fn bail_with_status(child: &mut std::process::Child) -> Result<()> {
     bail!("no sign-in link was printed ({:?})", child.try_wait())
 }
 
-/// As a stranger would type it: an empty HOME, no caches, a process group of its own.
-fn stranger_shell(line: &str, dir: &Path, home: &Path) -> Command {
+/// As a stranger would type it: an empty HOME, none of our settings, a process group of its own.
+fn stranger_shell(line: &str, dir: &Path, home: &Path, caches: Caches) -> Command {
     use std::os::unix::process::CommandExt;
     let mut c = Command::new("sh");
     c.args(["-c", &format!("exec {line}")]).current_dir(dir).process_group(0).env("HOME", home);
-    // The toolchain itself counts as installed; its caches and our settings do not.
+    // The toolchain itself counts as installed; our settings do not.
     let real_home = std::env::var("HOME").unwrap_or_default();
     if std::env::var_os("RUSTUP_HOME").is_none() && Path::new(&real_home).join(".rustup").exists() {
         c.env("RUSTUP_HOME", Path::new(&real_home).join(".rustup"));
@@ -91,6 +114,10 @@ fn stranger_shell(line: &str, dir: &Path, home: &Path) -> Command {
     }
     for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("CORDBOARD_") || n.starts_with("CARGO_")) {
         c.env_remove(name);
+    }
+    if caches == Caches::Warm {
+        let cargo = std::env::var_os("CARGO_HOME").map_or_else(|| Path::new(&real_home).join(".cargo"), PathBuf::from);
+        c.env("CARGO_HOME", cargo).env("CARGO_TARGET_DIR", target_dir());
     }
     c
 }

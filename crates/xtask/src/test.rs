@@ -29,7 +29,7 @@ pub fn test(options: &Options) -> Result<()> {
         ("rust tests", rust_tests),
         ("end to end", end_to_end),
         ("pictures", pictures),
-        ("stranger's path", |_| stranger::stranger()),
+        ("stranger's path", |_| stranger::stranger(stranger::Caches::Warm)),
     ];
     report.part("setup", |_| setup::setup());
     for (name, part) in parts {
