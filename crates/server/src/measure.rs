@@ -35,13 +35,15 @@ pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Ve
     }
 }
 
-fn totals(s: &telephony::Stats) -> [(&'static str, u64); 16] {
+fn totals(s: &telephony::Stats) -> [(&'static str, u64); 18] {
     [
         ("cordboard_legs_started_total", s.legs_started),
         ("cordboard_legs_ended_total", s.legs_ended),
         ("cordboard_sip_received_total", s.sip_received),
         ("cordboard_sip_sent_total", s.sip_sent),
         ("cordboard_sip_send_failed_total", s.sip_send_failed),
+        ("cordboard_sip_dropped_total", s.sip_dropped),
+        ("cordboard_calls_refused_total", s.calls_refused),
         ("cordboard_tcp_refused_total", s.tcp_refused),
         ("cordboard_rtp_received_total", s.rtp_received),
         ("cordboard_rtp_sent_total", s.rtp_sent),

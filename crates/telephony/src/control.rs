@@ -11,7 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -26,13 +26,16 @@ use switch::{Input, Output, PeerCommand, Policy, ResolveKey, Switch, Transport};
 use crate::checkpoint::CheckpointFile;
 use crate::config::{Sink, Up};
 use crate::media_thread::{FromMedia, ToMedia};
-use crate::net::{DATAGRAM_MAX, PortPool, READ_BUDGET};
+use crate::net::{DATAGRAM_MAX, PortPool};
 use crate::recording::{Job, Report};
 use crate::ring::Outbox;
 use crate::stats::Counters;
+use crate::wake::Wake;
 
+mod pressure;
 pub(crate) mod sip_io;
 
+use pressure::Pressure;
 use sip_io::{SipIo, TcpEvent};
 
 /// From the engine's side.
@@ -60,12 +63,22 @@ const RETRY: Duration = Duration::from_millis(2);
 /// Commands taken in one round, so that the sockets get their turn.
 const DOWN_BUDGET: usize = 1024;
 const EVENTS_BUDGET: usize = 4096;
+/// Datagrams read in one round.
+const UDP_BUDGET: usize = 512;
+/// Requests that begin something, waiting until everything about living calls has been served; a few times what
+/// arrives in the time after which they are refused. Beyond it they are dropped: their senders repeat them.
+const FRESH_MAX: usize = 4096;
+/// Of these, taken in one round, so that messages of living calls never wait long.
+const FRESH_BUDGET: usize = 32;
+/// A new call that has waited this long is refused instead of taken: this thread does not keep up.
+const FRESH_LATE: Duration = Duration::from_millis(200);
 /// Steps of one input; a call takes a dozen.
 const STEPS_MAX: usize = 1_000_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 pub(crate) struct Parts {
     pub(crate) poll: Poll,
+    pub(crate) wake: Arc<Wake>,
     pub(crate) start: Instant,
     pub(crate) sip: SipIo,
     pub(crate) endpoint: Endpoint,
@@ -99,21 +112,26 @@ pub(crate) struct Control {
     backlog: VecDeque<Up>,
     /// Sockets with more to read than their budget.
     again: Vec<Token>,
+    /// When and whence: requests that begin something.
+    fresh: VecDeque<(Duration, SocketAddr, Vec<u8>)>,
+    pressure: Pressure,
     swept: Instant,
     stop_at: Option<Instant>,
     buffer: Box<[u8]>,
 }
 
 /// The switch's policy, closed for new calls until the first directory is here (a 404 would be a lie) and while the
-/// engine does not keep up.
+/// node does not keep up.
 struct Gate<'a> {
     policy: &'a Policy,
     is_closed: bool,
+    refused: &'a AtomicU64,
 }
 
 impl sip::Directory for Gate<'_> {
     fn admit(&self, hop: &Hop, invite: &sip::msg::Message) -> Admission {
         if self.is_closed {
+            Counters::add(self.refused, 1);
             return Admission::Reject { status: 503 };
         }
         self.policy.admit(hop, invite)
@@ -144,6 +162,8 @@ impl Control {
             recordings: HashSet::new(),
             backlog: VecDeque::new(),
             again: Vec::new(),
+            fresh: VecDeque::new(),
+            pressure: Pressure::default(),
             swept: Instant::now(),
             stop_at: None,
             buffer: vec![0; DATAGRAM_MAX].into_boxed_slice(),
@@ -160,8 +180,11 @@ impl Control {
         self.guard(None, |c| c.pump());
         let mut events = Events::with_capacity(1024);
         while !self.parts.abort.load(Ordering::Relaxed) && !self.is_done() {
+            self.parts.wake.before_wait();
             let timeout = self.timeout();
-            if let Err(error) = self.parts.poll.poll(&mut events, Some(timeout))
+            let waited = self.parts.poll.poll(&mut events, Some(timeout));
+            self.parts.wake.after_wait();
+            if let Err(error) = waited
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 tracing::error!(%error, "the control thread cannot wait for packets and stops");
@@ -176,6 +199,7 @@ impl Control {
             self.take_from_threads();
             self.take_commands();
             self.run_timers();
+            self.take_fresh();
             self.flush();
         }
         self.parts.to_media.send(ToMedia::Stop);
@@ -201,9 +225,12 @@ impl Control {
     fn timeout(&self) -> Duration {
         let parts = &self.parts;
         if !self.again.is_empty()
+            || !self.fresh.is_empty()
             || !parts.down.is_empty()
             || !parts.from_media.is_empty()
             || !parts.from_writer.is_empty()
+            || !parts.answers.is_empty()
+            || parts.abort.load(Ordering::Relaxed)
         {
             return Duration::ZERO;
         }
@@ -241,9 +268,17 @@ impl Control {
     }
 
     fn tell_sip(&mut self, input: sip::Input<'_>) {
+        self.tell_sip_when(input, false);
+    }
+
+    /// `is_late`: a new call in it has waited too long to be taken.
+    fn tell_sip_when(&mut self, input: sip::Input<'_>, is_late: bool) {
         let now = self.now();
-        let is_closed = !self.has_directory || self.backlog.len() >= self.parts.backlog_max;
-        let gate = Gate { policy: &self.policy, is_closed };
+        let is_closed = is_late
+            || !self.has_directory
+            || self.backlog.len() >= self.parts.backlog_max
+            || self.pressure.is_high(now);
+        let gate = Gate { policy: &self.policy, is_closed, refused: &self.parts.counters.calls_refused };
         self.parts.endpoint.handle(now, input, &gate);
     }
 
@@ -276,8 +311,9 @@ impl Control {
         self.take_tcp(tcp);
     }
 
+    /// Serves what is about living calls at once and keeps the rest for [`Self::take_fresh`].
     fn read_udp(&mut self) {
-        for _ in 0..READ_BUDGET {
+        for _ in 0..UDP_BUDGET {
             let (len, remote) = match self.parts.sip.receive(&mut self.buffer) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -285,14 +321,36 @@ impl Control {
                 Err(_) => continue,
             };
             Counters::add(&self.parts.counters.sip_received, 1);
-            let local = self.parts.sip.local_for(remote.ip());
             let bytes = self.buffer[..len].to_vec();
-            self.guard(None, |c| {
-                c.tell_sip(sip::Input::Datagram { local, remote, bytes: &bytes });
-                c.pump();
-            });
+            if !sip::msg::begins_new_work(&bytes) {
+                self.datagram(remote, &bytes, false);
+            } else if self.fresh.len() < FRESH_MAX {
+                self.fresh.push_back((self.now(), remote, bytes));
+            } else {
+                Counters::add(&self.parts.counters.sip_dropped, 1);
+            }
         }
         self.again.push(sip_io::UDP);
+    }
+
+    fn take_fresh(&mut self) {
+        let mut taken = 0;
+        while taken < FRESH_BUDGET
+            && let Some((at, remote, bytes)) = self.fresh.pop_front()
+        {
+            let is_late = self.now().saturating_sub(at) > FRESH_LATE;
+            self.datagram(remote, &bytes, is_late);
+            // Refusing is cheap; those who wait in vain should know soon.
+            taken += usize::from(!is_late);
+        }
+    }
+
+    fn datagram(&mut self, remote: SocketAddr, bytes: &[u8], is_late: bool) {
+        let local = self.parts.sip.local_for(remote.ip());
+        self.guard(None, |c| {
+            c.tell_sip_when(sip::Input::Datagram { local, remote, bytes }, is_late);
+            c.pump();
+        });
     }
 
     fn take_tcp(&mut self, events: Vec<TcpEvent>) {
@@ -356,7 +414,13 @@ impl Control {
         for _ in 0..DOWN_BUDGET {
             let Ok(down) = self.parts.down.try_recv() else { break };
             match down {
-                Down::Leg(command) => self.input(leg_of(&command), Input::Leg(command)),
+                Down::Leg(command) => {
+                    let leg = leg_of(&command);
+                    if let Some(leg) = leg {
+                        self.pressure.decided(leg);
+                    }
+                    self.input(leg, Input::Leg(command));
+                }
                 Down::Device(signal) => self.input(None, Input::Device(signal)),
                 Down::Directory(directory) => self.input(None, Input::Directory(directory)),
                 Down::Shutdown(within) => {
@@ -451,8 +515,16 @@ impl Control {
         match output {
             Output::Leg(event) => {
                 match &event {
-                    LegEvent::Offered { .. } | LegEvent::Answered { .. } => Counters::add(&counters.legs_started, 1),
-                    LegEvent::Ended { .. } => Counters::add(&counters.legs_ended, 1),
+                    LegEvent::Offered { leg, .. } => {
+                        Counters::add(&counters.legs_started, 1);
+                        let now = self.parts.start.elapsed();
+                        self.pressure.offered(now, *leg);
+                    }
+                    LegEvent::Answered { .. } => Counters::add(&counters.legs_started, 1),
+                    LegEvent::Ended { leg, .. } => {
+                        Counters::add(&counters.legs_ended, 1);
+                        self.pressure.decided(*leg);
+                    }
                     _ => {}
                 }
                 self.backlog.push_back(Up::Leg(event));

@@ -11,7 +11,7 @@ use domain::device::DeviceSignal;
 use domain::directory::Directory;
 use domain::leg::LegCommand;
 use media::PlaneConfig;
-use mio::{Poll, Waker};
+use mio::Poll;
 use sip::Endpoint;
 use switch::Switch;
 
@@ -24,6 +24,7 @@ use crate::net::{Advertise, PortPool};
 use crate::recording::{self, Leftover, Writer};
 use crate::ring::ring;
 use crate::stats::{Counters, Stats};
+use crate::wake::Wake;
 use crate::webrtc::{self, Peers};
 
 /// Reports of the writer to the control thread: two per recording.
@@ -42,7 +43,7 @@ pub struct Busy<T>(pub T);
 #[derive(Clone)]
 pub struct CommandSender {
     down: crossbeam_channel::Sender<Down>,
-    waker: Arc<Waker>,
+    wake: Arc<Wake>,
 }
 
 impl CommandSender {
@@ -51,8 +52,7 @@ impl CommandSender {
     fn send(&self, down: Down) -> Result<(), Down> {
         match self.down.try_send(down) {
             Ok(()) => {
-                // Fails only when the thread is gone, which the next send reports.
-                let _ = self.waker.wake();
+                self.wake.wake();
                 Ok(())
             }
             Err(TrySendError::Full(down) | TrySendError::Disconnected(down)) => Err(down),
@@ -151,14 +151,14 @@ impl Telephony {
 
         let control_poll = Poll::new().map_err(system("an event queue"))?;
         let media_poll = Poll::new().map_err(system("an event queue"))?;
-        let waker = Waker::new(control_poll.registry(), control::WAKER).map(Arc::new).map_err(system("a waker"))?;
-        let media_waker =
-            Waker::new(media_poll.registry(), media_thread::WAKER_TOKEN).map(Arc::new).map_err(system("a waker"))?;
+        let wake = Wake::new(control_poll.registry(), control::WAKER).map(Arc::new).map_err(system("a waker"))?;
+        let media_wake =
+            Wake::new(media_poll.registry(), media_thread::WAKER_TOKEN).map(Arc::new).map_err(system("a waker"))?;
 
         let limits = config.limits;
         let (down, down_out) = crossbeam_channel::bounded(limits.commands);
-        let (to_media, media_commands) = ring::<ToMedia>(limits.media_ring, Some(media_waker));
-        let (from_media_in, from_media) = ring(limits.media_ring, Some(waker.clone()));
+        let (to_media, media_commands) = ring::<ToMedia>(limits.media_ring, Some(media_wake));
+        let (from_media_in, from_media) = ring(limits.media_ring, Some(wake.clone()));
         let (to_writer, jobs) = ring(limits.recording_ring, None);
         let (reports_in, from_writer) = crossbeam_channel::bounded(REPORTS);
         let (questions, questions_out) = crossbeam_channel::bounded(QUESTIONS);
@@ -178,17 +178,18 @@ impl Telephony {
             counters: counters.clone(),
         })
         .map_err(system("watching the WebRTC port"))?;
-        let report_waker = waker.clone();
+        let report_wake = wake.clone();
         let report = Box::new(move |report| {
             // Waits while the control thread is behind; it never waits for us.
             if reports_in.send(report).is_ok() {
-                let _ = report_waker.wake();
+                report_wake.wake();
             }
         });
         let writer = Writer::new(config.spool.clone(), jobs, report, counters.clone());
         sip.register(control_poll.registry()).map_err(system("watching the SIP port"))?;
         let control = Control::new(control::Parts {
             poll: control_poll,
+            wake: wake.clone(),
             start,
             sip,
             endpoint,
@@ -209,7 +210,7 @@ impl Telephony {
         });
 
         let mut handle = Handle {
-            sender: CommandSender { down, waker: waker.clone() },
+            sender: CommandSender { down, wake: wake.clone() },
             threads: Vec::new(),
             abort,
             counters,
@@ -218,7 +219,7 @@ impl Telephony {
         };
         // The control thread last: it makes the others stop when it ends, also if a later spawn fails.
         handle.spawn("recordings", move || writer.run())?;
-        handle.spawn("names", move || look_up_names(&questions_out, &answers_in, &waker))?;
+        handle.spawn("names", move || look_up_names(&questions_out, &answers_in, &wake))?;
         handle.spawn("media-0", move || media.run())?;
         handle.spawn("control", move || control.run())?;
         tracing::info!(sip = %sip_addr, media_from = from, media_to = to, "telephony started");
@@ -262,14 +263,14 @@ fn sip_config(addr: SocketAddr) -> Result<sip::Config, StartError> {
 fn look_up_names(
     questions: &crossbeam_channel::Receiver<Question>,
     answers: &crossbeam_channel::Sender<Answer>,
-    waker: &Waker,
+    wake: &Wake,
 ) {
     while let Ok(Question { key, host, port }) = questions.recv() {
         let addresses = (host.as_str(), port).to_socket_addrs().map(|a| a.take(8).collect()).unwrap_or_default();
         if answers.send((key, addresses)).is_err() {
             return;
         }
-        let _ = waker.wake();
+        wake.wake();
     }
 }
 
@@ -318,7 +319,7 @@ impl Handle {
     }
 
     fn join(&mut self) {
-        let _ = self.sender.waker.wake();
+        self.sender.wake.wake();
         // The control thread, last in the list, stops the media and recording threads and hangs up on the resolver.
         // The resolver may hang in the system's library for many seconds: it is not waited for.
         while let Some(thread) = self.threads.pop() {

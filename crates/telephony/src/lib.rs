@@ -43,6 +43,7 @@ mod net;
 mod recording;
 mod ring;
 mod stats;
+mod wake;
 mod webrtc;
 
 pub use config::{Config, Limits, Sink, StartError, Up};

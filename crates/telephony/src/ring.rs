@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
+use crate::wake::Wake;
+
 /// The sending end, owned by one thread.
 pub(crate) struct Outbox<T> {
     sender: Sender<T>,
     /// Wakes the receiver's poll loop, if it has one.
-    waker: Option<Arc<mio::Waker>>,
+    waker: Option<Arc<Wake>>,
     waiting: VecDeque<T>,
 }
 
 /// `capacity` values fit between the threads.
-pub(crate) fn ring<T>(capacity: usize, waker: Option<Arc<mio::Waker>>) -> (Outbox<T>, Receiver<T>) {
+pub(crate) fn ring<T>(capacity: usize, waker: Option<Arc<Wake>>) -> (Outbox<T>, Receiver<T>) {
     let (sender, receiver) = crossbeam_channel::bounded(capacity);
     (Outbox { sender, waker, waiting: VecDeque::new() }, receiver)
 }
@@ -52,8 +54,7 @@ impl<T> Outbox<T> {
             }
         }
         if sent && let Some(waker) = &self.waker {
-            // Fails only when the receiver's poll is gone.
-            let _ = waker.wake();
+            waker.wake();
         }
     }
 }

@@ -33,6 +33,10 @@ counters! {
     sip_sent,
     /// SIP messages that could not be sent (socket full or gone).
     sip_send_failed,
+    /// SIP datagrams that began something and found too many of their kind waiting.
+    sip_dropped,
+    /// New calls refused with 503 because this node did not keep up (or was starting).
+    calls_refused,
     tcp_accepted,
     /// TCP connections turned away at the limit.
     tcp_refused,
