@@ -35,7 +35,9 @@ enum State {
 impl Switch {
     pub(crate) fn record(&mut self, id: RecordingId, tenant: TenantId, left: LegId, right: Option<LegId>) {
         let living = |leg: LegId| self.legs.get(&leg).is_some_and(|l| !l.is_ending() && l.tenant == tenant);
-        let of_left = self.recordings.values().filter(|r| r.left == left && r.state != State::Stopping).count();
+        let running =
+            |id: &RecordingId| self.recordings.get(id).is_some_and(|r| r.left == left && r.state != State::Stopping);
+        let of_left = self.recordings_of(left).into_iter().filter(running).count();
         // Recordings whose files are still being closed count too, so that a stuck disk cannot fill the table.
         let full = self.recordings.len() >= self.config.max_legs.saturating_mul(2);
         let dead = !living(left) || right.is_some_and(|right| !living(right));
@@ -46,6 +48,7 @@ impl Switch {
         let key = RecordingKey(self.next_number());
         self.by_recording.insert(key, id);
         self.recordings.insert(id, Recording { key, tenant, left, right, pause: None, state: State::Waiting });
+        self.recorded_legs.extend([left].into_iter().chain(right).map(|leg| (leg, id)));
         self.run_recording(id);
     }
 
@@ -102,23 +105,27 @@ impl Switch {
     fn drop_recording(&mut self, id: RecordingId) {
         if let Some(recording) = self.recordings.remove(&id) {
             self.by_recording.remove(&recording.key);
+            for leg in [recording.left].into_iter().chain(recording.right) {
+                self.recorded_legs.remove(&(leg, id));
+            }
         }
+    }
+
+    fn recordings_of(&self, leg: LegId) -> Vec<RecordingId> {
+        let all = (leg, RecordingId(0))..=(leg, RecordingId(u128::MAX));
+        self.recorded_legs.range(all).map(|(_, id)| *id).collect()
     }
 
     /// A leg ended: so does every recording it is a side of, since talk is over at that instant.
     pub(crate) fn stop_recordings_of(&mut self, leg: LegId) {
-        let concerned = |r: &Recording| r.left == leg || r.right == Some(leg);
-        let ids: Vec<RecordingId> = self.recordings.iter().filter(|(_, r)| concerned(r)).map(|(id, _)| *id).collect();
-        for id in ids {
+        for id in self.recordings_of(leg) {
             self.stop_recording(id);
         }
     }
 
     /// A leg's sound began: recordings that waited for it go on.
     pub(crate) fn recordings_of_ready(&mut self, leg: LegId) {
-        let concerned = |r: &Recording| r.left == leg || r.right == Some(leg);
-        let ids: Vec<RecordingId> = self.recordings.iter().filter(|(_, r)| concerned(r)).map(|(id, _)| *id).collect();
-        for id in ids {
+        for id in self.recordings_of(leg) {
             self.run_recording(id);
         }
     }

@@ -39,6 +39,8 @@ pub struct Switch {
     pub(crate) by_browser: HashMap<DeviceId, LegId>,
     pub(crate) bridges: BTreeMap<BridgeId, Bridge>,
     pub(crate) recordings: BTreeMap<RecordingId, Recording>,
+    /// The recordings a leg is a side of.
+    pub(crate) recorded_legs: BTreeSet<(LegId, RecordingId)>,
     pub(crate) by_recording: HashMap<RecordingKey, RecordingId>,
     pub(crate) peers: BTreeMap<DeviceId, Peer>,
     pub(crate) registered: BTreeMap<DeviceId, Vec<sip::registrar::Binding>>,
@@ -64,6 +66,7 @@ impl Switch {
             by_browser: HashMap::new(),
             bridges: BTreeMap::new(),
             recordings: BTreeMap::new(),
+            recorded_legs: BTreeSet::new(),
             by_recording: HashMap::new(),
             peers: BTreeMap::new(),
             registered: BTreeMap::new(),
