@@ -20,6 +20,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
     ("api", &["domain", "store", "engine"]),
     ("sim", &["domain", "sip", "media", "switch"]),
     ("server", &["domain", "sip", "media", "switch", "telephony", "store", "engine", "api", "sim"]),
+    ("load", &[]),
     ("xtask", &[]),
 ];
 

@@ -1,0 +1,64 @@
+//! `load`: measures a Cordboard server from outside. See `load --help`; `cargo xtask bench` runs all of it.
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Parser, Subcommand};
+use load::scenario;
+use load::server::{Server, Start};
+
+#[derive(Parser)]
+#[command(name = "load", about = "Loads a Cordboard server and measures its process from outside")]
+struct Cli {
+    /// The program to start [default: `cordboard` beside this one]
+    #[arg(long, global = true, value_name = "PROGRAM")]
+    server: Option<PathBuf>,
+    /// Measure the server that runs on this data directory (of this machine) instead of starting one
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "server")]
+    attach: Option<PathBuf>,
+    /// A further argument for the server; may be given several times
+    #[arg(long = "server-arg", global = true, value_name = "ARG", allow_hyphen_values = true)]
+    server_args: Vec<String>,
+    /// The server's database instead of SQLite
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// Keep the data directory of a server started here
+    #[arg(long, global = true)]
+    keep: bool,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Subcommand)]
+enum Scenario {
+    /// Queued calls through auto-answering SIP devices, no sound sent
+    Calls(scenario::calls::Options),
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let server = match &cli.attach {
+        Some(dir) => Server::attach(dir)?,
+        None => Server::start(&Start {
+            program: cli.server,
+            arguments: cli.server_args,
+            database_url: cli.database_url,
+            keep: cli.keep,
+        })?,
+    };
+    let report = match &cli.scenario {
+        Scenario::Calls(options) => scenario::calls::run(&server, options)?,
+    };
+    report.print(cli.json);
+    let errors = server.errors();
+    for line in &errors {
+        eprintln!("the server's log: {line}");
+    }
+    drop(server);
+    if !report.is_good || !errors.is_empty() {
+        bail!("not everything went well: see above");
+    }
+    Ok(())
+}

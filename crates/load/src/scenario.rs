@@ -1,0 +1,2 @@
+//! One file for each load. Each takes a server and its own options and gives a [`crate::report::Report`].
+pub mod calls;

@@ -1,0 +1,3 @@
+//! SIP as a phone needs it: reading messages, answering challenges.
+pub mod digest;
+pub mod wire;
