@@ -52,6 +52,8 @@ pub struct Load {
 struct Stream {
     framer: Framer,
     hop: Hop,
+    /// Until when an unfinished message may go on.
+    armed: Option<Duration>,
 }
 
 /// See the module.
@@ -117,15 +119,11 @@ impl Endpoint {
                     return;
                 }
                 let hop = Hop { transport, local, remote, conn: Some(conn) };
-                self.streams.insert(conn, Stream { framer: Framer::new(), hop });
+                self.streams.insert(conn, Stream { framer: Framer::new(), hop, armed: None });
             }
             Input::Stream { conn, bytes } => self.on_stream(now, conn, bytes, directory),
             Input::StreamClosed { conn } => {
-                if let Some(Stream { hop, .. }) = self.streams.remove(&conn) {
-                    self.fail_requests(now, hop.remote, |to| {
-                        to.transport == hop.transport && to.conn.is_none_or(|used| used == conn)
-                    });
-                }
+                self.drop_stream(now, conn);
                 let changes = self.registrar.disconnect(conn);
                 self.report_bindings(changes);
             }
@@ -174,21 +172,48 @@ impl Endpoint {
     fn on_stream(&mut self, now: Duration, conn: ConnId, bytes: &[u8], directory: &dyn Directory) {
         let Some(stream) = self.streams.get_mut(&conn) else { return };
         stream.framer.push(bytes);
+        let (mut is_fresh, mut has_ponged) = (stream.armed.is_none(), false);
         loop {
             let Some(stream) = self.streams.get_mut(&conn) else { return };
             let hop = stream.hop;
             match stream.framer.next_frame() {
-                Ok(Some(crate::msg::Frame::Message(bytes))) => self.on_message(now, hop, &bytes, directory),
-                Ok(Some(crate::msg::Frame::Ping)) => self.transmit(hop, Arc::from(&b"\r\n"[..])),
-                Ok(None) => return,
-                Err(_) => {
-                    // Framing is lost; whatever comes next cannot be trusted.
-                    self.streams.remove(&conn);
-                    self.out.push_back(Output::CloseStream { conn });
+                Ok(Some(crate::msg::Frame::Message(bytes))) => {
+                    is_fresh = true;
+                    self.on_message(now, hop, &bytes, directory);
+                }
+                // A client waits for the answer to a ping before the next (RFC 5626 §4.4.1): one answer a read is enough.
+                Ok(Some(crate::msg::Frame::Ping)) => {
+                    if !std::mem::replace(&mut has_ponged, true) {
+                        self.transmit(hop, Arc::from(&b"\r\n"[..]));
+                    }
+                }
+                Ok(None) => {
+                    let want = match stream.framer.is_mid_message() {
+                        true if is_fresh => Some(now + self.config.timers.patience()),
+                        true => stream.armed,
+                        false => None,
+                    };
+                    self.timers.arm(&mut stream.armed, Timer::Stream(conn), want);
                     return;
                 }
+                // Framing is lost; whatever comes next cannot be trusted.
+                Err(_) => return self.break_stream(now, conn),
             }
         }
+    }
+
+    /// Gives a connection up, as one whose message never ends (RFC 4475 §3.1.2.2) or cannot be framed.
+    fn break_stream(&mut self, now: Duration, conn: ConnId) {
+        self.drop_stream(now, conn);
+        self.out.push_back(Output::CloseStream { conn });
+    }
+
+    fn drop_stream(&mut self, now: Duration, conn: ConnId) {
+        let Some(Stream { hop, mut armed, .. }) = self.streams.remove(&conn) else { return };
+        self.timers.arm(&mut armed, Timer::Stream(conn), None);
+        self.fail_requests(now, hop.remote, |to| {
+            to.transport == hop.transport && to.conn.is_none_or(|used| used == conn)
+        });
     }
 
     fn on_message(&mut self, now: Duration, hop: Hop, bytes: &[u8], directory: &dyn Directory) {
@@ -217,6 +242,7 @@ impl Endpoint {
                 Timer::Client(id) => self.on_client_timer(now, id),
                 Timer::Server(id) => self.on_server_timer(now, id),
                 Timer::Call(id) => self.on_call_timer(now, id),
+                Timer::Stream(conn) => self.break_stream(now, conn),
             }
         }
     }

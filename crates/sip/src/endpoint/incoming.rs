@@ -96,10 +96,19 @@ impl Endpoint {
             .header(Name::Supported, "")
     }
 
-    /// The status for an INVITE body we cannot read; `None` when it is fine.
+    /// The status for an INVITE whose body we cannot read or who could not read ours; `None` when it is fine.
     pub(super) fn body_fault(request: &Message) -> Option<u16> {
         let encoded = request.get(Name::ContentEncoding).is_some_and(|e| !e.eq_ignore_ascii_case("identity"));
-        (!request.body().is_empty() && (encoded || request.sdp().is_none())).then_some(415)
+        if !request.body().is_empty() && (encoded || request.sdp().is_none()) {
+            return Some(415);
+        }
+        // Our answer to an INVITE holds SDP; whoever cannot read it cannot be served (§13.2.1, §21.4.7).
+        let reads_sdp = |range: &str| {
+            let range = range.split(';').next().unwrap_or("").trim();
+            ["application/sdp", "application/*", "*/*"].iter().any(|known| range.eq_ignore_ascii_case(known))
+        };
+        let has_accept = request.get(Name::Accept).is_some();
+        (has_accept && !request.list(Name::Accept).any(reads_sdp)).then_some(406)
     }
 
     pub(super) fn open_server(&mut self, hop: Hop, request: &Arc<Message>, call: Option<CallId>, tag: String) -> TxId {
@@ -287,9 +296,13 @@ impl Endpoint {
         if !self.has_room() {
             return self.refuse(&request, hop, 503);
         }
+        // §10.2: the address of record is a SIP URI, and a Contact must be one thing or the other (RFC 4475 §3.1.2.13, §3.3.4).
+        let contacts = request.contacts();
+        if !request.to.uri.is_sip() || contacts.is_none() {
+            return self.refuse(&request, hop, 400);
+        }
         // §10.3: the address of record is To, the domain ours.
-        let realm = if request.to.uri.is_sip() { directory.realm(&request.to.uri.host) } else { None };
-        let Some(realm) = realm else { return self.refuse(&request, hop, 404) };
+        let Some(realm) = directory.realm(&request.to.uri.host) else { return self.refuse(&request, hop, 404) };
         let Some(user) = self.authenticate(now, hop, &request, &realm, directory) else { return };
         let aor = request.to.uri.aor();
         if !directory.may_register(&user, &aor) {
@@ -298,7 +311,6 @@ impl Endpoint {
         }
         let tag = self.random.hex(8);
         let tx = self.open_server(hop, &request, None, tag);
-        let contacts = request.contacts();
         let result = match &contacts {
             None => Err(RegisterError::Malformed),
             Some(ContactList::Addresses(list)) if list.is_empty() => Ok(Vec::new()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::types::{CallId, ExtraHeader, PingId};
 use crate::dialog::{AckWait, Dialog, DialogKey};
 use crate::digest::Credentials;
-use crate::hop::Hop;
+use crate::hop::{ConnId, Hop};
 use crate::msg::{Message, Method};
 use crate::transaction::{ClientTransaction, ServerKey, ServerTransaction};
 
@@ -20,6 +20,7 @@ pub(super) enum Timer {
     Client(TxId),
     Server(TxId),
     Call(CallId),
+    Stream(ConnId),
 }
 
 /// All deadlines. Each owner has at most one entry and remembers it in `armed`.

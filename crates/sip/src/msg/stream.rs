@@ -24,12 +24,20 @@ pub(crate) enum Frame {
     Ping,
 }
 
-/// Collects bytes of one connection. Holds at most one unfinished message.
+/// A read buffer larger than this is given back once it is empty: most connections carry a burst and then rest.
+const KEPT_BYTES: usize = 4 * 1024;
+
+/// Collects bytes of one connection. Holds at most one unfinished message between calls, and looks at each byte a bounded
+/// number of times however the bytes are cut into pieces.
 #[derive(Debug, Default)]
 pub struct Framer {
     buffer: Vec<u8>,
-    /// Bytes already searched for the end of the head, so that a trickled head is not searched again from its start.
+    /// Bytes of `buffer` that have been handed out.
+    taken: usize,
+    /// Bytes behind `taken` already searched for the end of the head.
     searched: usize,
+    /// Length of the message at the front, once its head is complete.
+    total: Option<usize>,
 }
 
 impl Framer {
@@ -39,7 +47,13 @@ impl Framer {
 
     /// Adds bytes as they came.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.compact();
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// True while the beginning of a message waits for its rest.
+    pub fn is_mid_message(&self) -> bool {
+        self.rest().iter().any(|b| *b != b'\r' && *b != b'\n')
     }
 
     /// The next whole message as bytes; pings are skipped. `Ok(None)` means more bytes are needed.
@@ -57,23 +71,44 @@ impl Framer {
     }
 
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, StreamError> {
-        if self.buffer.starts_with(b"\r\n\r\n") {
+        if self.rest().starts_with(b"\r\n\r\n") {
             self.consume(4);
             return Ok(Some(Frame::Ping));
         }
         // Line ends before a message are ignored (§7.5), but half a ping must wait for its other half.
-        let blank = self.buffer.iter().take_while(|b| **b == b'\r' || **b == b'\n').count();
-        if blank == self.buffer.len() && blank < 4 {
+        let blank = self.rest().iter().take_while(|b| **b == b'\r' || **b == b'\n').count();
+        if blank == self.rest().len() && blank < 4 {
+            self.compact();
             return Ok(None);
         }
         if blank > 0 {
             self.consume(blank);
         }
+        let total = match self.total {
+            Some(total) => total,
+            None => match self.find_total()? {
+                Some(total) => *self.total.insert(total),
+                None => {
+                    self.compact();
+                    return Ok(None);
+                }
+            },
+        };
+        let Some(message) = self.rest().get(..total).map(<[u8]>::to_vec) else {
+            self.compact();
+            return Ok(None);
+        };
+        self.consume(total);
+        Ok(Some(Frame::Message(message)))
+    }
+
+    /// Length of the message at the front; `None` while its head is not complete.
+    fn find_total(&mut self) -> Result<Option<usize>, StreamError> {
         let from = self.searched.saturating_sub(3);
-        let Some((head_end, body_start)) = find_head_end(&self.buffer[from..]).map(|(a, b)| (a + from, b + from))
+        let Some((head_end, body_start)) = find_head_end(&self.rest()[from..]).map(|(a, b)| (a + from, b + from))
         else {
-            self.searched = self.buffer.len();
-            if self.buffer.len() > limits::MESSAGE_BYTES {
+            self.searched = self.rest().len();
+            if self.searched > limits::MESSAGE_BYTES {
                 return Err(StreamError::HeadTooLong);
             }
             return Ok(None);
@@ -81,22 +116,28 @@ impl Framer {
         if head_end > limits::MESSAGE_BYTES {
             return Err(StreamError::HeadTooLong);
         }
-        let length = content_length(&self.buffer[..head_end])?;
-        let total = body_start.saturating_add(length);
-        if total > limits::MESSAGE_BYTES {
-            return Err(StreamError::TooLong);
-        }
-        if self.buffer.len() < total {
-            return Ok(None);
-        }
-        let message = self.buffer[..total].to_vec();
-        self.consume(total);
-        Ok(Some(Frame::Message(message)))
+        let total = body_start.saturating_add(content_length(&self.rest()[..head_end])?);
+        if total > limits::MESSAGE_BYTES { Err(StreamError::TooLong) } else { Ok(Some(total)) }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.buffer[self.taken..]
     }
 
     fn consume(&mut self, count: usize) {
-        self.buffer.drain(..count);
+        self.taken += count;
         self.searched = 0;
+        self.total = None;
+    }
+
+    /// Forgets what was handed out. Once a call, not once a message: many small messages in one read would move the rest of
+    /// it each time.
+    fn compact(&mut self) {
+        self.buffer.drain(..self.taken);
+        self.taken = 0;
+        if self.buffer.is_empty() && self.buffer.capacity() > KEPT_BYTES {
+            self.buffer = Vec::new();
+        }
     }
 }
 

@@ -169,6 +169,58 @@ fn endless_head_on_a_stream_is_cut_off() {
     }
 }
 
+/// An endpoint with one open connection.
+fn connected() -> (Endpoint, ConnId) {
+    let mut endpoint = Endpoint::new(sip::Config::new([1; 32]));
+    let conn = ConnId(1);
+    let opened = Input::StreamOpened { conn, transport: Transport::Tcp, local: address(0), remote: address(1) };
+    endpoint.handle(Duration::ZERO, opened, &Policy::default());
+    (endpoint, conn)
+}
+
+fn push(endpoint: &mut Endpoint, at_s: u64, conn: ConnId, bytes: &[u8]) -> Vec<Output> {
+    endpoint.handle(Duration::from_secs(at_s), Input::Stream { conn, bytes }, &Policy::default());
+    std::iter::from_fn(|| endpoint.poll_output()).collect()
+}
+
+#[test]
+fn connection_whose_message_never_ends_is_closed_after_32_s() {
+    let (mut endpoint, conn) = connected();
+    let half = "OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 9999\r\n\r\n";
+    assert!(push(&mut endpoint, 1, conn, half.as_bytes()).is_empty());
+    // More bytes, as a trickle sends them, buy no time.
+    assert!(push(&mut endpoint, 30, conn, b"x").is_empty());
+    assert_eq!(endpoint.next_timeout(), Some(Duration::from_secs(33)));
+    endpoint.handle(Duration::from_secs(33), Input::Timeout, &Policy::default());
+    assert!(matches!(endpoint.poll_output(), Some(Output::CloseStream { conn: closed }) if closed == conn));
+    assert_eq!((endpoint.load(), endpoint.next_timeout()), (sip::Load::default(), None));
+}
+
+#[test]
+fn connection_at_rest_has_no_deadline_and_a_finished_message_starts_a_new_one() {
+    let (mut endpoint, conn) = connected();
+    let whole = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\n\
+        To: <sip:a@b>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(push(&mut endpoint, 1, conn, whole.as_bytes()).len(), 1);
+    assert_eq!(endpoint.next_timeout(), None);
+    push(&mut endpoint, 2, conn, &whole.as_bytes()[..40]);
+    assert_eq!(endpoint.next_timeout(), Some(Duration::from_secs(34)));
+    let rest_and_more = format!("{}{}", &whole[40..], &whole[..40]);
+    assert_eq!(push(&mut endpoint, 20, conn, rest_and_more.as_bytes()).len(), 1);
+    assert_eq!(endpoint.next_timeout(), Some(Duration::from_secs(52)));
+    push(&mut endpoint, 21, conn, &whole.as_bytes()[40..]);
+    assert_eq!(endpoint.next_timeout(), None);
+    endpoint.handle(Duration::from_secs(22), Input::StreamClosed { conn }, &Policy::default());
+    assert_eq!(endpoint.load(), sip::Load::default());
+}
+
+#[test]
+fn many_pings_in_one_read_are_answered_once() {
+    let (mut endpoint, conn) = connected();
+    assert_eq!(push(&mut endpoint, 1, conn, &b"\r\n\r\n".repeat(10_000)).len(), 1);
+    assert_eq!(push(&mut endpoint, 2, conn, b"\r\n\r\n").len(), 1);
+}
+
 #[test]
 fn header_values_cannot_smuggle_lines() {
     let mut net = Net::new(2, Link::default(), 1);

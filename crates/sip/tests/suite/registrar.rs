@@ -224,7 +224,8 @@ fn faults_in_contacts_have_their_own_status() {
     let (brief, _) = phone.register(to, "Contact: <sip:alice@10.0.0.9>;expires=5\r\n", "secret");
     assert_eq!((brief.status(), brief.get(Name::MinExpires)), (423, Some("60")));
     let bare_headers = "Contact: sip:alice@10.0.0.9?Route=%3Csip:x%3E\r\n";
-    assert_eq!(phone.register(to, bare_headers, "secret").0.status(), 400);
+    // What cannot be read is refused before anybody is asked who they are.
+    assert_eq!(phone.send(to, bare_headers, None).0.status(), 400);
     assert_eq!(phone.register(to, "Contact: *\r\n", "secret").0.status(), 400);
     // A look-up without Contact changes nothing.
     let (query, events) = phone.register(to, "", "secret");

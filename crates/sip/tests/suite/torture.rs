@@ -105,6 +105,36 @@ fn date_in_another_time_zone_is_tolerated() {
     valid("baddate");
 }
 
+/// What an endpoint that lets everybody in says to it.
+fn status(name: &str) -> u16 {
+    let mut endpoint = sip::Endpoint::new(sip::Config::new([1; 32]));
+    let (local, remote) = (crate::net::address(0), crate::net::address(1));
+    let input = sip::Input::Datagram { local, remote, bytes: &load(name) };
+    endpoint.handle(std::time::Duration::ZERO, input, &crate::net::Policy::default());
+    let sent = std::iter::from_fn(|| endpoint.poll_output()).find_map(|output| match output {
+        sip::Output::Transmit(transmit) => Some(transmit.bytes),
+        _ => None,
+    });
+    Message::parse(&sent.unwrap()).unwrap().status()
+}
+
+#[test]
+fn readable_messages_that_cannot_be_served_have_the_status_the_rfc_asks() {
+    let asked = [
+        // §3.1.2.13 and §3.3.4: no registrar can bind that, whoever asks.
+        ("regbadct", 400),
+        ("unksm2", 400),
+        // §3.3.15: an INVITE whose answer may hold no SDP.
+        ("sdp01", 406),
+        ("invut", 415),
+        ("bext01", 420),
+        ("zeromf", 200),
+    ];
+    for (name, code) in asked {
+        assert_eq!(status(name), code, "{name}");
+    }
+}
+
 #[test]
 fn every_torture_message_is_judged() {
     let count = std::fs::read_dir(format!("{}/tests/rfc4475", env!("CARGO_MANIFEST_DIR"))).unwrap().count();
