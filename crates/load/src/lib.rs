@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod phones;
 pub mod process;
 pub mod report;
+pub mod rtp;
 pub mod scenario;
 pub mod server;
 pub mod sip;

@@ -35,6 +35,10 @@ struct Cli {
 enum Scenario {
     /// Queued calls through auto-answering SIP devices, no sound sent
     Calls(scenario::calls::Options),
+    /// Relayed G.711 calls with sound both ways
+    Media(scenario::media::Options),
+    /// Registrations with digest
+    Register(scenario::register::Options),
 }
 
 fn main() -> Result<()> {
@@ -50,6 +54,8 @@ fn main() -> Result<()> {
     };
     let report = match &cli.scenario {
         Scenario::Calls(options) => scenario::calls::run(&server, options)?,
+        Scenario::Media(options) => scenario::media::run(&server, options)?,
+        Scenario::Register(options) => scenario::register::run(&server, options)?,
     };
     report.print(cli.json);
     let errors = server.errors();

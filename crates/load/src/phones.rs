@@ -8,7 +8,6 @@ mod registration;
 
 use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
-use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -175,7 +174,8 @@ pub struct Phones {
     pub ledger: Ledger,
     pub asked: Asked,
     pub ports: Ports,
-    pub media: Option<Sender<MediaNews>>,
+    /// Told where sound is wanted, and when it is over.
+    pub media: Option<Box<dyn Fn(MediaNews)>>,
     buffer: Box<[u8]>,
 }
 
@@ -361,7 +361,7 @@ impl Phones {
 
     fn tell(&self, news: MediaNews) {
         if let Some(media) = &self.media {
-            let _ = media.send(news);
+            media(news);
         }
     }
 }

@@ -1,2 +1,4 @@
 //! One file for each load. Each takes a server and its own options and gives a [`crate::report::Report`].
 pub mod calls;
+pub mod media;
+pub mod register;
