@@ -32,6 +32,7 @@ mod agents;
 mod apply;
 mod calls;
 mod check;
+mod derived;
 mod desk;
 mod flows;
 mod offers;
@@ -43,6 +44,7 @@ mod timers;
 mod views;
 
 pub use check::Broken;
+use derived::Derived;
 use state::State;
 
 /// A floor's state as stored beside the journal: apply the events with a higher `seq` to go on.
@@ -76,6 +78,7 @@ pub struct Floor {
     touched_interactions: BTreeSet<InteractionId>,
     /// When routing last looked; refusals that ended since then may free an agent.
     routed_at: Timestamp,
+    derived: Derived,
     events: VecDeque<Event>,
     effects: VecDeque<Effect>,
 }
@@ -96,6 +99,7 @@ impl Floor {
             touched_agents: BTreeSet::new(),
             touched_interactions: BTreeSet::new(),
             routed_at: Timestamp(i64::MIN),
+            derived: Derived::stale(),
             events: VecDeque::new(),
             effects: VecDeque::new(),
         };
@@ -134,6 +138,7 @@ impl Floor {
     /// [`Rejected`] with a stable code; the refused input changed nothing.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<Accepted, Rejected> {
         let now = now.max(self.state.at);
+        self.derive_if_stale();
         if !matches!(input, Input::Recovered { .. }) {
             self.fire_due(now);
         }
@@ -152,6 +157,7 @@ impl Floor {
     /// The only place where state changes. Also used to replay a journal: never decides, never causes effects.
     pub fn apply(&mut self, event: &Event) {
         self.state.apply(event);
+        self.derived.set_stale();
     }
 
     /// Events emitted since the last drain, in order.
@@ -192,6 +198,7 @@ impl Floor {
         self.config = config;
         self.keep_flows();
         self.overfull = self.overfull_now();
+        self.derive_anew();
         self.emit(EventBody::ConfigPublished { rev });
         self.agents_after_publish();
         self.queues_after_publish();
@@ -214,7 +221,8 @@ impl Floor {
     fn emit(&mut self, body: EventBody) {
         let event = Event { seq: self.state.seq + 1, at: self.now.max(self.state.at), v: EVENT_VERSION, body };
         self.touch(&event.body);
-        self.apply(&event);
+        self.derive(&event);
+        self.state.apply(&event);
         self.events.push_back(event);
     }
 

@@ -1,12 +1,9 @@
 //! Seats, presence, leases and devices of agents.
-use std::sync::Arc;
-
 use super::Floor;
 use crate::command::{Presence, SeatClass, SupervisorCommand};
-use crate::config::TenantConfig;
 use crate::device::DeviceLoss;
 use crate::event::{EventBody, OfferEnd, PresenceCause, SegmentEnd, SegmentState, SignOutCause};
-use crate::id::{AgentId, DeviceId, QueueId, UserId};
+use crate::id::{AgentId, DeviceId, UserId};
 use crate::input::{RejectCode, Rejected};
 
 impl Floor {
@@ -27,10 +24,10 @@ impl Floor {
                 // The desk is back (or repeats itself): nothing but the lease can have changed.
                 return self.lease_taken(agent);
             }
-        } else if self.state.seats_taken() >= self.config.entitlements.seats as usize {
+        } else if self.derived.seats_taken >= self.config.entitlements.seats as usize {
             return Err(RejectCode::LimitSeats.into());
         }
-        let queues = memberships(&self.config, agent);
+        let queues = self.derived.index.queues_of(agent);
         self.emit(EventBody::AgentSignedIn { agent, device, seat, queues });
         Ok(())
     }
@@ -178,22 +175,17 @@ impl Floor {
     }
 
     pub(super) fn agents_after_publish(&mut self) {
-        let config: Arc<TenantConfig> = self.config.clone();
         let seated: Vec<_> =
             self.state.agents.iter().filter_map(|(a, s)| Some((*a, s.seat.as_ref()?.queues.clone()))).collect();
         for (agent, before) in seated {
-            if !config.agents.get(&agent).is_some_and(|a| a.active) {
+            if !self.config.agents.get(&agent).is_some_and(|a| a.active) {
                 self.leave(agent, SignOutCause::Removed, PresenceCause::SignedOut, None);
                 continue;
             }
-            let queues = memberships(&config, agent);
+            let queues = self.derived.index.queues_of(agent);
             if queues != before {
                 self.emit(EventBody::AgentQueuesChanged { agent, queues });
             }
         }
     }
-}
-
-fn memberships(config: &TenantConfig, agent: AgentId) -> Vec<QueueId> {
-    config.queues.values().filter(|q| q.members.iter().any(|m| m.agent == agent)).map(|q| q.id).collect()
 }

@@ -32,7 +32,7 @@ impl Floor {
             self.reject(leg, number, from, CallRefusal::NumberUnknown, RejectReason::NotFound);
             return Ok(None);
         };
-        if self.state.calls() >= self.config.entitlements.concurrent_calls as usize {
+        if self.derived.calls >= self.config.entitlements.concurrent_calls as usize {
             self.reject(leg, number, from, CallRefusal::LimitCalls, RejectReason::Overload);
             return Ok(None);
         }

@@ -6,7 +6,7 @@ use super::Floor;
 use super::state::{Agent, Segment};
 use crate::event::{LegRole, SegmentOf, SegmentState};
 use crate::id::AgentId;
-use crate::routing::assign;
+use crate::routing::naive::assign;
 
 /// An invariant does not hold: the rule's number in the blueprint and what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ fn broken(rule: &'static str, seen: impl Into<String>) -> Result<(), Broken> {
 }
 
 impl Floor {
-    /// R1–R3, R5–R7 on the present state. R4 is the order within [`assign`], R8 needs a second floor: `sim` has both.
+    /// R1–R3, R5–R7 on the present state. R4 is the order within routing, R8 needs a second floor: `sim` has both.
     ///
     /// # Errors
     /// The first rule that does not hold.

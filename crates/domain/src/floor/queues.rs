@@ -58,9 +58,8 @@ impl Floor {
         }
     }
 
-    pub(super) fn waiting_in(&self, queue: QueueId) -> usize {
-        let waits = |(s, i): (&SegmentId, &InteractionId)| self.state.segment(*i, *s).and_then(|s| s.queue());
-        self.state.waiting.iter().filter(|entry| waits(*entry) == Some(queue)).count()
+    fn waiting_in(&self, queue: QueueId) -> usize {
+        self.derived.lines.get(&queue).copied().unwrap_or(0)
     }
 
     pub(super) fn forward(&mut self, interaction: InteractionId, to: Destination, why: SegmentStart, forwards: u8) {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::Floor;
-use super::state::{Agent, State};
+use super::state::{Agent, Interaction, Segment, State};
 use crate::command::Presence;
 use crate::config::{DeviceKind, TenantConfig};
 use crate::event::{EventBody, PresenceCause, SegmentOf};
-use crate::id::{AgentId, DeviceId};
-use crate::routing::{Standing, Waiting, assign};
+use crate::id::{AgentId, DeviceId, SegmentId};
+#[cfg(debug_assertions)]
+use crate::routing::naive::assign;
+use crate::routing::{Standing, Waiting};
 use crate::time::Timestamp;
 
 impl Floor {
@@ -78,12 +80,16 @@ impl Floor {
     /// Makes the offers that the rules call for; true if there was one.
     fn route(&mut self) -> bool {
         self.routed_at = self.now;
-        let waiting = self.state.waiting_now(self.now);
-        if waiting.is_empty() {
-            return false;
-        }
-        let standing = self.state.standing(&self.config);
-        let assignments = assign(self.now, &waiting, &standing, &self.config);
+        self.update_index();
+        #[cfg(debug_assertions)]
+        let scanned = {
+            let waiting = self.state.waiting_now(self.now);
+            assert_eq!(self.derived.index.waiting(), self.state.in_line().count(), "the index missed a change");
+            assign(self.now, &waiting, &self.state.standing(&self.config), &self.config)
+        };
+        let assignments = self.derived.index.assign(self.now);
+        #[cfg(debug_assertions)]
+        assert_eq!(assignments, scanned, "the matching index decides otherwise than the rules");
         let any = !assignments.is_empty();
         for a in assignments {
             if let Some(interaction) = self.state.waiting.get(&a.segment).copied() {
@@ -95,29 +101,34 @@ impl Floor {
 }
 
 impl State {
-    /// Work in queues that nobody is being offered and that is not about to overflow.
+    /// Work in queues that nobody is being offered.
+    pub(super) fn in_line(&self) -> impl Iterator<Item = Waiting> + '_ {
+        self.waiting.iter().filter_map(|(segment, interaction)| {
+            let i = self.interactions.get(interaction)?;
+            self.waits(i, *segment, i.segments.get(segment)?)
+        })
+    }
+
+    /// … and that is not about to overflow.
     pub(super) fn waiting_now(&self, now: Timestamp) -> Vec<Waiting> {
-        let mut out = Vec::new();
-        for (segment, interaction) in &self.waiting {
-            let Some(i) = self.interactions.get(interaction) else { continue };
-            let Some(s) = i.segments.get(segment) else { continue };
-            let SegmentOf::Queue { queue, priority, virtual_since, .. } = &s.of else { continue };
-            let gone = i.customer.is_some_and(|leg| self.legs.get(&leg).is_none_or(|l| l.hanging_up));
-            let asked = i.segments.values().any(|s| s.offer.as_ref().is_some_and(|o| o.waiting == Some(*segment)));
-            if gone || asked || s.until.is_some_and(|t| t <= now) {
-                continue;
-            }
-            out.push(Waiting {
-                segment: *segment,
-                queue: *queue,
-                medium: i.medium,
-                priority: *priority,
-                since: s.started,
-                virtual_since: *virtual_since,
-                refused: i.refused.iter().filter(|(_, t)| **t > now).map(|(agent, _)| *agent).collect(),
-            });
-        }
-        out
+        self.in_line().filter(|w| w.until.is_none_or(|t| t > now)).collect()
+    }
+
+    /// How a queue's segment waits; none if its caller is gone or an agent is being asked.
+    pub(super) fn waits(&self, i: &Interaction, segment: SegmentId, s: &Segment) -> Option<Waiting> {
+        let SegmentOf::Queue { queue, priority, virtual_since, .. } = &s.of else { return None };
+        let gone = i.customer.is_some_and(|leg| self.legs.get(&leg).is_none_or(|l| l.hanging_up));
+        let asked = i.segments.values().any(|s| s.offer.as_ref().is_some_and(|o| o.waiting == Some(segment)));
+        (!gone && !asked).then(|| Waiting {
+            segment,
+            queue: *queue,
+            medium: i.medium,
+            priority: *priority,
+            since: s.started,
+            virtual_since: *virtual_since,
+            until: s.until,
+            refused: i.refused.clone(),
+        })
     }
 
     pub(super) fn standing(&self, config: &TenantConfig) -> BTreeMap<AgentId, Standing> {
