@@ -13,6 +13,8 @@ use crate::sip::digest::Account;
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub agents: usize,
+    /// At the same time.
+    pub calls_per_agent: usize,
     pub record: bool,
 }
 
@@ -35,7 +37,7 @@ fn id(value: &Value) -> Result<String> {
 /// all are free.
 pub fn open(api: &Http, phones: &mut Phones, plan: Plan) -> Result<Company> {
     let mark = unique();
-    let agents = make_agents(api, &mark, plan.agents)?;
+    let agents = make_agents(api, &mark, plan)?;
     let rows: Vec<Value> = agents
         .iter()
         .enumerate()
@@ -64,7 +66,7 @@ pub fn open(api: &Http, phones: &mut Phones, plan: Plan) -> Result<Company> {
     post(
         api,
         "numbers",
-        json!({"number": number, "name": both("Load"), "lang": "zh-CN", "sample": true,
+        json!({"number": number, "name": both("Load"), "lang": "zh-CN", "sample": true, "web": true,
                "entry": {"entry": "flow", "flow": flow}}),
     )?;
 
@@ -127,13 +129,14 @@ fn account(mark: &str, n: usize) -> Account {
     Account { user: user(mark, n), secret: SECRET.to_owned() }
 }
 
-fn make_agents(api: &Http, mark: &str, count: usize) -> Result<Vec<String>> {
-    let mut agents = Vec::with_capacity(count);
-    for n in 0..count {
+fn make_agents(api: &Http, mark: &str, plan: Plan) -> Result<Vec<String>> {
+    let mut agents = Vec::with_capacity(plan.agents);
+    let capacity = json!({"voice": plan.calls_per_agent});
+    for n in 0..plan.agents {
         let name = format!("Load {mark} {n}");
         let user = id(&post(api, "users", json!({"name": name, "email": format!("l{mark}{n}@load.test")}))?)?;
         let extension = format!("{}{n:04}", &unique_digits()[3..8]);
-        let fields = json!({"name": name, "user": user, "extension": extension, "capacity": {"voice": 1}});
+        let fields = json!({"name": name, "user": user, "extension": extension, "capacity": capacity});
         agents.push(id(&post(api, "agents", fields)?)?);
     }
     Ok(agents)

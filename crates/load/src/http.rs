@@ -1,20 +1,28 @@
 //! A few lines of HTTP/1.1 towards the server's own interface on loopback: JSON in, JSON out, one connection a request.
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 #[derive(Debug, Clone)]
 pub struct Http {
     address: SocketAddr,
     token: Option<String>,
+    /// Of this machine, to call from; limits count by it.
+    from: Option<IpAddr>,
 }
 
 impl Http {
     pub fn new(address: SocketAddr, token: Option<String>) -> Http {
-        Http { address, token }
+        Http { address, token, from: None }
+    }
+
+    /// The same from another loopback address.
+    pub fn from(self, address: IpAddr) -> Http {
+        Http { from: Some(address), ..self }
     }
 
     pub fn get(&self, path: &str) -> Result<Value> {
@@ -47,9 +55,17 @@ impl Http {
         Ok(serde_json::from_slice(&answer).unwrap_or(Value::Null))
     }
 
+    pub fn connect(&self) -> Result<TcpStream> {
+        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None)?;
+        if let Some(from) = self.from {
+            socket.bind(&SocketAddr::new(from, 0).into())?;
+        }
+        socket.connect_timeout(&self.address.into(), Duration::from_secs(5))?;
+        Ok(socket.into())
+    }
+
     fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Vec<u8>)> {
-        let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5))
-            .with_context(|| format!("cannot reach {}", self.address))?;
+        let mut stream = self.connect().with_context(|| format!("cannot reach {}", self.address))?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut head = format!(

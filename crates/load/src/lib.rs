@@ -13,3 +13,4 @@ pub mod rtp;
 pub mod scenario;
 pub mod server;
 pub mod sip;
+pub mod svg;

@@ -37,6 +37,10 @@ enum Scenario {
     Calls(scenario::calls::Options),
     /// Relayed G.711 calls with sound both ways
     Media(scenario::media::Options),
+    /// Cost of a call by the number of calls up; memory before, during and after bursts
+    Flat(scenario::flat::Options),
+    /// Ten times what can be carried, while some go on talking
+    Overload(scenario::overload::Options),
     /// Registrations with digest
     Register(scenario::register::Options),
 }
@@ -55,6 +59,8 @@ fn main() -> Result<()> {
     let report = match &cli.scenario {
         Scenario::Calls(options) => scenario::calls::run(&server, options)?,
         Scenario::Media(options) => scenario::media::run(&server, options)?,
+        Scenario::Flat(options) => scenario::flat::run(&server, options)?,
+        Scenario::Overload(options) => scenario::overload::run(&server, options)?,
         Scenario::Register(options) => scenario::register::run(&server, options)?,
     };
     report.print(cli.json);

@@ -170,6 +170,9 @@ pub struct Phones {
     up: Vec<usize>,
     /// Where sound goes that nobody listens to. Never read: what does not fit is dropped by the kernel.
     _sink: std::net::UdpSocket,
+    /// Legs of callers who are not ours, in the order in which they were taken. Their sound goes by the leg's number, as
+    /// that of our calls goes by the call's: a run has one or the other.
+    pub strangers: Vec<usize>,
     pub answering: Answering,
     pub ledger: Ledger,
     pub asked: Asked,
@@ -206,6 +209,7 @@ impl Phones {
             timers: BinaryHeap::new(),
             unfinished: Vec::new(),
             up: Vec::new(),
+            strangers: Vec::new(),
             ports: Ports { callers: vec![sink.local_addr()?.port()], devices: vec![sink.local_addr()?.port()] },
             _sink: sink,
             answering: Answering::Accept,

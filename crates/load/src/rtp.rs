@@ -23,12 +23,44 @@ use crate::phones::{MediaNews, Ports, Side};
 
 const PACKET_EVERY_MS: u64 = 20;
 const SOCKETS_PER_SIDE: usize = 4;
+const HEADER: usize = 12;
 /// RTP header and 20 ms of G.711.
-const PACKET: usize = 12 + 160;
-/// The end of what the payload carries: mark, birth time, call, side, whether it counts.
+const PACKET: usize = HEADER + 160;
+/// Begins every payload of ours.
 const MARK: u32 = 0x10ad_10ad;
 /// Delays above this are counted as this.
 const DELAY_MAX_US: usize = 500_000;
+
+/// What a payload of 160 octets says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payload {
+    /// On the clock of [`now_ns`].
+    pub born_ns: u64,
+    pub call: u32,
+    pub side: Side,
+    /// Sent while it counted.
+    pub counts: bool,
+}
+
+impl Payload {
+    pub fn write(&self, out: &mut [u8]) {
+        out[..4].copy_from_slice(&MARK.to_be_bytes());
+        out[4..12].copy_from_slice(&self.born_ns.to_be_bytes());
+        out[12..16].copy_from_slice(&self.call.to_be_bytes());
+        (out[16], out[17]) = (self.side as u8, u8::from(self.counts));
+    }
+
+    /// None if it is not one of ours, or was changed on its way.
+    pub fn read(payload: &[u8]) -> Option<Payload> {
+        let word = |at: usize| Some(u32::from_be_bytes(payload.get(at..at + 4)?.try_into().ok()?));
+        if payload.len() != PACKET - HEADER || word(0)? != MARK {
+            return None;
+        }
+        let side = if payload[16] == 0 { Side::Caller } else { Side::Device };
+        let born_ns = u64::from(word(4)?) << 32 | u64::from(word(8)?);
+        Some(Payload { born_ns, call: word(12)?, side, counts: payload[17] == 1 })
+    }
+}
 
 enum Order {
     News(MediaNews),
@@ -248,15 +280,13 @@ impl Thread {
     fn speak(&mut self, turn: usize) -> Result<()> {
         let mut packet = [0x5a_u8; PACKET];
         for stream in &mut self.turns[turn] {
-            let born = now_ns()?;
             (packet[0], packet[1]) = (0x80, 0);
             packet[2..4].copy_from_slice(&stream.sequence.to_be_bytes());
             packet[4..8].copy_from_slice(&stream.stamp.to_be_bytes());
             packet[8..12].copy_from_slice(&((stream.call as u32) << 1 | stream.side as u32).to_be_bytes());
-            packet[12..16].copy_from_slice(&MARK.to_be_bytes());
-            packet[16..24].copy_from_slice(&born.to_be_bytes());
-            packet[24..28].copy_from_slice(&(stream.call as u32).to_be_bytes());
-            (packet[28], packet[29]) = (stream.side as u8, u8::from(self.counts));
+            let payload =
+                Payload { born_ns: now_ns()?, call: stream.call as u32, side: stream.side, counts: self.counts };
+            payload.write(&mut packet[HEADER..]);
             stream.sequence = stream.sequence.wrapping_add(1);
             stream.stamp = stream.stamp.wrapping_add(160);
             let sockets = &self.sockets[stream.side as usize];
@@ -296,31 +326,44 @@ impl Thread {
         if packet.len() != PACKET || packet[0] >> 6 != 2 {
             return;
         }
-        let word = |at: usize| u32::from_be_bytes([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]]);
-        if word(12) != MARK {
+        let Some(payload) = Payload::read(&packet[HEADER..]) else {
             self.account.changed += u64::from(self.counts);
             return;
-        }
-        let born = u64::from(word(16)) << 32 | u64::from(word(20));
-        let (call, from_side, counted) = (word(24) as usize, packet[28], packet[29] == 1);
+        };
         let owner = from.and_then(|f| self.owners.get(&f)).copied();
-        if from_side == side as u8 || owner.is_some_and(|o| o != (call, side)) {
+        if payload.side == side || owner.is_some_and(|o| o != (payload.call as usize, side)) {
             self.account.misrouted += 1;
             return;
         }
-        if counted {
+        if payload.counts {
             self.account.received += 1;
-            let delay = (arrived.saturating_sub(born) / 1000) as usize;
+            let delay = (arrived.saturating_sub(payload.born_ns) / 1000) as usize;
             self.histogram[delay.min(DELAY_MAX_US)] += 1;
         }
     }
 }
 
 /// The clock of the kernel's time stamps.
-fn now_ns() -> Result<u64> {
+pub fn now_ns() -> Result<u64> {
     Ok(nanoseconds(clock_gettime(ClockId::CLOCK_REALTIME)?))
 }
 
 fn nanoseconds(time: TimeSpec) -> u64 {
     time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_tells_what_was_written_and_a_changed_one_nothing() {
+        let payload = Payload { born_ns: 1 << 60 | 7, call: 1234, side: Side::Device, counts: true };
+        let mut bytes = [0x5a_u8; PACKET - HEADER];
+        payload.write(&mut bytes);
+        assert_eq!(Payload::read(&bytes), Some(payload));
+        bytes[2] ^= 1;
+        assert_eq!(Payload::read(&bytes), None);
+        assert_eq!(Payload::read(&[]), None);
+    }
 }

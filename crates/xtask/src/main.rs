@@ -1,4 +1,5 @@
 //! Developer commands, run as `cargo xtask <command>`. Imports none of our crates, so that it builds in seconds.
+mod bench;
 #[cfg(test)]
 mod docs_check;
 mod report;
@@ -28,6 +29,8 @@ enum Command {
     Setup,
     /// Take a picture of every route in both languages and themes; fails on clipped text, missing keys, axe findings.
     Shots(shots::Options),
+    /// Measure the release server from outside and the crates' own benches; print one table.
+    Bench(bench::Options),
     /// Follow the README's commands in a clean clone with an empty HOME until a voice is heard; print the durations.
     Stranger,
 }
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Command::Walls => walls::walls(),
         Command::Setup => setup::setup(),
         Command::Shots(options) => shots::shots(&options),
+        Command::Bench(options) => bench::bench(&options),
         Command::Stranger => stranger::stranger(stranger::Caches::Empty),
     }
 }

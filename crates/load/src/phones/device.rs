@@ -102,11 +102,16 @@ impl Phones {
             return;
         }
         state.is_acknowledged = true;
-        let (Some(call), Answering::Accept) = (state.call, self.answering) else { return };
-        let media = state.media;
-        self.connected(call);
+        let (call, media) = (state.call, state.media);
+        if self.answering != Answering::Accept {
+            return;
+        }
+        match call {
+            Some(call) => self.connected(call),
+            None => self.strangers.push(leg),
+        }
         if let Some(remote) = media {
-            self.tell(MediaNews::Up { call, side: Side::Device, remote });
+            self.tell(MediaNews::Up { call: call.unwrap_or(leg), side: Side::Device, remote });
         }
     }
 
