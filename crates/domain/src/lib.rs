@@ -93,3 +93,4 @@ pub mod report;
 pub mod routing;
 pub mod time;
 pub mod view;
+pub mod workforce;

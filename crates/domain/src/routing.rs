@@ -15,6 +15,7 @@ use crate::medium::{Medium, PerMedium};
 use crate::time::Timestamp;
 
 mod class;
+mod ids;
 mod index;
 pub mod naive;
 

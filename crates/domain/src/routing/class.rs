@@ -10,6 +10,9 @@ use crate::time::Timestamp;
 /// Place in line. Neither part changes while the work waits, so ageing costs nothing.
 pub(super) type LineKey = (Timestamp, SegmentId);
 
+/// Comes after everybody.
+pub(super) const NOBODY: LineKey = (Timestamp(i64::MAX), SegmentId(u128::MAX));
+
 /// Best first, as in the scan's ranking: membership's priority, level if the strategy asks for it, longest idle, id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct IdleKey {
@@ -122,6 +125,8 @@ pub(super) struct Slot {
     pub idle_since: Timestamp,
     /// By medium: he is among the free of his classes, under `idle_since`.
     pub free: [bool; 4],
+    /// … or rather will be: he has become free and joined none of them yet.
+    pub fresh: bool,
     /// The round in which he last got an offer.
     pub taken: u64,
     /// His memberships, in the order of queues.

@@ -8,9 +8,10 @@
 //! of, a work's in its own. A round looks only at demand classes that have both somebody waiting and somebody free;
 //! after a round these are the ones whose free agents were all asked before (R3), so there is hardly ever one.
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
-use super::class::{Class, Line, LineKey, Member, Place, Slot};
+use super::class::{Class, Line, LineKey, Member, NOBODY, Place, Slot};
+use super::ids::IdMap;
 use super::{Assignment, Candidate, DecisionTrace, Excluded, Exclusion, Standing, TRACE_MAX, Waiting, has_room};
 use crate::command::Presence;
 use crate::config::TenantConfig;
@@ -22,17 +23,22 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 pub struct Index {
     agents: Vec<Slot>,
-    agent_no: HashMap<AgentId, u32>,
+    agent_no: IdMap<AgentId, u32>,
     lines: Vec<Line>,
-    line_no: HashMap<QueueId, u32>,
+    line_no: IdMap<QueueId, u32>,
     /// Four for each line, in the order of [`Medium::ALL`].
     classes: Vec<Class>,
+    /// The first in line of each class, or [`NOBODY`].
+    first: Vec<LineKey>,
+    /// Agents who became free and are not among the free of their classes yet (see [`Index::serve_alone`]); some may have
+    /// been taken again.
+    fresh: Vec<u32>,
     /// Live classes; `live_at` is each class's place in it.
     live: Vec<u32>,
     live_at: Vec<Option<u32>>,
     works: Vec<Option<Work>>,
     vacant: Vec<u32>,
-    work_no: HashMap<SegmentId, u32>,
+    work_no: IdMap<SegmentId, u32>,
     round: u64,
 }
 
@@ -84,6 +90,7 @@ impl Index {
             index.classes.extend(Medium::ALL.map(|m| Class::new(queue.media.contains(&m))));
         }
         index.live_at = vec![None; index.classes.len()];
+        index.first = vec![NOBODY; index.classes.len()];
         index
     }
 
@@ -127,6 +134,9 @@ impl Index {
         self.work_no.insert(w.segment, no);
         if let Some(c) = self.classes.get_mut(class as usize) {
             c.line.insert(key, no);
+            if let Some(first) = self.first.get_mut(class as usize) {
+                *first = key.min(*first);
+            }
         }
         self.count_in(class);
     }
@@ -138,6 +148,9 @@ impl Index {
         self.vacant.push(no);
         if let Some(c) = self.classes.get_mut(work.class as usize) {
             c.line.remove(&work.key);
+            if let Some(first) = self.first.get_mut(work.class as usize).filter(|first| **first == work.key) {
+                *first = c.line.first_key_value().map_or(NOBODY, |(key, _)| *key);
+            }
         }
         self.count_in(work.class);
     }
@@ -154,11 +167,23 @@ impl Index {
     /// One round: gives each waiting work, in line order, the best agent who passes every rule. What was given does not
     /// wait any more and its agents carry it, as if [`Index::leave`] and [`Index::stand`] had said so.
     pub fn assign(&mut self, now: Timestamp) -> Vec<Assignment> {
+        self.round += 1;
         let mut out = Vec::new();
+        if let [only] = self.fresh[..]
+            && self.live.is_empty()
+        {
+            while self.is_fresh(only)
+                && let Some(given) = self.serve_alone(only, now)
+            {
+                out.push(given);
+            }
+        }
+        for agent in std::mem::take(&mut self.fresh) {
+            self.join(agent);
+        }
         if self.live.is_empty() {
             return out;
         }
-        self.round += 1;
         // Within a round a class's head only moves back, so an entry is either right or too early.
         let heads = self.live.iter().filter_map(|c| Some(Reverse((self.head(*c, now)?.key, *c))));
         let mut heads: BinaryHeap<_> = heads.collect();
@@ -168,7 +193,7 @@ impl Index {
             }
             let Some(head) = self.head(class, now) else { continue };
             if head.key == key {
-                out.extend(self.give(class, &head, now));
+                out.extend(self.serve(class, &head, now));
                 if let Some(next) = self.head(class, now) {
                     heads.push(Reverse((next.key, class)));
                 }
@@ -205,60 +230,118 @@ impl Index {
         })
     }
 
-    fn give(&mut self, class: u32, head: &Head, now: Timestamp) -> Option<Assignment> {
+    /// The class's head gets the best who is willing.
+    fn serve(&mut self, class: u32, head: &Head, now: Timestamp) -> Option<Assignment> {
+        let trace = {
+            let line = self.lines.get(class as usize / 4)?;
+            let c = self.classes.get(class as usize)?;
+            let work = self.works.get(head.work as usize)?.as_ref()?;
+            let mut refusing: Vec<u32> = self.refusing(work, now).collect();
+            refusing.sort_unstable();
+            let willing = c.free.len() - refusing.len();
+            let candidates = c.free.values().copied().filter(|m| refusing.binary_search(m).is_err());
+            // Two ordered lists become one.
+            let (mut out, mut asked) = (c.out(line.members.len()).peekable(), refusing.iter().copied().peekable());
+            let others = std::iter::from_fn(|| match (out.peek(), asked.peek()) {
+                (Some(a), Some(b)) if b < a => asked.next(),
+                (Some(_), _) => out.next(),
+                (None, _) => asked.next(),
+            });
+            self.explain(class, head, now, candidates, others, willing)?
+        };
+        self.hand_over(class, head, trace)
+    }
+
+    /// Most decisions: everybody is busy and one agent becomes free. Nobody else is free in a class that has somebody
+    /// waiting, or it would be live; so the first in line of his classes is his, and he need not join any.
+    fn serve_alone(&mut self, no: u32, now: Timestamp) -> Option<Assignment> {
+        let slot = self.agents.get(no as usize)?;
+        let mut best: Option<(u32, u32, Head)> = None;
+        for place in slot.places.iter().filter(|p| p.fits) {
+            for medium in (0..4).filter(|m| slot.free[*m as usize]) {
+                let class = place.line * 4 + medium;
+                let earlier = |key: &LineKey| best.as_ref().is_none_or(|(.., b)| *key < b.key);
+                if self.first.get(class as usize).is_some_and(|first| *first != NOBODY && earlier(first))
+                    && let Some(head) = self.head_for(class, no, now).filter(|h| earlier(&h.key))
+                {
+                    best = Some((class, place.member, head));
+                }
+            }
+        }
+        let (class, member, head) = best?;
+        let members = self.lines.get(class as usize / 4)?.members.len() as u32;
+        let others = (0..members).filter(|m| *m != member);
+        let trace = self.explain(class, &head, now, std::iter::once(member), others, 1)?;
+        self.hand_over(class, &head, trace)
+    }
+
+    /// The first of a class that this agent, who is free, may be asked for.
+    fn head_for(&self, class: u32, agent: u32, now: Timestamp) -> Option<Head> {
+        let mut place = 0;
+        for (key, no) in &self.classes.get(class as usize)?.line {
+            let work = self.works.get(*no as usize)?.as_ref()?;
+            if work.until.is_some_and(|t| t <= now) {
+                continue;
+            }
+            place += 1;
+            if work.refused.iter().all(|(a, t)| *a != agent || *t <= now) {
+                return Some(Head { key: *key, work: *no, place });
+            }
+        }
+        None
+    }
+
+    /// `candidates` best first, `others` in the queue's order: as many as there are, of which the first are listed.
+    fn explain(
+        &self,
+        class: u32,
+        head: &Head,
+        now: Timestamp,
+        candidates: impl Iterator<Item = u32>,
+        others: impl Iterator<Item = u32>,
+        willing: usize,
+    ) -> Option<DecisionTrace> {
         let medium = *Medium::ALL.get(class as usize % 4)?;
         let line = self.lines.get(class as usize / 4)?;
-        let c = self.classes.get(class as usize)?;
         let work = self.works.get(head.work as usize)?.as_ref()?;
-        let mut refusing: Vec<u32> = self.refusing(work, now).collect();
-        refusing.sort_unstable();
-        let mut candidates = Vec::with_capacity(c.free.len().min(TRACE_MAX));
-        let willing = c.free.values().filter(|m| refusing.binary_search(m).is_err());
-        for member in willing.take(TRACE_MAX).filter_map(|m| line.members.get(*m as usize)) {
+        let out = line.members.len() - willing;
+        let mut trace = DecisionTrace {
+            strategy: line.strategy,
+            waited_ms: millis(now, work.since),
+            priority: work.priority,
+            place: head.place,
+            candidates: Vec::with_capacity(willing.min(TRACE_MAX)),
+            excluded: Vec::with_capacity(out.min(TRACE_MAX)),
+            left_out: u32::try_from(willing.saturating_sub(TRACE_MAX) + out.saturating_sub(TRACE_MAX))
+                .unwrap_or(u32::MAX),
+        };
+        for member in candidates.take(TRACE_MAX).filter_map(|m| line.members.get(m as usize)) {
             let slot = self.agents.get(member.agent as usize)?;
-            candidates.push(Candidate {
+            trace.candidates.push(Candidate {
                 agent: slot.id,
                 priority: member.priority,
                 level: member.level.unwrap_or(0),
                 idle_ms: millis(now, slot.idle_since),
             });
         }
-        let willing = c.free.len() - refusing.len();
-        let out = line.members.len() - willing;
-        let mut excluded = Vec::with_capacity(out.min(TRACE_MAX));
-        let mut refusing = refusing.into_iter().peekable();
-        let mut others = c.out(line.members.len()).peekable();
-        // Two ordered lists become one.
-        while excluded.len() < TRACE_MAX {
-            let next = match (others.peek(), refusing.peek()) {
-                (Some(a), Some(b)) if b < a => refusing.next(),
-                (Some(_), _) => others.next(),
-                (None, _) => refusing.next(),
-            };
-            let Some(member) = next.and_then(|m| line.members.get(m as usize)) else { break };
+        for member in others.take(TRACE_MAX).filter_map(|m| line.members.get(m as usize)) {
             let slot = self.agents.get(member.agent as usize)?;
-            excluded.push(Excluded { agent: slot.id, why: self.why_not(slot, member, medium) });
+            trace.excluded.push(Excluded { agent: slot.id, why: self.why_not(slot, member, medium) });
         }
-        let best = candidates.first()?.agent;
-        let left_out = willing.saturating_sub(TRACE_MAX) + out.saturating_sub(TRACE_MAX);
-        let trace = DecisionTrace {
-            strategy: line.strategy,
-            waited_ms: millis(now, work.since),
-            priority: work.priority,
-            place: head.place,
-            candidates,
-            excluded,
-            left_out: u32::try_from(left_out).unwrap_or(u32::MAX),
-        };
-        let (segment, no) = (head.key.1, *self.agent_no.get(&best)?);
-        drop(others);
+        Some(trace)
+    }
+
+    /// The work leaves the line, its agent carries it.
+    fn hand_over(&mut self, class: u32, head: &Head, trace: DecisionTrace) -> Option<Assignment> {
+        let (segment, agent) = (head.key.1, trace.candidates.first()?.agent);
+        let no = *self.agent_no.get(&agent)?;
         self.leave(segment);
         let slot = self.agents.get_mut(no as usize)?;
-        *slot.load.get_mut(medium) += 1;
+        *slot.load.get_mut(*Medium::ALL.get(class as usize % 4)?) += 1;
         slot.taken = self.round;
         let idle_since = slot.idle_since;
         self.refresh(no, idle_since);
-        Some(Assignment { segment, agent: best, trace })
+        Some(Assignment { segment, agent, trace })
     }
 
     /// The first rule that keeps this member out, asked of those who are not candidates.
@@ -287,6 +370,15 @@ impl Index {
         slot.free = Medium::ALL.map(|m| slot.is_free(m));
         slot.idle_since = idle_since;
         let (is, moved) = (slot.free, before != idle_since);
+        if slot.fresh {
+            slot.fresh = is.contains(&true);
+            return;
+        }
+        if !was.contains(&true) && is.contains(&true) {
+            slot.fresh = true;
+            self.fresh.push(no);
+            return;
+        }
         if was == is && !(moved && is.contains(&true)) {
             return;
         }
@@ -309,6 +401,27 @@ impl Index {
         }
     }
 
+    fn is_fresh(&self, no: u32) -> bool {
+        self.agents.get(no as usize).is_some_and(|s| s.fresh)
+    }
+
+    /// A fresh agent takes his place among the free of his classes.
+    fn join(&mut self, no: u32) {
+        let Some(slot) = self.agents.get_mut(no as usize).filter(|s| s.fresh) else { return };
+        slot.fresh = false;
+        let (is, idle_since) = (slot.free, slot.idle_since);
+        for at in 0..slot.places.len() {
+            let Some(place) = self.agents.get(no as usize).and_then(|s| s.places.get(at)).copied() else { return };
+            for medium in (0..4).filter(|m| place.fits && is[*m as usize]) {
+                let class = place.line * 4 + medium;
+                let Some(line) = self.lines.get(place.line as usize) else { continue };
+                let Some(c) = self.classes.get_mut(class as usize).filter(|c| c.kept) else { continue };
+                c.add(line, place.member, idle_since);
+                self.count_in(class);
+            }
+        }
+    }
+
     /// From here on agents are kept for this class, too.
     fn keep(&mut self, class: u32) {
         let Some(line) = self.lines.get(class as usize / 4) else { return };
@@ -316,7 +429,7 @@ impl Index {
         c.kept = true;
         for (no, member) in (0..).zip(&line.members) {
             let slot = self.agents.get(member.agent as usize);
-            if let Some(slot) = slot.filter(|s| member.level.is_some() && s.free[class as usize % 4]) {
+            if let Some(slot) = slot.filter(|s| member.level.is_some() && s.free[class as usize % 4] && !s.fresh) {
                 c.add(line, no, slot.idle_since);
             }
         }
@@ -366,6 +479,7 @@ fn slot(id: AgentId, config: &TenantConfig) -> Slot {
         load: Default::default(),
         idle_since: Timestamp::default(),
         free: [false; 4],
+        fresh: false,
         taken: 0,
         places: Vec::new(),
     }
