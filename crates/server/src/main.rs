@@ -4,10 +4,16 @@ mod measure;
 mod sample;
 mod serve;
 mod settings;
+mod side;
 mod tls;
 mod web_ui;
 
 use std::process::ExitCode;
+
+/// Signalling makes many small values, and a burst of calls must give its memory back when it is over: the system's
+/// allocator does both worse (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use clap::{Parser, Subcommand};
 use settings::{Flags, Settings};

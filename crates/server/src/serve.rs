@@ -22,6 +22,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::banner::{Banner, PhoneAccount, lan_address};
 use crate::settings::Settings;
+use crate::side::Side;
 use crate::{measure, sample, tls, web_ui};
 
 /// Leg events and device reports on their way to the engine; telephony keeps what does not fit.
@@ -41,7 +42,11 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .context("metrics cannot be recorded")?;
-    let store = open_store(&settings).await?;
+    let side = Side::start("engine")?;
+    let store = {
+        let settings = settings.clone();
+        side.run(async move { open_store(&settings).await }).await?
+    };
     let now = random::wall_clock();
     let mut first_start = None;
     if store.tenants(HostScope::whole_installation().into()).await?.is_empty() {
@@ -58,19 +63,19 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let ending = Arc::new(AtomicBool::new(false));
     let telephony = Arc::new(telephony::Telephony::start(telephony_config(&settings, &store, up)?)?);
     let sip = telephony.sip_addr();
-    let engine = Engine::start(
-        EngineConfig {
-            node: NODE.to_owned(),
-            sip: SocketAddr::new(loopback_of(sip.ip()), sip.port()),
-            recordings: settings.data_dir.join("spool"),
-            render: Arc::new(render),
-            demo_speech: sample::demo_speech(),
-        },
-        store.clone(),
-        TelephonyPort { down: down(&telephony, ending.clone()), up: up_receiver },
-    )
-    .await
-    .context("the engine cannot start")?;
+    let config = EngineConfig {
+        node: NODE.to_owned(),
+        sip: SocketAddr::new(loopback_of(sip.ip()), sip.port()),
+        recordings: settings.data_dir.join("spool"),
+        render: Arc::new(render),
+        demo_speech: sample::demo_speech(),
+    };
+    let port = TelephonyPort { down: down(&telephony, ending.clone()), up: up_receiver };
+    let start = {
+        let store = store.clone();
+        async move { Engine::start(config, store, port).await.context("the engine cannot start") }
+    };
+    let engine = side.run(start).await?;
 
     // Weak, so that readiness does not keep telephony from its orderly end.
     let runs = Arc::downgrade(&telephony);
@@ -111,6 +116,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     end_telephony(telephony).await;
     engine.stop().await;
     store.close().await;
+    side.stop().await;
     match failure {
         Some(failure) => Err(failure.into()),
         None => Ok(()),

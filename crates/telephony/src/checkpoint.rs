@@ -8,7 +8,8 @@
 //! plain  = leg:u128le present:u8 checkpoint-bytes
 //! ```
 //!
-//! Records are written, not synced: the page cache survives a killed process, and after a power cut the calls are
+//! Records are collected and written together by [`CheckpointFile::flush`], once in each round of the control thread.
+//! They are written, not synced: the page cache survives a killed process, and after a power cut the calls are
 //! gone anyway (the peers notice by lost media). A torn tail is dropped. Nonces are random; one key sees far fewer
 //! than 2^32 records in its life (NIST SP 800-38D §8.3).
 use std::collections::HashMap;
@@ -35,7 +36,12 @@ pub(crate) struct CheckpointFile {
     live: HashMap<u128, Vec<u8>>,
     written: u64,
     live_bytes: u64,
+    /// Records not yet written.
+    waiting: Vec<u8>,
 }
+
+/// Waiting bytes at which [`CheckpointFile::put`] writes by itself.
+const WAITING_MAX: usize = 256 * 1024;
 
 impl CheckpointFile {
     /// Opens or creates the file and returns the checkpoints of the legs that were alive when it was last written.
@@ -58,14 +64,14 @@ impl CheckpointFile {
         let recovered = live.values().cloned().collect();
         // The recovered legs stay on file until the switch has dealt with them (and said so by removing them).
         let (file, written) = rewrite(path, &key, &live)?;
-        let this = Self { path: path.to_owned(), file, key, live, written, live_bytes: written };
+        let this = Self { path: path.to_owned(), file, key, live, written, live_bytes: written, waiting: Vec::new() };
         Ok((this, recovered))
     }
 
-    /// Replaces the checkpoint of a leg, or removes it.
+    /// Replaces the checkpoint of a leg, or removes it, from the next [`Self::flush`] on.
     pub(crate) fn put(&mut self, leg: u128, checkpoint: Option<Vec<u8>>) -> io::Result<()> {
         let record = seal(&self.key, leg, checkpoint.as_deref())?;
-        self.file.write_all(&record)?;
+        self.waiting.extend_from_slice(&record);
         self.written += record.len() as u64;
         let size = |bytes: &Vec<u8>| (4 + NONCE + 16 + 17 + bytes.len()) as u64;
         if let Some(bytes) = &checkpoint {
@@ -78,11 +84,32 @@ impl CheckpointFile {
         if let Some(old) = &old {
             self.live_bytes = self.live_bytes.saturating_sub(size(old));
         }
+        if self.waiting.len() > WAITING_MAX {
+            self.flush()?;
+        }
         if self.written > COMPACT_AT && self.written > 4 * self.live_bytes {
             (self.file, self.written) = rewrite(&self.path, &self.key, &self.live)?;
             self.live_bytes = self.written;
+            self.waiting.clear();
         }
         Ok(())
+    }
+
+    /// Writes what waits. What a full disk does not take is given up: it is already in the next compaction.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let written = self.file.write_all(&self.waiting);
+        self.waiting.clear();
+        written
+    }
+}
+
+impl Drop for CheckpointFile {
+    fn drop(&mut self) {
+        // Without it the next start would look for calls that have ended.
+        let _ = self.flush();
     }
 }
 

@@ -58,6 +58,8 @@ pub(crate) type Answer = (ResolveKey, Vec<SocketAddr>);
 pub(crate) const WAKER: Token = Token(0);
 /// Longest wait without any deadline.
 const IDLE: Duration = Duration::from_secs(1);
+/// Between the beginnings of two rounds.
+const PACE: Duration = Duration::from_millis(1);
 /// While something could not be passed on, it is tried again this often.
 const RETRY: Duration = Duration::from_millis(2);
 /// Commands taken in one round, so that the sockets get their turn.
@@ -70,8 +72,9 @@ const UDP_BUDGET: usize = 512;
 const FRESH_MAX: usize = 4096;
 /// Of these, taken in one round, so that messages of living calls never wait long.
 const FRESH_BUDGET: usize = 32;
-/// A new call that has waited this long is refused instead of taken: this thread does not keep up.
-const FRESH_LATE: Duration = Duration::from_millis(200);
+/// A new call that has waited this long is refused instead of taken: this thread does not keep up. Less than T1 (RFC
+/// 3261 §17.1.1.1), so that a refusal comes before the caller repeats itself.
+const FRESH_LATE: Duration = Duration::from_millis(400);
 /// Steps of one input; a call takes a dozen.
 const STEPS_MAX: usize = 1_000_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
@@ -184,6 +187,7 @@ impl Control {
             let timeout = self.timeout();
             let waited = self.parts.poll.poll(&mut events, Some(timeout));
             self.parts.wake.after_wait();
+            let round = Instant::now();
             if let Err(error) = waited
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -201,15 +205,27 @@ impl Control {
             self.run_timers();
             self.take_fresh();
             self.flush();
+            self.pace(round);
         }
         self.parts.to_media.send(ToMedia::Stop);
         self.parts.to_writer.send(Job::Stop);
+        self.parts.to_media.flush();
+        self.parts.to_writer.flush();
         // The rings may be full; their readers are alive and empty them.
         let give_up = Instant::now() + Duration::from_secs(1);
         while self.parts.to_media.waiting() + self.parts.to_writer.waiting() > 0 && Instant::now() < give_up {
             std::thread::sleep(RETRY);
             self.parts.to_media.flush();
             self.parts.to_writer.flush();
+        }
+    }
+
+    /// Waking a thread costs more than most of what it is woken for: what comes within a millisecond after the last
+    /// round began is served together. The first message after a silence is served at once.
+    fn pace(&self, round: Instant) {
+        let rest = PACE.saturating_sub(round.elapsed());
+        if !rest.is_zero() && self.again.is_empty() && self.fresh.is_empty() {
+            std::thread::sleep(rest);
         }
     }
 
@@ -465,6 +481,9 @@ impl Control {
             }
         }
         Counters::set(&self.parts.counters.engine_backlog, self.backlog.len() as u64);
+        if let Err(error) = self.parts.checkpoints.flush() {
+            self.checkpoint_failed(&error);
+        }
         self.parts.to_media.flush();
         self.parts.to_writer.flush();
     }
@@ -567,12 +586,16 @@ impl Control {
             Output::Checkpoint { leg, value } => {
                 let bytes = value.map(|v| serde_json::to_vec(&v)).transpose().map_err(io::Error::other);
                 if let Err(error) = bytes.and_then(|bytes| self.parts.checkpoints.put(leg.0, bytes)) {
-                    Counters::add(&self.parts.counters.checkpoint_errors, 1);
-                    tracing::error!(%error, "a call cannot be written to the checkpoint file: after a crash it would not be ended");
+                    self.checkpoint_failed(&error);
                 }
             }
             Output::Sip(command) => self.tell_sip(sip::Input::Command(command)),
         }
+    }
+
+    fn checkpoint_failed(&self, error: &io::Error) {
+        Counters::add(&self.parts.counters.checkpoint_errors, 1);
+        tracing::error!(%error, "calls cannot be written to the checkpoint file: after a crash they would not be ended");
     }
 
     fn tell_media(&mut self, command: ToMedia) {

@@ -1,5 +1,6 @@
 //! A bounded queue between two threads whose sender never waits and never loses: what does not fit stays with the
-//! sender, in order, until [`Outbox::flush`] gets it through. Used between the control, media and recording threads.
+//! sender, in order, until [`Outbox::flush`] gets it through. The receiver is woken by the flush alone: a sender flushes
+//! once in each round of its loop, and the receiver finds all of the round's values together. Used between the control, media and recording threads.
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -13,24 +14,26 @@ pub(crate) struct Outbox<T> {
     /// Wakes the receiver's poll loop, if it has one.
     waker: Option<Arc<Wake>>,
     waiting: VecDeque<T>,
+    /// Something was put that the receiver has not been woken for.
+    put: bool,
 }
 
 /// `capacity` values fit between the threads.
 pub(crate) fn ring<T>(capacity: usize, waker: Option<Arc<Wake>>) -> (Outbox<T>, Receiver<T>) {
     let (sender, receiver) = crossbeam_channel::bounded(capacity);
-    (Outbox { sender, waker, waiting: VecDeque::new() }, receiver)
+    (Outbox { sender, waker, waiting: VecDeque::new(), put: false }, receiver)
 }
 
 impl<T> Outbox<T> {
     /// A second sender into the same ring, for another thread.
     pub(crate) fn another(&self) -> Self {
-        Self { sender: self.sender.clone(), waker: self.waker.clone(), waiting: VecDeque::new() }
+        Self { sender: self.sender.clone(), waker: self.waker.clone(), waiting: VecDeque::new(), put: false }
     }
 
     /// Passes a value on; true if it had to wait.
     pub(crate) fn send(&mut self, value: T) -> bool {
         self.waiting.push_back(value);
-        self.flush();
+        self.put_waiting();
         !self.waiting.is_empty()
     }
 
@@ -39,12 +42,20 @@ impl<T> Outbox<T> {
         self.waiting.len()
     }
 
-    /// Tries again; call in each round of the thread's loop.
+    /// Tries again and wakes the receiver; call at the end of each round of the thread's loop.
     pub(crate) fn flush(&mut self) {
-        let mut sent = false;
+        self.put_waiting();
+        if std::mem::take(&mut self.put)
+            && let Some(waker) = &self.waker
+        {
+            waker.wake();
+        }
+    }
+
+    fn put_waiting(&mut self) {
         while let Some(value) = self.waiting.pop_front() {
             match self.sender.try_send(value) {
-                Ok(()) => sent = true,
+                Ok(()) => self.put = true,
                 Err(TrySendError::Full(value)) => {
                     self.waiting.push_front(value);
                     break;
@@ -52,9 +63,6 @@ impl<T> Outbox<T> {
                 // The other thread is gone: the process is stopping.
                 Err(TrySendError::Disconnected(_)) => self.waiting.clear(),
             }
-        }
-        if sent && let Some(waker) = &self.waker {
-            waker.wake();
         }
     }
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use domain::id::LegId;
 
-/// A decision normally takes a few milliseconds. Half of SIP's first repeat (T1): callers see no difference yet.
-const DECISION_LATE: Duration = Duration::from_millis(250);
+/// A decision normally takes a few milliseconds, and some hundred when the disk stalls. A caller bears with a second
+/// before the first ring; many seconds of it would be a queue in front of the queue.
+const DECISION_LATE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(crate) struct Pressure {
@@ -55,11 +56,11 @@ mod tests {
         let mut p = Pressure::default();
         p.offered(ms(0), LegId(1));
         p.offered(ms(200), LegId(2));
-        assert!(!p.is_high(ms(250)));
-        assert!(p.is_high(ms(251)));
+        assert!(!p.is_high(ms(1000)));
+        assert!(p.is_high(ms(1001)));
         p.decided(LegId(1));
-        assert!(!p.is_high(ms(450)));
-        assert!(p.is_high(ms(451)));
+        assert!(!p.is_high(ms(1200)));
+        assert!(p.is_high(ms(1201)));
         p.decided(LegId(2));
         assert!(!p.is_high(ms(10_000)));
     }
