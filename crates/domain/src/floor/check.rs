@@ -33,6 +33,7 @@ impl Floor {
     pub fn check(&self) -> Result<(), Broken> {
         self.check_interactions()?;
         self.check_agents()?;
+        self.check_timers()?;
         // R3: routing finds nothing left to do.
         let waiting = self.state.waiting_now(self.now);
         if !waiting.is_empty() {

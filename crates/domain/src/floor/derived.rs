@@ -1,9 +1,10 @@
 //! What the floor derives from its state so that an input costs the same on a small and on a large floor: the matching
-//! index and counts. Told of every event as it is emitted; after a replay built anew before the next input.
+//! index, timers and counts. Told of every event as it is emitted; after a replay built anew before the next input.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Floor;
 use super::state::State;
+use super::timers::Timers;
 use crate::event::{Event, EventBody, LegRole, SegmentOf};
 use crate::id::{AgentId, DeviceId, InteractionId, QueueId};
 use crate::routing::Index;
@@ -16,6 +17,7 @@ pub(super) struct Derived {
     /// Whose standing, and which interactions' place in line, may differ from the index.
     agents: BTreeSet<AgentId>,
     interactions: BTreeSet<InteractionId>,
+    pub timers: Timers,
     /// Who sits at which device.
     seated: BTreeMap<DeviceId, BTreeSet<AgentId>>,
     pub seats_taken: usize,
@@ -35,6 +37,15 @@ impl Derived {
         self.stale = true;
     }
 
+    pub fn is_current(&self) -> bool {
+        !self.stale
+    }
+
+    fn moved(&mut self, interaction: InteractionId) {
+        self.interactions.insert(interaction);
+        self.timers.changed_work(interaction);
+    }
+
     /// `state` is the one before the event.
     fn before(&mut self, event: &Event, state: &State) {
         match &event.body {
@@ -43,17 +54,21 @@ impl Derived {
                 self.seated.entry(*device).or_default().insert(*agent);
                 self.seats_taken += 1;
                 self.agents.insert(*agent);
+                self.timers.changed_agent(*agent);
             }
             EventBody::AgentSignedOut { agent, .. } => {
                 self.stand_up(*agent, state);
                 self.agents.insert(*agent);
+                self.timers.changed_agent(*agent);
             }
-            EventBody::PresenceChanged { agent, .. }
-            | EventBody::OccupancyChanged { agent, .. }
-            | EventBody::LeaseLost { agent, .. }
+            EventBody::PresenceChanged { agent, .. } | EventBody::OccupancyChanged { agent, .. } => {
+                self.agents.insert(*agent);
+            }
+            EventBody::LeaseLost { agent, .. }
             | EventBody::LeaseTaken { agent }
             | EventBody::AgentLeaving { agent, .. } => {
                 self.agents.insert(*agent);
+                self.timers.changed_agent(*agent);
             }
             EventBody::DeviceReady { device } | EventBody::DeviceLost { device, .. } => {
                 self.agents.extend(self.seated.get(device).into_iter().flatten());
@@ -67,7 +82,7 @@ impl Derived {
                     }
                     SegmentOf::Flow { .. } | SegmentOf::Device { .. } => {}
                 }
-                self.interactions.insert(*interaction);
+                self.moved(*interaction);
             }
             EventBody::SegmentEnded { interaction, segment, .. } => {
                 match state.segment(*interaction, *segment).map(|s| &s.of) {
@@ -82,23 +97,28 @@ impl Derived {
                     }
                     Some(SegmentOf::Flow { .. } | SegmentOf::Device { .. }) | None => {}
                 }
-                self.interactions.insert(*interaction);
+                self.moved(*interaction);
             }
             EventBody::LegStarted { interaction, role, .. } => {
                 self.calls += usize::from(*role == LegRole::Customer);
-                self.interactions.insert(*interaction);
+                self.moved(*interaction);
             }
             EventBody::LegEnded { interaction, leg, .. } => {
                 let customer = state.legs.get(leg).is_some_and(|l| l.role == LegRole::Customer);
                 self.calls = self.calls.saturating_sub(usize::from(customer));
-                self.interactions.insert(*interaction);
+                self.moved(*interaction);
             }
             EventBody::SegmentStateChanged { interaction, .. }
             | EventBody::OfferMade { interaction, .. }
             | EventBody::OfferEnded { interaction, .. }
             | EventBody::LegHangUpSent { interaction, .. } => {
-                self.interactions.insert(*interaction);
+                self.moved(*interaction);
             }
+            EventBody::InteractionEnded { interaction, .. }
+            | EventBody::WrapUpExtended { interaction, .. }
+            | EventBody::StepEntered { interaction, .. }
+            | EventBody::DigitsCollected { interaction, .. }
+            | EventBody::PlayStarted { interaction, .. } => self.timers.changed_work(*interaction),
             EventBody::ConfigPublished { .. }
             | EventBody::AgentQueuesChanged { .. }
             | EventBody::CallRejected { .. }
@@ -106,12 +126,7 @@ impl Derived {
             | EventBody::LanguageSet { .. }
             | EventBody::PrioritySet { .. }
             | EventBody::VariableSet { .. }
-            | EventBody::InteractionEnded { .. }
-            | EventBody::WrapUpExtended { .. }
             | EventBody::DispositionSet { .. }
-            | EventBody::StepEntered { .. }
-            | EventBody::DigitsCollected { .. }
-            | EventBody::PlayStarted { .. }
             | EventBody::OfferAccepted { .. }
             | EventBody::LegRinging { .. }
             | EventBody::LegAnswered { .. }
@@ -150,12 +165,14 @@ impl Floor {
         let mut d = Derived { index: Index::new(&self.config), ..Derived::default() };
         for (id, agent) in &self.state.agents {
             d.agents.insert(*id);
+            d.timers.changed_agent(*id);
             if let Some(seat) = &agent.seat {
                 d.seats_taken += 1;
                 d.seated.entry(seat.device).or_default().insert(*id);
             }
         }
         d.calls = self.state.legs.values().filter(|l| l.role == LegRole::Customer).count();
+        self.state.interactions.keys().for_each(|i| d.timers.changed_work(*i));
         for (segment, interaction) in &self.state.waiting {
             d.interactions.insert(*interaction);
             if let Some(queue) = self.state.segment(*interaction, *segment).and_then(|s| s.queue()) {

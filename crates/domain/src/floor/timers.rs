@@ -1,9 +1,11 @@
 //! What happens when nobody does anything: derived from the state, never stored beside it.
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Floor;
+use super::check::Broken;
 use super::state::{Interaction, Segment};
-use crate::event::{OfferEnd, PresenceCause, SegmentEnd, SegmentState, SignOutCause};
+use crate::event::{OfferEnd, PresenceCause, SegmentEnd, SegmentOf, SegmentState, SignOutCause};
 use crate::id::{AgentId, InteractionId, SegmentId};
 use crate::time::Timestamp;
 
@@ -12,60 +14,143 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A step's playback that never reports its end is given up.
 pub(super) const STEP_GUARD: Duration = Duration::from_secs(600);
 
-#[derive(Debug, Clone, Copy)]
-enum Timer {
-    /// The segment's state is due to end.
-    State(InteractionId, SegmentId),
-    Step(InteractionId, SegmentId),
-    Comfort(InteractionId, SegmentId),
+/// In the order in which those of one instant fire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    Segment(InteractionId, SegmentId, Part),
     Lease(AgentId),
+    /// An agent who may be asked again may free a waiting caller.
+    Refusal(InteractionId),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// The segment's state is due to end.
+    State,
+    Step,
+    Comfort,
+}
+
+/// Whose timers they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Work(InteractionId),
+    Agent(AgentId),
+}
+
+/// All timers in order. Those of an owner who changed are derived again before the next look.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    due: BTreeSet<(Timestamp, Timer)>,
+    of: BTreeMap<Owner, Vec<(Timestamp, Timer)>>,
+    changed: BTreeSet<Owner>,
+}
+
+impl Timers {
+    pub fn changed_work(&mut self, interaction: InteractionId) {
+        self.changed.insert(Owner::Work(interaction));
+    }
+
+    pub fn changed_agent(&mut self, agent: AgentId) {
+        self.changed.insert(Owner::Agent(agent));
+    }
+
+    fn put(&mut self, owner: Owner, timers: Vec<(Timestamp, Timer)>) {
+        let before = self.of.get(&owner).map_or(&[][..], Vec::as_slice);
+        if before == timers.as_slice() {
+            return;
+        }
+        for timer in before {
+            self.due.remove(timer);
+        }
+        self.due.extend(timers.iter().copied());
+        if timers.is_empty() {
+            self.of.remove(&owner);
+        } else {
+            self.of.insert(owner, timers);
+        }
+    }
 }
 
 impl Floor {
     /// When [`crate::input::Input::Tick`] is due, if nothing happens before.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        let timers = self.timers().map(|(at, _)| at);
-        // An agent who may be asked again may free a waiting caller.
-        let refusals = self
-            .state
-            .waiting
-            .values()
-            .filter_map(|i| self.state.interactions.get(i))
-            .flat_map(|i| i.refused.values().copied())
-            .filter(|at| *at > self.routed_at);
-        timers.chain(refusals).min()
+        if self.derived.is_current() {
+            self.derived.timers.due.first().map(|(at, _)| *at)
+        } else {
+            let work = self.state.interactions.keys().flat_map(|i| self.timers_of(Owner::Work(*i)));
+            let agents = self.state.agents.keys().flat_map(|a| self.timers_of(Owner::Agent(*a)));
+            work.chain(agents).map(|(at, _)| at).min()
+        }
     }
 
     /// Fires what is due up to `limit`, each at its own time and with all its consequences.
     pub(super) fn fire_due(&mut self, limit: Timestamp) {
-        while let Some((at, timer)) = self.timers().filter(|(at, _)| *at <= limit).min_by_key(|(at, _)| *at) {
+        loop {
+            self.update_timers();
+            let Some((at, timer)) = self.derived.timers.due.first().copied().filter(|(at, _)| *at <= limit) else {
+                return;
+            };
             self.now = at.max(self.state.at);
             match timer {
-                Timer::State(interaction, segment) => self.state_timed_out(interaction, segment),
-                Timer::Step(interaction, segment) => self.step_timed_out(interaction, segment),
-                Timer::Comfort(interaction, segment) => self.play_comfort(interaction, segment),
+                Timer::Segment(interaction, segment, part) => {
+                    // What it leads to may leave no other trace in the state than that it fired.
+                    self.derived.timers.changed_work(interaction);
+                    match part {
+                        Part::State => self.state_timed_out(interaction, segment),
+                        Part::Step => self.step_timed_out(interaction, segment),
+                        Part::Comfort => self.play_comfort(interaction, segment),
+                    }
+                }
                 Timer::Lease(agent) => self.leave(agent, SignOutCause::Restart, PresenceCause::Restart, None),
+                Timer::Refusal(interaction) => self.derived.timers.changed_work(interaction),
             }
             self.settle();
         }
     }
 
-    fn timers(&self) -> impl Iterator<Item = (Timestamp, Timer)> + '_ {
-        let of_segments =
-            self.state.interactions.iter().flat_map(|(id, i)| i.segments.iter().map(move |(s, seg)| (*id, i, *s, seg)));
-        let segments = of_segments.flat_map(|(id, i, segment, s)| {
-            [
-                s.until.filter(|_| !shielded(i, segment, s)).map(|t| (t, Timer::State(id, segment))),
-                s.step.as_ref().and_then(|step| step.until).map(|t| (t, Timer::Step(id, segment))),
-                s.play_until.map(|t| (t, Timer::Comfort(id, segment))),
-            ]
-        });
-        let leases = self
-            .state
-            .agents
-            .iter()
-            .map(|(a, agent)| agent.lease_until.filter(|_| agent.leaving.is_none()).map(|t| (t, Timer::Lease(*a))));
-        segments.chain(leases).flatten()
+    /// The timers kept are those that the state asks for.
+    pub(super) fn check_timers(&self) -> Result<(), Broken> {
+        let work = self.state.interactions.keys().flat_map(|i| self.timers_of(Owner::Work(*i)));
+        let agents = self.state.agents.keys().flat_map(|a| self.timers_of(Owner::Agent(*a)));
+        let all: BTreeSet<_> = work.chain(agents).collect();
+        if self.derived.is_current() && all != self.derived.timers.due {
+            let seen = format!("timers {:?} are kept, {all:?} are due", self.derived.timers.due);
+            return Err(Broken { rule: "timers", seen });
+        }
+        Ok(())
+    }
+
+    fn update_timers(&mut self) {
+        while let Some(owner) = self.derived.timers.changed.pop_first() {
+            let timers = self.timers_of(owner);
+            self.derived.timers.put(owner, timers);
+        }
+    }
+
+    fn timers_of(&self, owner: Owner) -> Vec<(Timestamp, Timer)> {
+        let mut out = Vec::new();
+        match owner {
+            Owner::Work(id) => {
+                let Some(i) = self.state.interactions.get(&id) else { return out };
+                for (segment, s) in &i.segments {
+                    let step = s.step.as_ref().and_then(|step| step.until);
+                    let state = s.until.filter(|_| !shielded(i, *segment, s));
+                    let parts = [(state, Part::State), (step, Part::Step), (s.play_until, Part::Comfort)];
+                    let timers = parts.into_iter().filter_map(|(at, part)| Some((at?, part)));
+                    out.extend(timers.map(|(at, part)| (at, Timer::Segment(id, *segment, part))));
+                }
+                if i.segments.values().any(|s| matches!(s.of, SegmentOf::Queue { .. })) {
+                    let later = i.refused.values().filter(|at| **at > self.routed_at);
+                    out.extend(later.min().map(|at| (*at, Timer::Refusal(id))));
+                }
+            }
+            Owner::Agent(id) => {
+                let agent = self.state.agents.get(&id).filter(|a| a.leaving.is_none());
+                out.extend(agent.and_then(|a| a.lease_until).map(|at| (at, Timer::Lease(id))));
+            }
+        }
+        out
     }
 
     fn state_timed_out(&mut self, interaction: InteractionId, segment: SegmentId) {
