@@ -194,6 +194,27 @@ pub enum LegEvent {
     },
 }
 
+impl LegCommand {
+    /// The leg concerned, if the command is about one.
+    pub fn leg(&self) -> Option<LegId> {
+        match self {
+            LegCommand::Ring { leg }
+            | LegCommand::Answer { leg }
+            | LegCommand::Reject { leg, .. }
+            | LegCommand::Originate { leg, .. }
+            | LegCommand::Hangup { leg, .. }
+            | LegCommand::Play { leg, .. }
+            | LegCommand::StopPlay { leg }
+            | LegCommand::Mute { leg, .. }
+            | LegCommand::SendDigits { leg, .. } => Some(*leg),
+            LegCommand::Bridge { .. }
+            | LegCommand::Record { .. }
+            | LegCommand::PauseRecording { .. }
+            | LegCommand::StopRecording { .. } => None,
+        }
+    }
+}
+
 impl LegEvent {
     /// The leg concerned, if the event is about one.
     pub fn leg(&self) -> Option<LegId> {

@@ -11,7 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -20,7 +20,7 @@ use domain::directory::Directory;
 use domain::leg::{EndCause, LegCommand, LegEvent};
 use media::{LegKey, RecordingKey};
 use mio::{Events, Poll, Token};
-use sip::{Admission, Endpoint, Hop};
+use sip::Endpoint;
 use switch::{Input, Output, PeerCommand, Policy, ResolveKey, Switch, Transport};
 
 use crate::checkpoint::CheckpointFile;
@@ -32,9 +32,11 @@ use crate::ring::Outbox;
 use crate::stats::Counters;
 use crate::wake::Wake;
 
+mod gate;
 mod pressure;
 pub(crate) mod sip_io;
 
+use gate::Gate;
 use pressure::Pressure;
 use sip_io::{SipIo, TcpEvent};
 
@@ -121,36 +123,6 @@ pub(crate) struct Control {
     swept: Instant,
     stop_at: Option<Instant>,
     buffer: Box<[u8]>,
-}
-
-/// The switch's policy, closed for new calls until the first directory is here (a 404 would be a lie) and while the
-/// node does not keep up.
-struct Gate<'a> {
-    policy: &'a Policy,
-    is_closed: bool,
-    refused: &'a AtomicU64,
-}
-
-impl sip::Directory for Gate<'_> {
-    fn admit(&self, hop: &Hop, invite: &sip::msg::Message) -> Admission {
-        if self.is_closed {
-            Counters::add(self.refused, 1);
-            return Admission::Reject { status: 503 };
-        }
-        self.policy.admit(hop, invite)
-    }
-
-    fn realm(&self, domain: &str) -> Option<String> {
-        self.policy.realm(domain)
-    }
-
-    fn account(&self, realm: &str, username: &str) -> Option<sip::Account> {
-        self.policy.account(realm, username)
-    }
-
-    fn may_register(&self, user: &sip::registrar::UserKey, aor: &str) -> bool {
-        self.policy.may_register(user, aor)
-    }
 }
 
 impl Control {
@@ -431,7 +403,7 @@ impl Control {
             let Ok(down) = self.parts.down.try_recv() else { break };
             match down {
                 Down::Leg(command) => {
-                    let leg = leg_of(&command);
+                    let leg = command.leg();
                     if let Some(leg) = leg {
                         self.pressure.decided(leg);
                     }
@@ -623,24 +595,5 @@ impl Control {
         if let Some(port) = self.media_ports.remove(&media) {
             self.parts.ports.give_back(port);
         }
-    }
-}
-
-/// The leg a command is about, if it is one.
-fn leg_of(command: &LegCommand) -> Option<domain::id::LegId> {
-    match command {
-        LegCommand::Ring { leg }
-        | LegCommand::Answer { leg }
-        | LegCommand::Reject { leg, .. }
-        | LegCommand::Originate { leg, .. }
-        | LegCommand::Hangup { leg, .. }
-        | LegCommand::Play { leg, .. }
-        | LegCommand::StopPlay { leg }
-        | LegCommand::Mute { leg, .. }
-        | LegCommand::SendDigits { leg, .. } => Some(*leg),
-        LegCommand::Bridge { .. }
-        | LegCommand::Record { .. }
-        | LegCommand::PauseRecording { .. }
-        | LegCommand::StopRecording { .. } => None,
     }
 }
