@@ -13,8 +13,6 @@ use crate::sip::digest::Account;
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub agents: usize,
-    /// At the same time.
-    pub calls_per_agent: usize,
     pub record: bool,
 }
 
@@ -37,7 +35,7 @@ fn id(value: &Value) -> Result<String> {
 /// all are free.
 pub fn open(api: &Http, phones: &mut Phones, plan: Plan) -> Result<Company> {
     let mark = unique();
-    let agents = make_agents(api, &mark, plan)?;
+    let agents = make_agents(api, &mark, plan.agents)?;
     let rows: Vec<Value> = agents
         .iter()
         .enumerate()
@@ -129,14 +127,13 @@ fn account(mark: &str, n: usize) -> Account {
     Account { user: user(mark, n), secret: SECRET.to_owned() }
 }
 
-fn make_agents(api: &Http, mark: &str, plan: Plan) -> Result<Vec<String>> {
-    let mut agents = Vec::with_capacity(plan.agents);
-    let capacity = json!({"voice": plan.calls_per_agent});
-    for n in 0..plan.agents {
+fn make_agents(api: &Http, mark: &str, count: usize) -> Result<Vec<String>> {
+    let mut agents = Vec::with_capacity(count);
+    for n in 0..count {
         let name = format!("Load {mark} {n}");
         let user = id(&post(api, "users", json!({"name": name, "email": format!("l{mark}{n}@load.test")}))?)?;
         let extension = format!("{}{n:04}", &unique_digits()[3..8]);
-        let fields = json!({"name": name, "user": user, "extension": extension, "capacity": capacity});
+        let fields = json!({"name": name, "user": user, "extension": extension, "capacity": {"voice": 1}});
         agents.push(id(&post(api, "agents", fields)?)?);
     }
     Ok(agents)

@@ -41,6 +41,8 @@ enum Scenario {
     Flat(scenario::flat::Options),
     /// Ten times what can be carried, while some go on talking
     Overload(scenario::overload::Options),
+    /// Calls between browsers and SIP devices, sound both ways
+    Browser(scenario::browser::Options),
     /// Registrations with digest
     Register(scenario::register::Options),
 }
@@ -61,6 +63,7 @@ fn main() -> Result<()> {
         Scenario::Media(options) => scenario::media::run(&server, options)?,
         Scenario::Flat(options) => scenario::flat::run(&server, options)?,
         Scenario::Overload(options) => scenario::overload::run(&server, options)?,
+        Scenario::Browser(options) => scenario::browser::run(&server, options)?,
         Scenario::Register(options) => scenario::register::run(&server, options)?,
     };
     report.print(cli.json);

@@ -18,7 +18,7 @@ fn twenty_calls_at_ten_a_second_are_carried_and_counted() {
     let company = Company::of(&server);
     let api = load::http::Http::new(server.http, Some(server.token()));
     let mut phones = Phones::new(server.sip).expect("sockets");
-    let plan = load::company::Plan { agents: 4, calls_per_agent: 1, record: false };
+    let plan = load::company::Plan { agents: 4, record: false };
     let target = load::company::open(&api, &mut phones, plan).expect("a company with four agents");
 
     let before = load::process::Cpu::of(server.pid()).expect("a living process");

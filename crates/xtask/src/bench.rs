@@ -18,7 +18,7 @@ use table::Row;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// Only these: calls, media, record, register, flat, overload, crates; separated by commas
+    /// Only these: calls, media, record, browser, register, flat, overload, crates; separated by commas
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Shorter and coarser: a minute or two
@@ -32,7 +32,7 @@ pub struct Options {
     programs: Option<PathBuf>,
 }
 
-const NAMES: &[&str] = &["calls", "media", "record", "register", "flat", "overload", "crates"];
+const NAMES: &[&str] = &["calls", "media", "record", "browser", "register", "flat", "overload", "crates"];
 
 pub fn bench(options: &Options) -> Result<()> {
     if let Some(unknown) = options.only.iter().find(|name| !NAMES.contains(&name.as_str())) {
@@ -49,6 +49,7 @@ pub fn bench(options: &Options) -> Result<()> {
     let mut bench = Bench { options, programs, rows: Vec::new(), found: Vec::new(), failures: Vec::new() };
     bench.calls()?;
     bench.media()?;
+    bench.browser()?;
     bench.register()?;
     bench.flat()?;
     bench.overload()?;
@@ -138,6 +139,16 @@ impl Bench<'_> {
                 self.rows.extend(found.iter().flat_map(|v| table::media(v, name)));
             }
         }
+        Ok(())
+    }
+
+    fn browser(&mut self) -> Result<()> {
+        if !self.wants("browser") {
+            return Ok(());
+        }
+        let up = if self.options.quick { "20" } else { "50,100" };
+        let found = self.load(&["browser", "--up", up])?;
+        self.rows.extend(found.iter().flat_map(table::browser));
         Ok(())
     }
 

@@ -92,7 +92,7 @@ impl Step {
 
 pub fn run(server: &Server, options: &Options) -> Result<Report> {
     let mut phones = Phones::new(server.sip)?;
-    let plan = company::Plan { agents: options.agents, calls_per_agent: 1, record: options.record };
+    let plan = company::Plan { agents: options.agents, record: options.record };
     let company = company::open(&server.api()?, &mut phones, plan)?;
     // The first calls pay for what is made once.
     step(server, &mut phones, &company, 20.0, 20, options.talk_ms)?;

@@ -17,7 +17,7 @@ use crate::svg::{Chart, Series};
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Calls up while others come and go
-    #[arg(long = "up", value_delimiter = ',', default_values_t = [10, 30, 100, 300, 1_000])]
+    #[arg(long = "up", value_delimiter = ',', default_values_t = [10, 30, 100, 300, 960])]
     pub up: Vec<usize>,
     /// Calls a second that come and go
     #[arg(long, default_value_t = 50.0)]
@@ -33,8 +33,8 @@ pub struct Options {
     pub pictures: Option<PathBuf>,
 }
 
-/// Each agent takes two calls, so that a thousand calls need no more seats than the sample company has.
-const CALLS_PER_AGENT: usize = 2;
+/// Agents for those that come and go. With them the highest level needs the sample company's 1,000 seats.
+const SPARE: usize = 40;
 /// Calls set up or ended a second when only their number matters.
 const RAMP: f64 = 100.0;
 const SAMPLE_EVERY: Duration = Duration::from_millis(250);
@@ -42,8 +42,8 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(250);
 pub fn run(server: &Server, options: &Options) -> Result<Report> {
     let most = options.up.iter().copied().max().unwrap_or(10);
     let mut phones = Phones::new(server.sip)?;
-    let agents = most.div_ceil(CALLS_PER_AGENT) + 30;
-    let plan = company::Plan { agents, calls_per_agent: CALLS_PER_AGENT, record: false };
+    let agents = most + SPARE;
+    let plan = company::Plan { agents, record: false };
     let company = company::open(&server.api()?, &mut phones, plan)?;
     calls::step(server, &mut phones, &company, 20.0, 40, 100)?;
 

@@ -90,7 +90,7 @@ pub fn run(server: &Server, options: &Options) -> Result<Report> {
     phones.ports = speakers.ports.clone();
     phones.media = Some(speakers.news());
     let most = options.up.iter().copied().max().unwrap_or(1);
-    let plan = company::Plan { agents: most, calls_per_agent: 1, record: options.record };
+    let plan = company::Plan { agents: most, record: options.record };
     let company = company::open(&server.api()?, &mut phones, plan)?;
     // What is made once is not the first call's.
     step(server, &mut phones, &speakers, &company, 10.min(most), 1.0)?;

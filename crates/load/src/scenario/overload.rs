@@ -35,7 +35,7 @@ pub fn run(server: &Server, options: &Options) -> Result<Report> {
     let speakers = Speakers::start()?;
     let mut phones = Phones::new(server.sip)?;
     let talk_ports = speakers.ports.clone();
-    let plan = company::Plan { agents: options.agents + options.talking, calls_per_agent: 1, record: false };
+    let plan = company::Plan { agents: options.agents + options.talking, record: false };
     let company = company::open(&server.api()?, &mut phones, plan)?;
     calls::step(server, &mut phones, &company, 20.0, 20, 100)?;
 

@@ -134,6 +134,13 @@ pub fn media(found: &Value, backend: &str) -> Vec<Row> {
     rows
 }
 
+pub fn browser(found: &Value) -> Vec<Row> {
+    let steps = steps(found);
+    let each = joined(steps.iter().map(|s| format!("{:.1} µs with {}", n(&s["us_per_packet"]), n(&s["calls"]))));
+    let worst = steps.iter().map(|s| n(&s["us_per_packet"])).fold(0.0, f64::max);
+    vec![row("Browser (SRTP) ↔ SIP packet, calls up", each, "≤ 9 µs", worst > 0.0 && worst <= 9.0, "not measured")]
+}
+
 pub fn register(found: &Value) -> Vec<Row> {
     let first = n(&found["challenged"]["ms_per_registration"]);
     let again = n(&found["nonce_kept"]["ms_per_registration"]);
