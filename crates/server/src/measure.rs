@@ -12,6 +12,9 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Runs until telephony is gone. `tenants` are those known at the start.
 pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Vec<TenantId>) {
     let mut tick = tokio::time::interval(EVERY);
+    if let Some(telephony) = telephony.upgrade() {
+        gauge!("cordboard_media_io", "backend" => telephony.media_io()).set(1.0);
+    }
     loop {
         tick.tick().await;
         let Some(stats) = telephony.upgrade().map(|t| t.stats()) else { return };

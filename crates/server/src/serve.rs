@@ -185,6 +185,7 @@ fn telephony_config(settings: &Settings, store: &Store, up: mpsc::Sender<Up>) ->
     config.media_ip = settings.media_ip;
     config.media_advertise = settings.media_advertise.clone();
     config.media_ports = settings.media_ports.0..=settings.media_ports.1;
+    config.media_io = settings.media_io;
     Ok(config)
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+use telephony::MediaIo;
 
 /// The flags; the same names (with `_`) serve in the file and, as `CORDBOARD_…`, in the environment.
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -40,6 +41,10 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "FROM-TO")]
     #[serde(skip_serializing_if = "Option::is_none")]
     media_ports: Option<String>,
+    /// How sound packets are got: `io-uring`, `epoll`, or `auto` for the first that the kernel allows [default: auto]
+    #[arg(long, global = true, value_name = "WAY")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_io: Option<String>,
     /// `postgres://user:password@host/database`; without it an SQLite database in the data directory
     #[arg(long, global = true, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,6 +65,7 @@ struct Raw {
     media_ip: String,
     media_advertise: Option<String>,
     media_ports: String,
+    media_io: String,
     database_url: Option<String>,
     sample_password: Option<String>,
 }
@@ -74,6 +80,7 @@ impl Default for Raw {
             media_ip: Ipv4Addr::UNSPECIFIED.to_string(),
             media_advertise: None,
             media_ports: "40000-40999".into(),
+            media_io: "auto".into(),
             database_url: None,
             sample_password: None,
         }
@@ -90,6 +97,7 @@ pub struct Settings {
     pub media_ip: IpAddr,
     pub media_advertise: Vec<IpAddr>,
     pub media_ports: (u16, u16),
+    pub media_io: MediaIo,
     pub database_url: Option<String>,
     /// Fixes the sample users' password, so that scripts can sign in.
     pub sample_password: Option<String>,
@@ -149,6 +157,7 @@ impl Raw {
             media_ip,
             media_advertise,
             media_ports: ports(&self.media_ports)?,
+            media_io: media_io(&self.media_io)?,
             database_url: self.database_url,
             sample_password: self.sample_password.map(password).transpose()?,
         })
@@ -182,6 +191,15 @@ fn ports(text: &str) -> Result<(u16, u16), BadSetting> {
         _ => Err(BadSetting(format!(
             "media-ports is `{text}`: give a range of at least 10 ports above 1023, such as 40000-40999."
         ))),
+    }
+}
+
+fn media_io(text: &str) -> Result<MediaIo, BadSetting> {
+    match text {
+        "auto" => Ok(MediaIo::Auto),
+        "epoll" => Ok(MediaIo::Epoll),
+        "io-uring" => Ok(MediaIo::IoUring),
+        _ => Err(BadSetting(format!("media-io is `{text}`: give auto, epoll or io-uring."))),
     }
 }
 

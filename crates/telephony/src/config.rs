@@ -21,6 +21,17 @@ pub enum Up {
 /// calls are refused, which bounds the queue (a living leg produces few events).
 pub type Sink = Box<dyn FnMut(Up) -> Option<Up> + Send>;
 
+/// How media threads get and send packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MediaIo {
+    /// io_uring if the kernel has it (6.1) and allows it, else epoll.
+    #[default]
+    Auto,
+    Epoll,
+    /// Telephony does not start without it.
+    IoUring,
+}
+
 pub struct Config {
     /// SIP over UDP and TCP. Port 0 picks a free one (tests), see [`crate::Handle::sip_addr`].
     pub sip: SocketAddr,
@@ -35,6 +46,7 @@ pub struct Config {
     /// Media threads. Legs of one bridge must share a thread and the switch does not place legs yet, so only 1 is
     /// accepted today.
     pub media_threads: usize,
+    pub media_io: MediaIo,
     /// Directory for recordings in progress.
     pub spool: PathBuf,
     /// File with what is needed to end living calls after a crash.
@@ -105,6 +117,13 @@ pub enum StartError {
         "the range of media ports {from}-{to} is too small: give --media-ports at least 10 ports, two for each call leg"
     )]
     PortRange { from: u16, to: u16 },
+    #[error(
+        "this kernel refuses what the media thread needs: {source}; with --media-io io-uring choose another: it needs Linux 6.1 or later and is often forbidden in containers"
+    )]
+    MediaIo {
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{threads} media threads were asked for: only 1 is supported")]
     Threads { threads: usize },
     #[error("cannot use {}: {source}; make the directory writable for this user or change --data-dir", .path.display())]
@@ -139,6 +158,7 @@ impl Config {
             media_advertise: Vec::new(),
             media_ports: 20_000..=29_999,
             media_threads: 1,
+            media_io: MediaIo::Auto,
             spool: data_dir.join("spool"),
             checkpoint: data_dir.join("calls.checkpoint"),
             checkpoint_key,

@@ -21,6 +21,7 @@ use crate::control::sip_io::SipIo;
 use crate::control::{self, Answer, Control, Down, Question};
 use crate::media_thread::{self, MediaThread, ToMedia};
 use crate::net::{Advertise, PortPool};
+use crate::packet_io;
 use crate::recording::{self, Leftover, Writer};
 use crate::ring::ring;
 use crate::stats::{Counters, Stats};
@@ -107,6 +108,7 @@ pub struct Handle {
     counters: Arc<Counters>,
     leftovers: Vec<Leftover>,
     sip_addr: SocketAddr,
+    media_io: &'static str,
 }
 
 impl Telephony {
@@ -153,11 +155,11 @@ impl Telephony {
         let media_poll = Poll::new().map_err(system("an event queue"))?;
         let wake = Wake::new(control_poll.registry(), control::WAKER).map(Arc::new).map_err(system("a waker"))?;
         let media_wake =
-            Wake::new(media_poll.registry(), media_thread::WAKER_TOKEN).map(Arc::new).map_err(system("a waker"))?;
+            Wake::new(media_poll.registry(), mio::Token(packet_io::WAKER)).map(Arc::new).map_err(system("a waker"))?;
 
         let limits = config.limits;
         let (down, down_out) = crossbeam_channel::bounded(limits.commands);
-        let (to_media, media_commands) = ring::<ToMedia>(limits.media_ring, Some(media_wake));
+        let (to_media, media_commands) = ring::<ToMedia>(limits.media_ring, Some(media_wake.clone()));
         let (from_media_in, from_media) = ring(limits.media_ring, Some(wake.clone()));
         let (to_writer, jobs) = ring(limits.recording_ring, None);
         let (reports_in, from_writer) = crossbeam_channel::bounded(REPORTS);
@@ -166,18 +168,22 @@ impl Telephony {
         let abort = Arc::new(AtomicBool::new(false));
 
         let plane = PlaneConfig { legs_max: limits.legs, ..PlaneConfig::default() };
-        let peers = Peers::new(mux, limits.webrtc_sessions, counters.clone())?;
+        let peers = Peers::new(&mux, limits.webrtc_sessions, counters.clone())?;
         let media = MediaThread::new(media_thread::Parts {
             poll: media_poll,
+            wake: media_wake,
+            media_io: config.media_io,
             start,
             plane,
             peers,
+            mux: mux.into_iter().map(|mux| mux.socket).collect(),
             commands: media_commands,
             control: from_media_in,
             writer: to_writer.another(),
             counters: counters.clone(),
         })
-        .map_err(system("watching the WebRTC port"))?;
+        .map_err(|source| StartError::MediaIo { source })?;
+        let media_io = media.io_name();
         let report_wake = wake.clone();
         let report = Box::new(move |report| {
             // Waits while the control thread is behind; it never waits for us.
@@ -216,6 +222,7 @@ impl Telephony {
             counters,
             leftovers,
             sip_addr,
+            media_io,
         };
         // The control thread last: it makes the others stop when it ends, also if a later spawn fails.
         handle.spawn("recordings", move || writer.run())?;
@@ -292,6 +299,11 @@ impl Handle {
     /// The SIP address in use, with the real port.
     pub fn sip_addr(&self) -> SocketAddr {
         self.sip_addr
+    }
+
+    /// How media packets are got: `io-uring` or `epoll`.
+    pub fn media_io(&self) -> &'static str {
+        self.media_io
     }
 
     /// Spool files that were there at the start: recordings cut off by a crash, and complete ones never stored.

@@ -40,13 +40,14 @@ mod control;
 mod handle;
 mod media_thread;
 mod net;
+mod packet_io;
 mod recording;
 mod ring;
 mod stats;
 mod wake;
 mod webrtc;
 
-pub use config::{Config, Limits, Sink, StartError, Up};
+pub use config::{Config, Limits, MediaIo, Sink, StartError, Up};
 pub use handle::{Busy, CommandSender, Handle, Telephony};
 pub use recording::Leftover;
 pub use stats::Stats;

@@ -1,14 +1,15 @@
-//! One media thread: RTP sockets, the WebRTC port and one `media::Plane`, driven by epoll and the 20 ms tick. Started
+//! One media thread: RTP sockets, the WebRTC port and one `media::Plane`, driven by packets and the 20 ms tick. Started
 //! by [`crate::Telephony::start`], commanded by the control thread; it decides nothing and takes no lock.
 //!
-//! A round of the loop: wait for packets, commands or the tick; read each ready socket until it is empty (or its
-//! budget is used up: then it is read again in the next round); hand everything to the plane; carry out what the plane
-//! says. Events to the control thread and recorded frames to the writer go through rings that never block here.
+//! A round of the loop: wait for packets, commands or the tick; take what has arrived from [`PacketIo`]; hand everything
+//! to the plane; carry out what the plane says. Rounds are paced: one begins at the earliest [`PACE`] after the former
+//! began, so that a busy thread wakes up a thousand times a second and serves all that has come, instead of once per
+//! packet. Events to the control thread and recorded frames to the writer go through rings that never block here.
 //!
 //! Panics: the code of one leg's packet runs under `catch_unwind`. A panic removes that leg and tells the switch, which
 //! ends the call. A panic in the tick cannot be blamed on a leg: when it repeats, the plane is replaced by an empty one
 //! and all its calls are ended. The process lives on in either case.
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,14 +19,17 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use media::recorder::Frame;
 use media::{LegKey, LegStats, Plane, PlaneConfig, RecordingKey};
-use mio::event::Source;
-use mio::{Events, Interest, Poll, Token};
+use mio::Poll;
+use rustc_hash::FxHashMap;
 use switch::{PeerEvent, PeerRef};
 
-use crate::net::{PortPair, READ_BUDGET};
+use crate::config::MediaIo;
+use crate::net::PortPair;
+use crate::packet_io::{Budget, PacketIo, SocketKey};
 use crate::recording::Job;
 use crate::ring::Outbox;
 use crate::stats::Counters;
+use crate::wake::Wake;
 use crate::webrtc::{PeerOut, Peers};
 
 pub(crate) enum ToMedia {
@@ -67,16 +71,15 @@ pub(crate) enum FromMedia {
     },
 }
 
-const WAKER: Token = Token(0);
-/// Sockets of the WebRTC port: tokens 1 to 63.
-const MUX: usize = 1;
-/// Per UDP slot two tokens from here on: RTP, then RTCP.
-const SLOTS: usize = 64;
+/// Sockets of the WebRTC port: keys 1 to 63.
+const MUX: SocketKey = 1;
+/// Per UDP slot two keys from here on: RTP, then RTCP.
+const SLOTS: SocketKey = 64;
+/// Rounds begin this far apart at least: the latency a packet may gain, against wake-ups saved.
+const PACE: Duration = Duration::from_millis(1);
 /// Longest wait: keeps the WebRTC timers going.
 const IDLE: Duration = Duration::from_millis(100);
 const PEER_TICK: Duration = Duration::from_millis(20);
-/// Larger media packets are not for us (Ethernet carries 1,500).
-const PACKET_MAX: usize = 2048;
 /// Commands taken in one round, so that a burst of new calls cannot delay a tick for long.
 const COMMAND_BUDGET: usize = 256;
 /// Batches of frames (one a round) the writer may lag behind before audio is left out of recordings; 2 s.
@@ -89,26 +92,20 @@ enum Carrier {
     Peer(PeerRef),
 }
 
-struct Slot {
-    media: LegKey,
-    rtp: mio::net::UdpSocket,
-    rtcp: mio::net::UdpSocket,
-}
-
 pub(crate) struct MediaThread {
-    poll: Poll,
+    io: PacketIo,
+    wake: Arc<Wake>,
     start: Instant,
     plane: Plane,
     plane_config: PlaneConfig,
     peers: Peers,
-    carriers: HashMap<LegKey, Carrier>,
-    slots: Vec<Option<Slot>>,
+    carriers: FxHashMap<LegKey, Carrier>,
+    /// The leg of each pair of RTP and RTCP sockets.
+    slots: Vec<Option<LegKey>>,
     free: Vec<usize>,
-    by_peer: HashMap<PeerRef, LegKey>,
+    by_peer: FxHashMap<PeerRef, LegKey>,
     /// What peers said while they were driven.
     peer_out: VecDeque<PeerOut>,
-    /// Sockets with more to read than their budget.
-    again: Vec<Token>,
     frames: Vec<(RecordingKey, Frame)>,
     tick_panics: u32,
     peers_ticked: Instant,
@@ -116,18 +113,19 @@ pub(crate) struct MediaThread {
     control: Outbox<FromMedia>,
     writer: Outbox<Job>,
     counters: Arc<Counters>,
-    buffer: Box<[u8; PACKET_MAX]>,
 }
 
-/// The waker's token, for whoever makes the poll.
-pub(crate) const WAKER_TOKEN: Token = WAKER;
-
 pub(crate) struct Parts {
+    /// Holds the waker.
     pub(crate) poll: Poll,
+    pub(crate) wake: Arc<Wake>,
+    pub(crate) media_io: MediaIo,
     /// Zero of the time that `switch`, `media` and `sip` see.
     pub(crate) start: Instant,
     pub(crate) plane: PlaneConfig,
     pub(crate) peers: Peers,
+    /// Sockets of the WebRTC port, as `peers` numbers them.
+    pub(crate) mux: Vec<mio::net::UdpSocket>,
     pub(crate) commands: Receiver<ToMedia>,
     pub(crate) control: Outbox<FromMedia>,
     pub(crate) writer: Outbox<Job>,
@@ -135,22 +133,25 @@ pub(crate) struct Parts {
 }
 
 impl MediaThread {
-    pub(crate) fn new(mut parts: Parts) -> io::Result<Self> {
-        for (i, mux) in parts.peers.sockets().iter_mut().enumerate() {
-            parts.poll.registry().register(&mut mux.socket, Token(MUX + i), Interest::READABLE)?;
+    pub(crate) fn new(parts: Parts) -> io::Result<Self> {
+        let sockets_max = SLOTS + 2 * parts.plane.legs_max;
+        let budget = Budget { shared: SLOTS };
+        let mut io = PacketIo::open(parts.media_io, parts.poll, budget, sockets_max, parts.counters.clone())?;
+        for (i, socket) in parts.mux.into_iter().enumerate() {
+            io.add(MUX + i, socket)?;
         }
         Ok(Self {
-            poll: parts.poll,
+            io,
+            wake: parts.wake,
             start: parts.start,
             plane: Plane::new(parts.plane.clone()),
             plane_config: parts.plane,
             peers: parts.peers,
-            carriers: HashMap::new(),
+            carriers: FxHashMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
-            by_peer: HashMap::new(),
+            by_peer: FxHashMap::default(),
             peer_out: VecDeque::new(),
-            again: Vec::new(),
             frames: Vec::new(),
             tick_panics: 0,
             peers_ticked: parts.start,
@@ -158,8 +159,12 @@ impl MediaThread {
             control: parts.control,
             writer: parts.writer,
             counters: parts.counters,
-            buffer: Box::new([0; PACKET_MAX]),
         })
+    }
+
+    /// The way packets are got, for the log and the metrics.
+    pub(crate) fn io_name(&self) -> &'static str {
+        self.io.name()
     }
 
     fn now(&self) -> Duration {
@@ -168,29 +173,32 @@ impl MediaThread {
 
     /// The thread's body, until [`ToMedia::Stop`].
     pub(crate) fn run(mut self) {
-        let mut events = Events::with_capacity(1024);
+        if let Err(error) = self.io.begin() {
+            tracing::error!(%error, "the media thread cannot start its packet queue: set --media-io epoll");
+            return;
+        }
+        let mut began = Instant::now();
         loop {
-            let timeout = self.timeout();
-            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
-                && error.kind() != io::ErrorKind::Interrupted
-            {
+            let rest = PACE.saturating_sub(began.elapsed());
+            if !rest.is_zero() {
+                std::thread::sleep(rest);
+            }
+            self.wake.before_wait();
+            let waited = self.io.wait(self.timeout());
+            self.wake.after_wait();
+            if let Err(error) = waited {
                 tracing::error!(%error, "the media thread cannot wait for packets and stops");
                 return;
             }
+            began = Instant::now();
             // Late ticks are heard, late packets are not: the tick goes first.
             self.tick();
-            for token in std::mem::take(&mut self.again) {
-                self.read(token);
-            }
-            for event in &events {
-                if event.token() != WAKER {
-                    self.read(event.token());
-                }
-            }
+            self.read();
             if !self.take_commands() {
                 return;
             }
             self.settle();
+            self.io.flush();
             self.pass_on_frames();
             self.control.flush();
             self.writer.flush();
@@ -198,7 +206,7 @@ impl MediaThread {
     }
 
     fn timeout(&self) -> Duration {
-        if !self.again.is_empty() || !self.commands.is_empty() {
+        if !self.commands.is_empty() {
             return Duration::ZERO;
         }
         let tick = self.plane.next_timeout().map_or(IDLE, |at| at.saturating_sub(self.now()));
@@ -240,51 +248,36 @@ impl MediaThread {
         }
     }
 
-    /// Reads a socket until it is empty or has had its turn.
-    fn read(&mut self, token: Token) {
-        for _ in 0..READ_BUDGET {
-            match self.read_one(token) {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // An ICMP error reported for an earlier packet: the next read goes on.
-                Err(_) => {}
-            }
-        }
-        self.again.push(token);
-    }
-
-    /// One datagram; false if the token means nothing (any more).
-    fn read_one(&mut self, token: Token) -> io::Result<bool> {
-        if token.0 < SLOTS {
-            let socket = token.0 - MUX;
-            let Some(mux) = self.peers.sockets().get_mut(socket) else { return Ok(false) };
-            let (len, source) = mux.socket.recv_from(&mut self.buffer[..])?;
-            let out = &mut self.peer_out;
-            self.peers.receive(Instant::now(), socket, source, &self.buffer[..len], &mut |o| out.push_back(o));
-            self.settle();
-            return Ok(true);
-        }
-        let (slot, is_rtcp) = ((token.0 - SLOTS) / 2, (token.0 - SLOTS) % 2 == 1);
-        let Some(Some(carrier)) = self.slots.get(slot) else { return Ok(false) };
-        let socket = if is_rtcp { &carrier.rtcp } else { &carrier.rtp };
-        let (len, source) = socket.recv_from(&mut self.buffer[..])?;
-        let media = carrier.media;
-        Counters::add(&self.counters.rtp_received, 1);
-        let now = self.now();
-        let (plane, bytes) = (&mut self.plane, &self.buffer[..len]);
-        let handled = catch_unwind(AssertUnwindSafe(|| {
-            if is_rtcp {
-                plane.handle_rtcp(now, media, source, bytes);
+    /// Takes what has arrived.
+    fn read(&mut self) {
+        let (mut rtp, instant) = (0, Instant::now());
+        let now = instant.duration_since(self.start);
+        while let Some(datagram) = self.io.next() {
+            let (key, source, bytes) = (datagram.socket, datagram.source, datagram.bytes);
+            let mut panicked = None;
+            if key < SLOTS {
+                let out = &mut self.peer_out;
+                self.peers.receive(instant, key - MUX, source, bytes, &mut |o| out.push_back(o));
             } else {
-                plane.handle_packet(now, media, source, bytes);
+                let (slot, is_rtcp) = ((key - SLOTS) / 2, (key - SLOTS) % 2 == 1);
+                let Some(Some(media)) = self.slots.get(slot).copied() else { continue };
+                rtp += 1;
+                let plane = &mut self.plane;
+                let handled = catch_unwind(AssertUnwindSafe(|| {
+                    if is_rtcp {
+                        plane.handle_rtcp(now, media, source, bytes);
+                    } else {
+                        plane.handle_packet(now, media, source, bytes);
+                    }
+                }));
+                panicked = handled.is_err().then_some(media);
             }
-        }));
-        if handled.is_err() {
-            self.panicked(media);
+            if let Some(media) = panicked {
+                self.panicked(media);
+            }
+            self.settle();
         }
-        self.settle();
-        Ok(true)
+        Counters::add(&self.counters.rtp_received, rtp);
     }
 
     /// Carries out everything the plane and the peers have said; neither says more without new input, except that a
@@ -293,13 +286,17 @@ impl MediaThread {
         loop {
             while let Some(output) = self.plane.poll() {
                 match output {
-                    media::Output::Packet(packet) => self.send(&packet),
+                    media::Output::Packet(packet) => self.send(packet),
                     media::Output::Event(event) => self.tell(FromMedia::Event(event)),
                     media::Output::Record { recording, frame } => self.frames.push((recording, frame)),
                 }
             }
             let Some(out) = self.peer_out.pop_front() else { return };
             match out {
+                PeerOut::Datagram { socket, to, bytes } => {
+                    Counters::add(&self.counters.webrtc_sent, 1);
+                    self.io.send(MUX + socket, to, bytes);
+                }
                 PeerOut::Event(event) => {
                     if let PeerEvent::Closed { peer } | PeerEvent::Failed { peer, .. } = &event {
                         self.by_peer.remove(peer);
@@ -323,16 +320,12 @@ impl MediaThread {
         }
     }
 
-    fn send(&mut self, packet: &media::Outgoing) {
+    fn send(&mut self, packet: media::Outgoing) {
         match self.carriers.get(&packet.leg) {
             Some(Carrier::Udp(slot)) => {
-                let (Some(Some(slot)), Some(dst)) = (self.slots.get(*slot), packet.dst) else { return };
-                let socket = if packet.rtcp { &slot.rtcp } else { &slot.rtp };
-                let counter = match socket.send_to(&packet.bytes, dst) {
-                    Ok(_) => &self.counters.rtp_sent,
-                    Err(_) => &self.counters.rtp_send_failed,
-                };
-                Counters::add(counter, 1);
+                let Some(dst) = packet.dst else { return };
+                Counters::add(&self.counters.rtp_sent, 1);
+                self.io.send(SLOTS + slot * 2 + usize::from(packet.rtcp), dst, packet.bytes);
             }
             Some(Carrier::Peer(peer)) => {
                 Counters::add(&self.counters.rtp_sent, 1);
@@ -396,7 +389,9 @@ impl MediaThread {
                 }
                 ToMedia::ClosePeer { peer } => {
                     self.by_peer.remove(&peer);
-                    self.peers.close(Instant::now(), peer);
+                    let out = &mut self.peer_out;
+                    self.peers.close(Instant::now(), peer, &mut |o| out.push_back(o));
+                    self.settle();
                 }
                 ToMedia::Stop => return false,
             }
@@ -438,14 +433,10 @@ impl MediaThread {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        let mut slot = Slot { media, rtp: pair.rtp, rtcp: pair.rtcp };
-        let registry = self.poll.registry();
-        let registered = registry
-            .register(&mut slot.rtp, Token(SLOTS + index * 2), Interest::READABLE)
-            .and_then(|()| registry.register(&mut slot.rtcp, Token(SLOTS + index * 2 + 1), Interest::READABLE));
-        self.slots[index] = Some(slot);
+        self.slots[index] = Some(media);
         self.carriers.insert(media, Carrier::Udp(index));
-        if let Err(error) = registered {
+        let key = SLOTS + index * 2;
+        if let Err(error) = self.io.add(key, pair.rtp).and_then(|()| self.io.add(key + 1, pair.rtcp)) {
             tracing::error!(%error, "a media socket cannot be watched");
             self.broken(media);
         }
@@ -454,10 +445,10 @@ impl MediaThread {
     fn release(&mut self, media: LegKey) {
         match self.carriers.remove(&media) {
             Some(Carrier::Udp(index)) => {
-                if let Some(mut slot) = self.slots.get_mut(index).and_then(Option::take) {
-                    // Closing the socket would do; a refusal changes nothing.
-                    let _ = slot.rtp.deregister(self.poll.registry());
-                    let _ = slot.rtcp.deregister(self.poll.registry());
+                if self.slots.get_mut(index).and_then(Option::take).is_some() {
+                    let key = SLOTS + index * 2;
+                    self.io.remove(key);
+                    self.io.remove(key + 1);
                     self.free.push(index);
                 }
             }

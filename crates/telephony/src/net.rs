@@ -12,7 +12,7 @@ use crate::config::StartError;
 
 /// Largest datagram read. SIP over UDP may reach 64 KiB; RTP is far smaller.
 pub(crate) const DATAGRAM_MAX: usize = 65_535;
-/// Datagrams read from one socket before the others get their turn.
+/// SIP datagrams read before the others get their turn.
 pub(crate) const READ_BUDGET: usize = 64;
 
 /// What a socket is for, in words for the operator, and the option that chooses its port.

@@ -57,18 +57,18 @@ pub(crate) fn bind_mux(media_ip: IpAddr, advertise: &[IpAddr], port: u16) -> Res
     let mut sockets: Vec<MuxSocket> = Vec::new();
     if !media_ip.is_unspecified() {
         let addr = SocketAddr::new(media_ip, port);
-        let socket = net::bind_udp(addr, MUX_BUFFER).map_err(|e| net::explain(WEBRTC, addr, e))?;
+        let socket = bind_patiently(addr).map_err(|e| net::explain(WEBRTC, addr, e))?;
         let candidate = SocketAddr::new(advertise.first().copied().unwrap_or(media_ip), port);
         return Ok(vec![MuxSocket { socket, candidate }]);
     }
     for ip in advertise {
         let candidate = SocketAddr::new(*ip, port);
-        match net::bind_udp(candidate, MUX_BUFFER) {
+        match bind_patiently(candidate) {
             Ok(socket) => sockets.push(MuxSocket { socket, candidate }),
             Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => {
                 let addr = SocketAddr::new(media_ip, port);
                 // Binding the wildcard next to specific addresses fails: then the NAT's packets arrive on those.
-                match net::bind_udp(addr, MUX_BUFFER) {
+                match bind_patiently(addr) {
                     Ok(socket) => sockets.push(MuxSocket { socket, candidate }),
                     Err(e) if sockets.is_empty() => return Err(net::explain(WEBRTC, addr, e)),
                     Err(_) => tracing::warn!(%candidate, "this advertised address has no socket of its own"),
@@ -80,9 +80,28 @@ pub(crate) fn bind_mux(media_ip: IpAddr, advertise: &[IpAddr], port: u16) -> Res
     Ok(sockets)
 }
 
+/// A killed process' io_uring keeps its ports for some milliseconds after its end: a restart waits for them.
+fn bind_patiently(addr: SocketAddr) -> io::Result<mio::net::UdpSocket> {
+    const TRIES: u32 = 20;
+    for _ in 1..TRIES {
+        match net::bind_udp(addr, MUX_BUFFER) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            bound => return bound,
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    net::bind_udp(addr, MUX_BUFFER)
+}
+
 /// Called back while peers are driven.
 pub(crate) enum PeerOut {
     Event(PeerEvent),
+    /// To be sent from mux socket number `socket`.
+    Datagram {
+        socket: usize,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
     /// A decrypted RTP packet, header rebuilt without extensions.
     Rtp {
         peer: PeerRef,
@@ -114,7 +133,8 @@ struct Session {
 }
 
 pub(crate) struct Peers {
-    sockets: Vec<MuxSocket>,
+    /// The address that each mux socket stands for.
+    candidates: Vec<SocketAddr>,
     sessions: HashMap<PeerRef, Session>,
     by_addr: HashMap<SocketAddr, PeerRef>,
     by_ufrag: HashMap<String, PeerRef>,
@@ -126,14 +146,14 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    pub(crate) fn new(sockets: Vec<MuxSocket>, max: usize, counters: Arc<Counters>) -> Result<Self, StartError> {
+    pub(crate) fn new(mux: &[MuxSocket], max: usize, counters: Arc<Counters>) -> Result<Self, StartError> {
         let crypto = Arc::new(str0m::crypto::from_feature_flags());
         let certificate = crypto
             .dtls_provider
             .generate_certificate()
             .ok_or(StartError::Crypto { what: "to make a certificate for WebRTC" })?;
         Ok(Self {
-            sockets,
+            candidates: mux.iter().map(|socket| socket.candidate).collect(),
             sessions: HashMap::new(),
             by_addr: HashMap::new(),
             by_ufrag: HashMap::new(),
@@ -142,10 +162,6 @@ impl Peers {
             max,
             counters,
         })
-    }
-
-    pub(crate) fn sockets(&mut self) -> &mut [MuxSocket] {
-        &mut self.sockets
     }
 
     /// Answers a browser's offer.
@@ -185,8 +201,8 @@ impl Peers {
             .set_extension(4, str0m::rtp::Extension::RtpMid);
         wanted.configure(config.codec_config());
         let mut rtc = config.build(now);
-        for socket in &self.sockets {
-            let candidate = Candidate::host(socket.candidate, "udp").map_err(|_| "system.error")?;
+        for &candidate in &self.candidates {
+            let candidate = Candidate::host(candidate, "udp").map_err(|_| "system.error")?;
             rtc.add_local_candidate(candidate);
         }
         let offer = str0m::change::SdpOffer::from_sdp_string(offer_sdp).map_err(|_| "device.bad_sdp")?;
@@ -213,12 +229,16 @@ impl Peers {
     }
 
     /// Ends a session at our wish: says goodbye and reports nothing.
-    pub(crate) fn close(&mut self, now: Instant, peer: PeerRef) {
+    pub(crate) fn close(&mut self, now: Instant, peer: PeerRef, out: &mut dyn FnMut(PeerOut)) {
         if let Some(session) = self.sessions.get_mut(&peer) {
             session.over = true;
             let _ = session.rtc.close();
             let _ = session.rtc.handle_input(Input::Timeout(now));
-            self.drive(now, peer, &mut |_| {});
+            self.drive(now, peer, &mut |o| {
+                if matches!(o, PeerOut::Datagram { .. }) {
+                    out(o);
+                }
+            });
         }
         self.remove(peer);
     }
@@ -249,7 +269,7 @@ impl Peers {
         out: &mut dyn FnMut(PeerOut),
     ) {
         Counters::add(&self.counters.webrtc_received, 1);
-        let Some(destination) = self.sockets.get(socket).map(|s| s.candidate) else { return };
+        let Some(&destination) = self.candidates.get(socket) else { return };
         let ufrag = binding_ufrag(bytes);
         let is_check = ufrag.is_some();
         let found = match ufrag {
@@ -355,8 +375,7 @@ impl Peers {
     /// Takes everything a session has to say until it asks to wait.
     fn drive(&mut self, now: Instant, peer: PeerRef, out: &mut dyn FnMut(PeerOut)) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        let sockets = &self.sockets;
-        let counters = &self.counters;
+        let candidates = &self.candidates;
         let mut became_ready = false;
         let done = catch_unwind(AssertUnwindSafe(|| {
             for _ in 0..OUTPUTS_MAX {
@@ -366,11 +385,8 @@ impl Peers {
                         return (!session.over && !session.rtc.is_alive()).then_some(End::Closed);
                     }
                     Ok(Output::Transmit(t)) => {
-                        let from = sockets.iter().find(|s| s.candidate == t.source).or(sockets.first());
-                        match from.map(|s| s.socket.send_to(&t.contents, t.destination)) {
-                            Some(Ok(_)) => Counters::add(&counters.webrtc_sent, 1),
-                            _ => Counters::add(&counters.rtp_send_failed, 1),
-                        }
+                        let socket = candidates.iter().position(|c| *c == t.source).unwrap_or(0);
+                        out(PeerOut::Datagram { socket, to: t.destination, bytes: t.contents.into() });
                     }
                     Ok(Output::Event(event)) => match event {
                         Event::Connected if !session.ready => {

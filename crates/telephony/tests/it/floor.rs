@@ -82,6 +82,7 @@ fn start(
     config.sip = sip;
     config.media_ip = options.media_ip.into();
     config.media_ports = ports;
+    config.media_io = crate::MEDIA_IO;
     Telephony::start(config).map(|handle| (handle, events))
 }
 

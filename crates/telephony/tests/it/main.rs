@@ -6,6 +6,10 @@ mod calls;
 mod floor;
 mod phone;
 mod restart;
+mod safety;
 mod start;
 mod tone;
 mod webrtc;
+
+/// What the kernel allows; `it_epoll` runs the same with epoll.
+const MEDIA_IO: telephony::MediaIo = telephony::MediaIo::Auto;

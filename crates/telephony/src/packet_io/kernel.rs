@@ -1,0 +1,7 @@
+//! The system calls that the standard library lacks: `recvmmsg`, `sendmmsg` and io_uring. All unsafe code of the crate
+//! is below here. Called by [`super`].
+mod mmsg;
+mod uring;
+
+pub(super) use mmsg::{Received, send_many};
+pub(super) use uring::Uring;

@@ -1,0 +1,1 @@
+//! Media safety over real sockets: nobody but the peer is heard, hears, or costs a call its life.
