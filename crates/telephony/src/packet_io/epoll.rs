@@ -96,10 +96,10 @@ impl Epoll {
 
     pub(super) fn next(&mut self) -> Option<Datagram<'_>> {
         loop {
-            while let Some((source, range)) = self.received.get(self.at) {
+            while let Some(source) = self.received.source(self.at) {
                 self.at += 1;
                 if let Some(source) = source {
-                    return Some(Datagram { socket: self.current, source, bytes: self.received.bytes(range) });
+                    return Some(Datagram { socket: self.current, source, bytes: self.received.bytes(self.at - 1) });
                 }
             }
             self.fill()?;

@@ -1,7 +1,7 @@
 //! A browser's peer connection played by str0m as a full ICE client on a thread of its own: speaks a sine in PCMU,
 //! remembers the last second it heard.
 use std::collections::VecDeque;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -19,14 +19,25 @@ use crate::tone::{self, Sine};
 
 enum Wish {
     Answer(String),
+    /// Sends these octets as they are, from its own address.
+    Raw(Vec<u8>),
     /// The tab closes or reloads.
     Close,
     /// The machine vanishes.
     Stop,
 }
 
+/// Datagrams it sent: to whom, the first of DTLS, the newest of SRTP.
+#[derive(Default)]
+struct Sent {
+    server: Option<SocketAddr>,
+    dtls: Vec<u8>,
+    srtp: Vec<u8>,
+}
+
 pub struct Browser {
     pub offer: String,
+    sent: Arc<Mutex<Sent>>,
     heard: Arc<Mutex<VecDeque<i16>>>,
     is_connected: Arc<AtomicBool>,
     wishes: Sender<Wish>,
@@ -51,6 +62,7 @@ impl Browser {
         let (offer, pending) = change.apply().unwrap();
         let heard: Arc<Mutex<VecDeque<i16>>> = Arc::default();
         let is_connected: Arc<AtomicBool> = Arc::default();
+        let sent: Arc<Mutex<Sent>> = Arc::default();
         let (wishes, wished) = channel();
         let tab = Tab {
             socket,
@@ -62,9 +74,10 @@ impl Browser {
             spoken: 0,
             is_connected: is_connected.clone(),
             heard: heard.clone(),
+            sent: sent.clone(),
         };
         let thread = std::thread::spawn(move || tab.run(&wished));
-        Self { offer: offer.to_sdp_string(), heard, is_connected, wishes, thread: Some(thread) }
+        Self { offer: offer.to_sdp_string(), sent, heard, is_connected, wishes, thread: Some(thread) }
     }
 
     pub fn answer(&self, sdp: &str) {
@@ -74,6 +87,21 @@ impl Browser {
     /// Its own side of the connection stands; the server's may be a little earlier.
     pub fn wait_connected(&self) {
         eventually("the browser is connected", || self.is_connected.load(Ordering::Relaxed));
+    }
+
+    /// The server's address, its first DTLS datagram and its newest SRTP packet.
+    pub fn sent(&self) -> (SocketAddr, Vec<u8>, Vec<u8>) {
+        let sent = self.sent.lock().unwrap();
+        (sent.server.unwrap(), sent.dtls.clone(), sent.srtp.clone())
+    }
+
+    pub fn send_raw(&self, datagram: Vec<u8>) {
+        self.wishes.send(Wish::Raw(datagram)).unwrap();
+    }
+
+    /// Judges by what comes from now on.
+    pub fn forget(&self) {
+        self.heard.lock().unwrap().clear();
     }
 
     pub fn close(&self) {
@@ -108,6 +136,7 @@ struct Tab {
     spoken: u32,
     is_connected: Arc<AtomicBool>,
     heard: Arc<Mutex<VecDeque<i16>>>,
+    sent: Arc<Mutex<Sent>>,
 }
 
 impl Tab {
@@ -118,6 +147,10 @@ impl Tab {
                 Ok(Wish::Answer(sdp)) => {
                     let answer = SdpAnswer::from_sdp_string(&sdp).unwrap();
                     self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), answer).unwrap();
+                }
+                Ok(Wish::Raw(datagram)) => {
+                    let server = self.sent.lock().unwrap().server.unwrap();
+                    self.socket.send_to(&datagram, server).unwrap();
                 }
                 Ok(Wish::Close) => {
                     self.rtc.close().unwrap();
@@ -139,6 +172,14 @@ impl Tab {
                     Output::Timeout(_) => break,
                     Output::Transmit(t) => {
                         self.socket.send_to(&t.contents, t.destination).unwrap();
+                        let mut sent = self.sent.lock().unwrap();
+                        sent.server = Some(t.destination);
+                        match t.contents.first() {
+                            // RFC 7983 §7.
+                            Some(20..=63) if sent.dtls.is_empty() => sent.dtls = t.contents.to_vec(),
+                            Some(128..=191) => sent.srtp = t.contents.to_vec(),
+                            _ => {}
+                        }
                     }
                     Output::Event(Event::Connected) => self.is_connected.store(true, Ordering::Relaxed),
                     Output::Event(Event::RtpPacket(packet)) => {

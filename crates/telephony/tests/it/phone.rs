@@ -35,6 +35,10 @@ impl sip::Directory for Open {
 struct Seen {
     is_up: bool,
     ended: Option<sip::EndCause>,
+    /// Where its sound goes.
+    server: Option<SocketAddr>,
+    /// Sequence number of its newest packet.
+    spoken: u16,
     heard: VecDeque<i16>,
 }
 
@@ -96,6 +100,21 @@ impl Phone {
     pub fn wait_ended(&self) -> sip::EndCause {
         eventually("the phone's call has ended", || self.seen.lock().unwrap().ended.is_some());
         self.seen.lock().unwrap().ended.clone().unwrap()
+    }
+
+    /// Where it sends its sound.
+    pub fn server(&self) -> SocketAddr {
+        self.seen.lock().unwrap().server.unwrap()
+    }
+
+    /// Sequence number of its newest packet.
+    pub fn spoken(&self) -> u16 {
+        self.seen.lock().unwrap().spoken
+    }
+
+    /// Judges by what comes from now on.
+    pub fn forget(&self) {
+        self.seen.lock().unwrap().heard.clear();
     }
 
     /// Hears a tenth of a second of nothing, as packets of silence or as no packets at all.
@@ -274,6 +293,8 @@ impl Line {
             self.header.sequence = self.header.sequence.wrapping_add(1);
             self.header.timestamp = self.header.timestamp.wrapping_add(160);
             let _ = self.rtp.send_to(&packet, remote);
+            let mut seen = self.seen.lock().unwrap();
+            (seen.server, seen.spoken) = (Some(remote), self.header.sequence.wrapping_sub(1));
         }
     }
 }

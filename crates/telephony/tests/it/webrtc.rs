@@ -12,7 +12,7 @@ use crate::floor::{BROWSER, Floor, Options, TENANT, eventually};
 use crate::phone::Phone;
 
 /// Connects a browser as the device's next generation; answers the SDP of the server.
-fn connect(floor: &mut Floor, generation: u64, browser: &Browser) -> String {
+pub fn connect(floor: &mut Floor, generation: u64, browser: &Browser) -> String {
     let offer_sdp = browser.offer.clone();
     floor.signal(DeviceSignal::Connect { device: BROWSER, tenant: TENANT, generation, offer_sdp });
     let answer = floor.wait_device("the SDP answer", |r| match r {
@@ -26,7 +26,7 @@ fn connect(floor: &mut Floor, generation: u64, browser: &Browser) -> String {
     answer
 }
 
-fn originate(floor: &mut Floor, leg: LegId) {
+pub fn originate(floor: &mut Floor, leg: LegId) {
     floor.command(LegCommand::Originate {
         leg,
         tenant: TENANT,

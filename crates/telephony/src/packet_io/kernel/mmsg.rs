@@ -1,7 +1,6 @@
 //! Many datagrams with one system call: `recvmmsg` and `sendmmsg`.
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::os::fd::AsRawFd;
 
 use mio::net::UdpSocket;
@@ -33,13 +32,14 @@ impl Received {
         self.got.clear();
     }
 
-    /// Source of datagram number `at` and where [`Received::bytes`] has its octets.
-    pub(in crate::packet_io) fn get(&self, at: usize) -> Option<(Option<SocketAddr>, (usize, Range<usize>))> {
-        self.got.get(at).map(|(source, len)| (*source, (at, 0..*len)))
+    /// Source of datagram number `at`; the inner `None` for one to be left out, the outer for no such number.
+    pub(in crate::packet_io) fn source(&self, at: usize) -> Option<Option<SocketAddr>> {
+        self.got.get(at).map(|(source, _)| *source)
     }
 
-    pub(in crate::packet_io) fn bytes(&self, (at, range): (usize, Range<usize>)) -> &[u8] {
-        &self.buffers[at][range]
+    pub(in crate::packet_io) fn bytes(&self, at: usize) -> &[u8] {
+        let length = self.got.get(at).map_or(0, |(_, length)| *length);
+        self.buffers.get(at).and_then(|buffer| buffer.get(..length)).unwrap_or_default()
     }
 
     /// Reads up to `want` datagrams without waiting; answers how many.
@@ -74,10 +74,9 @@ impl Received {
         };
         self.got.clear();
         let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
-        for at in 0..got {
-            let header = &headers[at];
+        for (header, name) in headers.iter().zip(&self.names).take(got) {
             let is_whole = header.msg_hdr.msg_flags & libc::MSG_TRUNC == 0;
-            let source = parse_name(&self.names[at]).filter(|_| is_whole);
+            let source = parse_name(name).filter(|_| is_whole);
             self.got.push((source, (header.msg_len as usize).min(PACKET_MAX)));
         }
         Ok(got)
