@@ -22,6 +22,9 @@ pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Ve
             counter!(name).absolute(value);
         }
         gauge!("cordboard_webrtc_sessions").set(stats.webrtc_sessions as f64);
+        gauge!("cordboard_sip_transactions").set(stats.sip_transactions as f64);
+        gauge!("cordboard_sip_dialogs").set(stats.sip_dialogs as f64);
+        gauge!("cordboard_sip_connections").set(stats.sip_connections as f64);
         gauge!("cordboard_engine_backlog").set(stats.engine_backlog as f64);
         gauge!("cordboard_media_tick_late_max_seconds").set(stats.media_tick_late_us_max as f64 / 1e6);
         let (mut calls, mut waiting, mut seats) = (0, 0, 0);

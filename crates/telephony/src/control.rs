@@ -456,6 +456,11 @@ impl Control {
         if let Err(error) = self.parts.checkpoints.flush() {
             self.checkpoint_failed(&error);
         }
+        let load = self.parts.endpoint.load();
+        let transactions = load.client_transactions + load.server_transactions;
+        Counters::set(&self.parts.counters.sip_transactions, transactions as u64);
+        Counters::set(&self.parts.counters.sip_dialogs, load.dialogs as u64);
+        Counters::set(&self.parts.counters.sip_connections, load.streams as u64);
         self.parts.to_media.flush();
         self.parts.to_writer.flush();
     }

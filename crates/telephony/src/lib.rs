@@ -51,3 +51,5 @@ pub use config::{Config, Limits, MediaIo, Sink, StartError, Up};
 pub use handle::{Busy, CommandSender, Handle, Telephony};
 pub use recording::Leftover;
 pub use stats::Stats;
+#[doc(hidden)]
+pub use webrtc::{binding_ufrag, offer_fault};

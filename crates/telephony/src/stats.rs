@@ -37,6 +37,10 @@ counters! {
     sip_dropped,
     /// New calls refused with 503 because this node did not keep up (or was starting).
     calls_refused,
+    /// Living transactions, dialogs and connections (go up and down).
+    sip_transactions,
+    sip_dialogs,
+    sip_connections,
     tcp_accepted,
     /// TCP connections turned away at the limit.
     tcp_refused,

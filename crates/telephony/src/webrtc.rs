@@ -456,8 +456,15 @@ fn plain(packet: &RtpPacket) -> Vec<u8> {
     media::rtp::Packet::new(header, &packet.payload).to_vec()
 }
 
-/// Our username fragment in a STUN binding request (RFC 8489 §5, §14.3); `None` for any other datagram.
-fn binding_ufrag(bytes: &[u8]) -> Option<&str> {
+/// The code with which a browser's offer is refused before str0m sees it; `None` when it is acceptable so far. Public for
+/// the fuzz targets.
+pub fn offer_fault(offer_sdp: &str) -> Option<&'static str> {
+    offer::read(offer_sdp).err()
+}
+
+/// Our username fragment in a STUN binding request (RFC 8489 §5, §14.3); `None` for any other datagram. Public for the fuzz
+/// targets.
+pub fn binding_ufrag(bytes: &[u8]) -> Option<&str> {
     const BINDING_REQUEST: [u8; 2] = [0, 1];
     const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
     const USERNAME: [u8; 2] = [0, 6];

@@ -2,6 +2,7 @@
 mod bench;
 #[cfg(test)]
 mod docs_check;
+mod fuzz;
 mod report;
 mod run;
 mod setup;
@@ -31,6 +32,8 @@ enum Command {
     Shots(shots::Options),
     /// Measure the release server from outside and the crates' own benches; print one table.
     Bench(bench::Options),
+    /// Search the fuzz targets for long, guided by coverage; or count the work on the worst inputs.
+    Fuzz(fuzz::Options),
     /// Follow the README's commands in a clean clone with an empty HOME until a voice is heard; print the durations.
     Stranger,
 }
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Command::Setup => setup::setup(),
         Command::Shots(options) => shots::shots(&options),
         Command::Bench(options) => bench::bench(&options),
+        Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Stranger => stranger::stranger(stranger::Caches::Empty),
     }
 }

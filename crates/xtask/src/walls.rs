@@ -21,6 +21,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
     ("sim", &["domain", "sip", "media", "switch"]),
     ("server", &["domain", "sip", "media", "switch", "telephony", "store", "engine", "api", "sim"]),
     ("load", &[]),
+    ("fuzz", &["sip", "media", "telephony"]),
     ("xtask", &[]),
 ];
 

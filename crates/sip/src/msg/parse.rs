@@ -253,8 +253,11 @@ fn take_apart(head: &[u8]) -> Result<(String, RawMessage), Reject> {
             error = Some("Header Too Long");
             break;
         }
+        // A bare CR would end the line for a laxer reader before or behind us. (A NUL may stand in quotes: RFC 4475.)
+        let is_split = line.contains('\r');
         if first.is_none() {
             first = Some(line);
+            error = is_split.then_some("Malformed First Line");
             continue;
         }
         if fields.len() >= limits::HEADERS {
@@ -265,9 +268,8 @@ fn take_apart(head: &[u8]) -> Result<(String, RawMessage), Reject> {
             error = Some("Malformed Header");
             continue;
         };
-        let name = line[..colon].trim_end();
-        // A bare CR inside a value would split it for a laxer reader behind us. (A NUL may stand in quotes: RFC 4475.)
-        if !is_token(name) || line[colon..].contains('\r') {
+        let name = line[..colon].trim_end_matches([' ', '\t']);
+        if !is_token(name) || is_split {
             error = Some("Malformed Header");
             continue;
         }
@@ -348,7 +350,8 @@ fn check(raw: &RawMessage, start: &StartLine) -> Result<(Via, NameAddr, NameAddr
     let to = NameAddr::parse(once(raw, Name::To, "Missing Or Repeated To")?).map_err(|_| "Malformed To")?;
     let cseq = CSeq::parse(once(raw, Name::CSeq, "Missing Or Repeated CSeq")?).ok_or("Malformed CSeq")?;
     let call_id = once(raw, Name::CallId, "Missing Or Repeated Call-ID")?;
-    if call_id.is_empty() || call_id.contains([' ', '\t', ',']) {
+    // A control character would come back as a blank in our response, which then belongs to no request.
+    if call_id.is_empty() || call_id.bytes().any(|b| b <= b' ' || b == 0x7f || b == b',') {
         return Err("Malformed Call-ID");
     }
     let mut via = None;

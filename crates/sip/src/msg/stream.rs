@@ -146,7 +146,7 @@ fn content_length(head: &[u8]) -> Result<usize, StreamError> {
     for line in head.split(|b| *b == b'\n').skip(1) {
         let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
         let Ok(name) = std::str::from_utf8(&line[..colon]) else { continue };
-        if Name::from_text(name.trim_end()) != Name::ContentLength {
+        if Name::from_text(name.trim_end_matches([' ', '\t'])) != Name::ContentLength {
             continue;
         }
         let value = std::str::from_utf8(&line[colon + 1..]).map_err(|_| StreamError::BadLength)?;

@@ -210,3 +210,39 @@ fn stream_without_trustworthy_length_is_given_up() {
         assert_eq!(framer.next_message(), Err(error), "{head:?}");
     }
 }
+
+#[test]
+fn call_id_with_a_control_character_is_malformed() {
+    let with = |id: &str| {
+        let text = format!(
+            "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\n\
+             Call-ID: {id}\r\nCSeq: 1 OPTIONS\r\n\r\n"
+        );
+        Message::parse(text.as_bytes()).map(|message| message.call_id().to_owned()).map_err(|reject| reject.reason)
+    };
+    assert_eq!(with("{a}[b]<c>:d@(e)"), Ok("{a}[b]<c>:d@(e)".to_owned()));
+    for id in ["a\u{1}b", "a b", "a\u{7f}", "a,b", ""] {
+        assert_eq!(with(id), Err("Malformed Call-ID"), "{id:?}");
+    }
+}
+
+#[test]
+fn bare_carriage_return_is_malformed_wherever_it_stands() {
+    // `Content-Length\r: 4` was taken for a length; who reads CR as the end of a line sees another message.
+    let sound = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\n\
+        Call-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 4\r\n\r\nbody";
+    assert!(Message::parse(sound.as_bytes()).is_ok());
+    for (from, to) in [
+        ("Length: 4", "Length\r: 4"),
+        ("Length: 4", "Length: \r4"),
+        ("CSeq: 1 ", "CSeq: 1\r"),
+        ("OPTIONS sip", "OPTIONS\r sip"),
+    ] {
+        assert!(Message::parse(sound.replacen(from, to, 1).as_bytes()).is_err(), "{to:?}");
+    }
+    let status = "SIP/2.0 200 OK\rX\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a@b>\r\nTo: <sip:a@b>\r\nCall-ID: c\r\nCSeq: 1 BYE\r\n\r\n";
+    assert!(Message::parse(status.as_bytes()).is_err());
+    let mut framer = Framer::new();
+    framer.push(sound.replacen("Length: 4", "Length\r: 4", 1).as_bytes());
+    assert_eq!(framer.next_message(), Err(StreamError::BadLength));
+}
