@@ -203,7 +203,13 @@ fn by_stream(server: SocketAddr, name: &str, asked: Asked) {
     line.send(&load(name));
     match asked {
         Status(code) => assert_eq!(line.probe(name), Some(vec![code]), "{name} by TCP"),
-        Twice(code) => assert_eq!(line.probe(name), Some(vec![code, code]), "{name} by TCP"),
+        Twice(code) => {
+            // The second is followed by five octets more than it says; they are no message, and the stream ends there.
+            for _ in 0..2 {
+                assert!(matches!(line.hear(), Heard::Message(message) if status(&message) == code), "{name} by TCP");
+            }
+            assert_eq!(line.hear(), Heard::Closed, "{name} by TCP");
+        }
         Dropped => assert_eq!(line.probe(name), Some(vec![]), "{name} by TCP"),
         Unframed(_) => assert_eq!(line.hear(), Heard::Closed, "{name} by TCP"),
         Unfinished(_) => {
@@ -280,10 +286,10 @@ fn in_dialog(method: &str, ok: &str) -> String {
     let value = |name: &str| header(ok, name).unwrap_or_else(|| panic!("no {name} in {ok}"));
     let number: u32 = value("CSeq").split_whitespace().next().and_then(|n| n.parse().ok()).expect("a number");
     let number = if method == "ACK" { number } else { number + 1 };
+    let branch: String = value("Call-ID").chars().filter(char::is_ascii_alphanumeric).collect();
     format!(
-        "{method} sip:3000@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{method}{};rport\r\nMax-Forwards: 70\r\n\
+        "{method} sip:3000@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{method}{branch};rport\r\nMax-Forwards: 70\r\n\
          From: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {number} {method}\r\nContent-Length: 0\r\n\r\n",
-        value("Call-ID").len(),
         value("From"),
         value("To"),
         value("Call-ID")
@@ -294,16 +300,13 @@ fn in_dialog(method: &str, ok: &str) -> String {
 fn sound_torture_invites_become_calls() {
     let server = Server::start("torture-calls");
     let company = Company::of(&server);
-    for name in ["wsinv", "esc01", "longreq", "baddate", "inv2543"] {
+    // Not inv2543: without Contact there is no dialog (RFC 4475 §3.4.1 leaves it to those who still care).
+    for name in ["wsinv", "esc01", "longreq", "baddate"] {
         for stream in [false, true] {
-            // Streams must say where a body ends.
-            if stream && name == "inv2543" {
-                continue;
-            }
             let mut line = if stream { Line::tcp(server.sip) } else { Line::udp(server.sip) };
             // By each way another call: the same one coming by two ways is a loop (§8.2.2.2).
             let own = if stream { "s" } else { "d" };
-            let invite = to_the_echo(name).replacen("Call-ID: ", &format!("Call-ID: {own}-"), 1);
+            let invite = to_the_echo(name).replacen(&format!("{name}."), &format!("{name}-{own}."), 1);
             line.send(invite.replacen("branch=z9hG4bK", &format!("branch=z9hG4bK{own}"), 1).as_bytes());
             let ok = loop {
                 let Heard::Message(message) = line.hear() else { panic!("{name}: closed") };
@@ -324,7 +327,7 @@ fn sound_torture_invites_become_calls() {
             assert_eq!(status(&ended), 200, "{name}");
         }
     }
-    let calls = company.wait_ended(9, SOON);
+    let calls = company.wait_ended(8, SOON);
     assert!(calls.iter().all(|call| call["started_at"].is_i64()));
     // The echo still works for everybody else.
     let mut caller = Caller::dial(&server, "3000");
