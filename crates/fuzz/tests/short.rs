@@ -6,9 +6,9 @@ use fuzz::{TARGETS, allocation, corpus, driver, worst};
 /// Changed inputs per target. The endpoint and the sessions of str0m build a small world for each.
 fn executions(name: &str) -> u64 {
     match name {
-        "sip_endpoint" | "rtp" | "stun" | "spool" => 2_000,
-        "wav" => 4_000,
-        _ => 20_000,
+        "sip_endpoint" | "rtp" | "stun" | "spool" => 1_000,
+        "wav" => 2_000,
+        _ => 10_000,
     }
 }
 
