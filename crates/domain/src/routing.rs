@@ -39,8 +39,8 @@ pub struct DecisionTrace {
     pub left_out: u32,
 }
 
-/// Longest list in a trace: enough to explain a choice, small enough for an event.
-pub const TRACE_MAX: usize = 16;
+/// Longest list in a trace: enough to explain a choice, small enough for an event of every call.
+pub const TRACE_MAX: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
