@@ -23,7 +23,8 @@ use crate::recorder::Recorder;
 use crate::rtcp::{self, Rtcp};
 use crate::rtp;
 use leg::Leg;
-use std::collections::{HashMap, VecDeque};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 use types::*;
@@ -38,11 +39,14 @@ const PAYLOAD_MAX: usize = 1600;
 pub struct Plane {
     config: PlaneConfig,
     legs: Vec<Option<Leg>>,
-    slots: HashMap<LegKey, usize>,
-    bridges: HashMap<BridgeKey, Bridge>,
+    /// Places in `legs` without a leg.
+    free: Vec<usize>,
+    // Keys are counters of ours, never a peer's choice: no need for a hash that resists attacks.
+    slots: FxHashMap<LegKey, usize>,
+    bridges: FxHashMap<BridgeKey, Bridge>,
     /// The bridge each leg belongs to, also of legs that are not added yet.
-    membership: HashMap<LegKey, BridgeKey>,
-    recordings: HashMap<RecordingKey, Recorder>,
+    membership: FxHashMap<LegKey, BridgeKey>,
+    recordings: FxHashMap<RecordingKey, Recorder>,
     /// What each slot says on this tick, and whether there is anything to hear.
     frames: Vec<([i16; FRAME], bool)>,
     next_tick: Option<Duration>,
@@ -56,10 +60,11 @@ impl Plane {
         Self {
             config,
             legs: Vec::new(),
-            slots: HashMap::new(),
-            bridges: HashMap::new(),
-            membership: HashMap::new(),
-            recordings: HashMap::new(),
+            free: Vec::new(),
+            slots: FxHashMap::default(),
+            bridges: FxHashMap::default(),
+            membership: FxHashMap::default(),
+            recordings: FxHashMap::default(),
             frames: Vec::new(),
             next_tick: None,
             out: VecDeque::new(),

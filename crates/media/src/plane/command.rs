@@ -58,24 +58,29 @@ impl Plane {
                 if self.recordings.contains_key(&recording) {
                     return Err(MediaError::DuplicateRecording(recording));
                 }
-                self.recordings.insert(recording, Recorder::new(now, left, &right));
-                self.tap_legs();
+                let recorder = Recorder::new(now, left, &right);
+                let legs: Vec<LegKey> = recorder.legs().collect();
+                self.recordings.insert(recording, recorder);
+                legs.into_iter().for_each(|leg| self.tap_leg(leg));
                 self.next_tick.get_or_insert(now + TICK);
                 Ok(())
             }
             Command::UpdateRecord { recording, left, right, pause } => {
                 let recorder = self.recordings.get_mut(&recording).ok_or(MediaError::UnknownRecording(recording))?;
+                let mut legs: Vec<LegKey> = recorder.legs().collect();
                 recorder.set_legs(left, &right);
+                legs.extend(recorder.legs());
                 let frames = recorder.set_pause(now, pause);
                 self.out.extend(frames.into_iter().map(|frame| Output::Record { recording, frame }));
-                self.tap_legs();
+                legs.into_iter().for_each(|leg| self.tap_leg(leg));
                 Ok(())
             }
             Command::StopRecord { recording } => {
                 let recorder = self.recordings.remove(&recording).ok_or(MediaError::UnknownRecording(recording))?;
+                let legs: Vec<LegKey> = recorder.legs().collect();
                 let frames = recorder.stop(now);
                 self.out.extend(frames.into_iter().map(|frame| Output::Record { recording, frame }));
-                self.tap_legs();
+                legs.into_iter().for_each(|leg| self.tap_leg(leg));
                 self.rest_if_idle();
                 Ok(())
             }
@@ -90,7 +95,7 @@ impl Plane {
             return Err(MediaError::Full);
         }
         let leg = Leg::new(now, add, self.config.rtcp_interval);
-        let slot = match self.legs.iter().position(Option::is_none) {
+        let slot = match self.free.pop() {
             Some(free) => free,
             None => {
                 self.legs.push(None);
@@ -102,7 +107,7 @@ impl Plane {
         self.slots.insert(add.leg, slot);
         self.next_tick.get_or_insert(now + TICK);
         self.replan(add.leg);
-        self.tap_legs();
+        self.tap_leg(add.leg);
         Ok(())
     }
 
@@ -130,7 +135,9 @@ impl Plane {
 
     fn remove_leg(&mut self, key: LegKey) -> Result<(), MediaError> {
         let slot = self.slots.remove(&key).ok_or(MediaError::UnknownLeg(key))?;
-        if let Some(player) = self.legs[slot].take().and_then(|leg| leg.player) {
+        let leg = self.legs[slot].take();
+        self.free.push(slot);
+        if let Some(player) = leg.and_then(|leg| leg.player) {
             self.event(player.end(PlayEnd::Stopped, false));
         }
         let touched = self.leave_bridge(key);
@@ -228,19 +235,12 @@ impl Plane {
         Ok(())
     }
 
-    fn tap_legs(&mut self) {
-        self.legs.iter_mut().flatten().for_each(|leg| leg.taps.clear());
-        for (&recording, recorder) in &self.recordings {
-            for key in recorder.legs() {
-                let leg = self.slots.get(&key).and_then(|&slot| self.legs[slot].as_mut());
-                if let Some(leg) = leg
-                    && leg.taps.len() < TAPS_MAX
-                    && !leg.taps.contains(&recording)
-                {
-                    leg.taps.push(recording);
-                }
-            }
-        }
+    /// Which recordings tap this leg has changed.
+    fn tap_leg(&mut self, key: LegKey) {
+        let Some(leg) = self.slots.get(&key).and_then(|&slot| self.legs[slot].as_mut()) else { return };
+        let taps = self.recordings.iter().filter(|(_, recorder)| recorder.legs().any(|leg| leg == key));
+        leg.taps.clear();
+        leg.taps.extend(taps.map(|(&recording, _)| recording).take(TAPS_MAX));
     }
 
     /// Something about this leg changed: plan anew for it and all who share its bridge.
@@ -299,10 +299,11 @@ impl Plane {
         leg.hears = hears;
     }
 
-    /// What these speakers' packets are needed for. All their listeners must be planned already.
+    /// What these speakers' packets are needed for. All their listeners must be planned already and be among them: they
+    /// share a bridge, and a plan is made for whole bridges.
     fn plan_speakers(&mut self, slots: &[usize]) {
         for &slot in slots {
-            let listeners = || self.legs.iter().enumerate().filter_map(|(at, leg)| Some((at, leg.as_ref()?)));
+            let listeners = || slots.iter().filter_map(|&at| Some((at, self.legs[at].as_ref()?)));
             let relay_to = listeners().filter(|(_, leg)| leg.relay_from == Some(slot)).map(|(at, _)| at).collect();
             let decoded = listeners().any(|(_, leg)| leg.hears.contains(&slot));
             let Some(leg) = self.legs[slot].as_mut() else { continue };
