@@ -117,7 +117,7 @@ impl Bench<'_> {
             c
         })?;
         let knows = help.contains("--media-io");
-        Ok(if knows { vec![Some("uring"), Some("epoll")] } else { vec![None] })
+        Ok(if knows { vec![Some("io-uring"), Some("epoll")] } else { vec![None] })
     }
 
     fn media(&mut self) -> Result<()> {

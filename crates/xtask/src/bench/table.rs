@@ -28,11 +28,15 @@ pub fn markdown(rows: &[Row]) -> String {
     text
 }
 
-/// `BENCH<TAB>work<TAB>value<TAB>unit<TAB>target`; a target is `>= 500000`, `<= 20`, or empty.
+/// `BENCH<TAB>work<TAB>value<TAB>unit<TAB>target`; a target is `>= 500000`, `<= 20`, empty, or a bare number, which is the
+/// least for a rate (`per …`) and the most for anything else.
 pub fn of_line(line: &str) -> Option<Row> {
     let mut fields = line.strip_prefix("BENCH\t")?.split('\t').map(str::trim);
     let (work, value, unit) = (fields.next()?, fields.next()?, fields.next()?);
-    let target = fields.next().unwrap_or_default().replace('≥', ">=").replace('≤', "<=");
+    let mut target = fields.next().unwrap_or_default().replace('≥', ">=").replace('≤', "<=");
+    if target.starts_with(|c: char| c.is_ascii_digit()) {
+        target.insert_str(0, if unit.starts_with("per ") { ">= " } else { "<= " });
+    }
     let bound = |sign: &str| target.strip_prefix(sign)?.split_whitespace().next()?.replace([',', '_'], "").parse().ok();
     let measured: Option<f64> = value.replace([',', '_'], "").parse().ok();
     let is_met = match (measured, bound(">="), bound("<=")) {
@@ -92,7 +96,7 @@ pub fn media(found: &Value, backend: &str) -> Vec<Row> {
     let each = if lost > 0.0 { format!("{each} ({lost:.0} packets lost)") } else { each };
     let limit = if record {
         8.0
-    } else if backend == "uring" {
+    } else if backend == "io-uring" {
         6.0
     } else {
         10.0
@@ -229,6 +233,8 @@ mod tests {
         let missed = of_line("BENCH\tp99\t25\tµs\t≤ 20 µs").expect("a row");
         assert_eq!((missed.is_met, missed.measured.as_str()), (Some(false), "25 µs"));
         assert_eq!(of_line("BENCH\twork\t5\tms").expect("a row").is_met, None);
+        assert_eq!(of_line("BENCH\tinputs\t5\tper CPU-s\t6").expect("a row").is_met, Some(false));
+        assert_eq!(of_line("BENCH\tp99\t5\tµs CPU\t6").expect("a row").is_met, Some(true));
         assert!(of_line("something else").is_none());
     }
 
