@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use domain::config::TenantConfig;
 use domain::id::{AgentId, DeviceId, QueueId, TenantId};
 use domain::time::Timestamp;
-use engine::Engine;
+use engine::{Engine, Saving};
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::{AdminTx, Class, Scope, Settings, Store};
 
@@ -21,6 +21,8 @@ use crate::socket::board::Boards;
 /// How long a tenant's configuration may be remembered when another node changed it; this node's own changes show at
 /// once.
 const KNOWN_FOR: Duration = Duration::from_secs(5);
+/// Longest wait for it when an older one is remembered.
+const READ: Duration = Duration::from_secs(2);
 
 /// What the binary decides.
 #[derive(Default)]
@@ -176,13 +178,29 @@ impl App {
         let changes = {
             let mut table = self.table();
             let remembered = table.entry(tenant).or_default();
+            let is_degraded = self.engine().saving(tenant) != Saving::Journal;
             if let Some((at, known)) = &remembered.known
-                && at.elapsed() < KNOWN_FOR
+                && (at.elapsed() < KNOWN_FOR || is_degraded)
             {
                 return Ok(known.clone());
             }
             remembered.changes
         };
+        let read = self.read_known(tenant, changes);
+        let Some(older) = self.remembered(tenant) else { return read.await };
+        match tokio::time::timeout(READ, read).await {
+            Ok(Ok(known)) => Ok(known),
+            Ok(Err(e)) if e.status.is_client_error() => Err(e),
+            Ok(Err(_)) | Err(_) => Ok(older),
+        }
+    }
+
+    /// What was known, however old: without the store desks and boards go on with it.
+    fn remembered(&self, tenant: TenantId) -> Option<Arc<Known>> {
+        self.table().get(&tenant)?.known.as_ref().map(|(_, known)| known.clone())
+    }
+
+    async fn read_known(&self, tenant: TenantId, changes: u64) -> ApiResult<Arc<Known>> {
         let store = self.store();
         let scope = Scope::Tenant(tenant);
         let config = store.load_config(tenant).await?;

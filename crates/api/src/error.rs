@@ -112,6 +112,7 @@ catalogue! {
     SocketProtocol = "socket.protocol", BAD_REQUEST, "消息不符合协议。", "The message does not follow the protocol.";
     SocketSlow = "socket.slow", TOO_MANY_REQUESTS, "连接过慢，请重新连接。", "The connection is too slow: reconnect.";
     Overloaded = "system.overloaded", SERVICE_UNAVAILABLE, "系统繁忙，请稍后重试。", "The system is busy: try again shortly.";
+    NotSaved = "system.not_saved", SERVICE_UNAVAILABLE, "数据库和本地缓冲都无法写入，暂不接受新的会话。", "Neither the database nor the spool can be written: nothing new is accepted for now.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "系统出错，请凭请求编号联系管理员。", "Something went wrong: tell the administrator the request id.";
 }
 
@@ -201,6 +202,7 @@ impl From<engine::CommandError> for ApiError {
             E::Store(e) => e.into(),
             E::NoFloor => Code::NotFound.into(),
             E::NoDemoNumber => Code::DemoUnavailable.into(),
+            E::NotSaved => ApiError::from(Code::NotSaved).retry_after(5),
             E::Stopping => ApiError::from(Code::Overloaded).retry_after(5),
             E::Telephony => ApiError::from(Code::DeviceUnavailable).retry_after(5),
             E::DemoBusy => ApiError::from(Code::TooManyRequests).retry_after(30),

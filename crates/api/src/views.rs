@@ -18,6 +18,9 @@ use crate::error::ApiResult;
 /// Addresses by row id, as fetched for one view.
 pub type Addresses = HashMap<AddressId, AddressView>;
 
+/// How long sockets wait for names and numbers.
+pub const LOOK_UP: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Reads the addresses that `known` does not hold yet.
 pub async fn load_addresses(
     app: &App,
@@ -174,7 +177,8 @@ pub fn live(view: &FloorView, known: &Known, addresses: &Addresses) -> LiveView 
             calls_max: view.calls_max,
             seats: view.seats,
             seats_max: view.seats_max,
-            degraded: false,
+            degraded: view.degraded,
+            refusing: view.refusing,
         },
         queues: view.queues.iter().map(|q| live_queue(q, view, known)).collect(),
         agents: view.agents.iter().map(|a| live_agent(a, known, addresses)).collect(),

@@ -148,6 +148,10 @@ pub struct LiveSegment {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FloorView {
+    /// The database is slow or away: facts go to the node's spool. The floor itself never says so, its owner does.
+    pub degraded: bool,
+    /// Facts cannot be saved anywhere, so new work is refused; by the owner too.
+    pub refusing: bool,
     pub floor: FloorId,
     pub tenant: TenantId,
     pub rev: u64,

@@ -11,6 +11,9 @@ use tracing::warn;
 
 use crate::engine::Shared;
 
+/// Between attempts while the database is away.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Bounded by the configured devices: telephony accepts registrations of no others.
 #[derive(Default)]
 pub struct Bindings {
@@ -33,11 +36,23 @@ pub fn spawn(shared: Arc<Shared>) -> AbortHandle {
     let writer = tokio::spawn(async move {
         loop {
             shared.bindings.more.notified().await;
+            let mut failed = false;
             let waiting = std::mem::take(&mut *shared.bindings.waiting());
             for (device, (tenant, bindings)) in waiting {
-                if let Err(e) = shared.store.save_bindings(tenant, device, &bindings, shared.clock.now()).await {
-                    warn!(%device, error = %e, "a registration was not stored");
+                if failed {
+                    shared.bindings.waiting().entry(device).or_insert((tenant, bindings));
+                    continue;
                 }
+                if let Err(e) = shared.store.save_bindings(tenant, device, &bindings, shared.clock.now()).await {
+                    warn!(error = %e, "registrations are not stored; trying again");
+                    // Unless a newer list came in meanwhile.
+                    shared.bindings.waiting().entry(device).or_insert((tenant, bindings));
+                    failed = true;
+                }
+            }
+            if failed {
+                tokio::time::sleep(RETRY).await;
+                shared.bindings.more.notify_one();
             }
         }
     });

@@ -1,5 +1,6 @@
 //! The engine: opens floors, wires them to telephony, and is what `api` talks to.
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +18,7 @@ use domain::input::{Accepted, Input};
 use domain::localized::Lang;
 use domain::time::Timestamp;
 use domain::view::{AgentView, FloorView};
-use store::{HostScope, Store};
+use store::{HostScope, NewAddress, Store};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tracing::{info, warn};
@@ -36,10 +37,13 @@ use crate::ownership::Ownership;
 use crate::port::{Down, PortClosed, TelephonyPort};
 use crate::recording_shipper::{Render, Shipper};
 use crate::routes::Routes;
+use crate::saver::Saving;
 use crate::{bindings, directory, floors, heartbeat, intake};
 
 /// Callers' addresses remembered with their row ids.
 const ADDRESSES_MAX: usize = 50_000;
+/// A caller waits this long for the store to tell whether he is known.
+const LOOK_UP: Duration = Duration::from_millis(250);
 /// Withdrawn offers told to desks; a desk that lags behind loses only an explanation.
 const OFFERS_GONE: usize = 1_024;
 /// Longest wait for floors, and for tables, at the end of the process.
@@ -97,6 +101,7 @@ pub(crate) struct OpenFloor {
     pub restored_at: u64,
     /// The last event in the tables; closed when the projector has ended.
     pub projected: watch::Receiver<u64>,
+    pub saving: watch::Receiver<Saving>,
 }
 
 /// What [`Engine::stop`] ends.
@@ -136,26 +141,61 @@ impl Shared {
         self.directory.load().devices.get(&device).map(|d| d.tenant)
     }
 
-    /// The row of an address, made if it is new.
+    pub fn saving(&self, tenant: TenantId) -> Saving {
+        let floors = self.floors.read().unwrap_or_else(PoisonError::into_inner);
+        floors.get(&tenant).map_or(Saving::Journal, |floor| *floor.saving.borrow())
+    }
+
+    /// The id of an address. With it the row to be written with the events that name it first, if the store knows
+    /// none, or does not tell in time.
     pub async fn address_id(
         &self,
         tenant: TenantId,
-        address: &Address,
-        name: Option<&str>,
-    ) -> Result<AddressId, CommandError> {
+        address: Address,
+        name: Option<String>,
+    ) -> (AddressId, Option<NewAddress>) {
         let key = (tenant, address.key());
         let known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
         if let Some(id) = known {
-            return Ok(id);
+            return (id, None);
         }
-        let id = self.store.intern_address(tenant, address, name, None, self.clock.now()).await?;
+        let found = match self.saving(tenant) {
+            Saving::Journal => {
+                let asked = self.store.find_address(tenant, &address, name.as_deref());
+                tokio::time::timeout(LOOK_UP, asked).await.ok().and_then(Result::ok).flatten()
+            }
+            Saving::Spool | Saving::Nowhere => None,
+        };
+        let (id, new) = match found {
+            Some(found) => {
+                if found.is_stale {
+                    let (store, now) = (self.store.clone(), self.clock.now());
+                    let (address, name) = (address.clone(), name.clone());
+                    tokio::spawn(async move {
+                        // The former name stays until the next call.
+                        let _ = store.intern_address(tenant, &address, name.as_deref(), None, now).await;
+                    });
+                }
+                (found.id, None)
+            }
+            None => {
+                let id = AddressId::from_parts(self.clock.now().0, store::random::bits());
+                (id, Some(NewAddress { id, address, name }))
+            }
+        };
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if addresses.len() >= ADDRESSES_MAX {
             // Forgetting costs one look-up per returning caller.
             addresses.clear();
         }
-        addresses.insert(key, id);
-        Ok(id)
+        // Another call of the same caller may have been quicker.
+        match addresses.entry(key) {
+            Entry::Occupied(first) => (*first.get(), None),
+            Entry::Vacant(place) => {
+                place.insert(id);
+                (id, new)
+            }
+        }
     }
 }
 
@@ -192,6 +232,7 @@ impl Engine {
         // What lived before a crash ended at the last beat, so it is read before the first new one.
         let last_heartbeat = shared.store.last_heartbeat(&shared.node).await?.map(|row| row.beat_at);
         let mut helpers = vec![heartbeat::spawn(shared.clone()), bindings::spawn(shared.clone())];
+        floors::join_left_over(&shared).await?;
         for tenant in shared.store.tenants(HostScope::whole_installation().into()).await? {
             floors::open(&shared, tenant.id, last_heartbeat).await?;
         }
@@ -262,6 +303,17 @@ impl Engine {
 
     pub async fn agent_view(&self, tenant: TenantId, agent: AgentId) -> Result<Option<AgentView>, CommandError> {
         self.shared.floor(tenant).ok_or(CommandError::NoFloor)?.agent_view(agent).await
+    }
+
+    /// How safe the tenant's facts are at the moment.
+    pub fn saving(&self, tenant: TenantId) -> Saving {
+        self.shared.saving(tenant)
+    }
+
+    /// The worst of all floors, for readiness.
+    pub fn saving_worst(&self) -> Saving {
+        let all = self.shared.of_all_floors(|floor| *floor.saving.borrow());
+        all.into_iter().max_by_key(|saving| *saving as u8).unwrap_or_default()
     }
 
     /// Every change of an agent's desk.

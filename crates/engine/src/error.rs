@@ -17,6 +17,9 @@ pub enum CommandError {
     DemoBusy,
     #[error("telephony does not take commands")]
     Telephony,
+    /// Neither the database nor the node's spool takes anything: nothing new may begin.
+    #[error("nothing can be saved")]
+    NotSaved,
     #[error("store: {0}")]
     Store(#[from] store::Error),
 }
@@ -37,6 +40,7 @@ impl CommandError {
             CommandError::NoDemoNumber => "demo.unavailable",
             CommandError::DemoBusy => "limit.demo_calls",
             CommandError::Telephony => "system.telephony",
+            CommandError::NotSaved => "system.not_saved",
             CommandError::Store(_) => "system.store",
         }
     }

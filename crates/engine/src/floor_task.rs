@@ -1,21 +1,21 @@
-//! One writer per floor: feeds inputs, journals the events they cause, then releases the effects they order.
+//! One writer per floor: feeds inputs, makes the events they cause durable, then releases the effects they order.
 //!
-//! Inputs are taken in batches: urgent effects go out at once, the batch's events are appended to the journal with one
-//! commit, then gated effects and replies follow in order. While a commit is under way inputs wait in the bounded
-//! inbox. If the store is unavailable the task keeps trying: live calls go on, new work waits. If the floor turns out to
-//! be owned elsewhere the task ends at once: nothing gated leaves, nobody gets an answer.
-use std::collections::BTreeMap;
+//! Inputs are taken in batches: urgent effects go out at once, the batch's events are saved together, then gated
+//! effects and replies follow in order. While a batch is being saved inputs wait in the bounded inbox, at most for
+//! 250 ms: then [`Saver`] goes on with the node's spool. If that fails too, deciding goes on without waiting: live calls
+//! are served, what is gated is held, new work is refused. If the floor turns out to be owned elsewhere the task ends at
+//! once: nothing gated leaves, nobody gets an answer.
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::effect::Effect;
 use domain::event::{Event, EventBody};
 use domain::floor::Floor;
 use domain::id::{AgentId, InteractionId};
 use domain::input::{Accepted, Input, Rejected};
-use domain::leg::{CallerId, LegCommand};
+use domain::leg::{CallerId, LegCommand, RejectReason};
 use domain::view::{AgentView, FloorView};
-use store::Store;
+use store::{NewAddress, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, warn};
@@ -25,6 +25,8 @@ use crate::error::CommandError;
 use crate::failure::{Failed, Failure, fail};
 use crate::outlet::Outlet;
 use crate::ownership::Ownership;
+use crate::projector::Feed;
+use crate::saver::{Progress, Saver, Saving};
 
 /// Inputs waiting for one floor. At 100,000 inputs per CPU-second this is well under a second of work.
 pub const INBOX: usize = 16_384;
@@ -47,6 +49,8 @@ pub enum FloorMessage {
     Call {
         input: Input,
         caller: CallerId,
+        /// The caller's address, if its row is to be written with the call's first events.
+        address: Option<NewAddress>,
     },
     View {
         reply: oneshot::Sender<FloorView>,
@@ -89,8 +93,8 @@ impl FloorHandle {
     }
 
     /// A new call. On return it has its place in the order of inputs.
-    pub async fn call(&self, input: Input, caller: CallerId) -> Result<(), CommandError> {
-        self.post(FloorMessage::Call { input, caller }).await
+    pub async fn call(&self, input: Input, caller: CallerId, address: Option<NewAddress>) -> Result<(), CommandError> {
+        self.post(FloorMessage::Call { input, caller, address }).await
     }
 
     /// A place in the inbox, for an input whose order is decided under a lock.
@@ -149,10 +153,16 @@ pub struct FloorTask {
     ownership: Ownership,
     outlet: Outlet,
     inbox: mpsc::Receiver<FloorMessage>,
-    /// Told the last durable sequence number after each commit.
-    durable: watch::Sender<u64>,
+    saver: Saver,
+    /// Decided and not yet durable, in order.
+    pending: VecDeque<Decided>,
+    /// To be written with the next events.
+    addresses: Vec<NewAddress>,
+    /// How safe the floor's facts are, for those who look.
+    saving: watch::Sender<Saving>,
     /// Durable events for parts of this process that may miss some (the demo caller).
     seen: Witness,
+    feed: Arc<Feed>,
     desks: BTreeMap<AgentId, watch::Sender<Arc<DeskState>>>,
     /// What callees are shown of live interactions' callers: personal data, so the floor has only ids.
     callers: BTreeMap<InteractionId, CallerId>,
@@ -163,11 +173,20 @@ pub struct FloorTask {
 /// The floor is owned elsewhere.
 struct Lost;
 
+/// What follows when the events up to `last_seq` are durable.
 #[derive(Default)]
-struct Batch {
+struct Decided {
+    last_seq: u64,
     events: Vec<Event>,
     gated: Vec<Effect>,
     replies: Vec<(Reply, Result<Accepted, Rejected>)>,
+}
+
+/// What the outside watches of a floor's task.
+pub struct Watched {
+    /// The last event in the journal.
+    pub journalled: watch::Receiver<u64>,
+    pub saving: watch::Receiver<Saving>,
 }
 
 impl FloorTask {
@@ -178,10 +197,13 @@ impl FloorTask {
         ownership: Ownership,
         outlet: Outlet,
         seen: Witness,
+        feed: Arc<Feed>,
         failed: Failed,
-    ) -> (FloorHandle, watch::Receiver<u64>) {
+    ) -> (FloorHandle, Watched) {
         let (sender, inbox) = mpsc::channel(INBOX);
-        let (durable, durable_seen) = watch::channel(floor.seq());
+        let (journal, journalled) = watch::channel(floor.seq());
+        let (saving, saving_seen) = watch::channel(Saving::Journal);
+        let saver = Saver::new(ownership, store.clone(), journal);
         let snapshot_seq = floor.seq();
         let desks = BTreeMap::new();
         let callers = BTreeMap::new();
@@ -194,8 +216,12 @@ impl FloorTask {
             ownership,
             outlet,
             inbox,
-            durable,
+            saver,
+            pending: VecDeque::new(),
+            addresses: Vec::new(),
+            saving,
             seen,
+            feed,
             desks,
             callers,
             snapshot_seq,
@@ -207,21 +233,36 @@ impl FloorTask {
                 fail(&ended, failure);
             }
         });
-        (FloorHandle { inbox: sender }, durable_seen)
+        (FloorHandle { inbox: sender }, Watched { journalled, saving: saving_seen })
     }
 
     async fn run(mut self) {
+        let mut stop = None;
         loop {
+            if stop.is_some() && self.saver.is_saved() {
+                break;
+            }
             let due = self.floor.next_timeout().map(|at| Instant::from_std(self.clock.instant(at)));
+            let decides = stop.is_none() && !self.saver.keeps_waiting();
             let message = tokio::select! {
-                message = self.inbox.recv() => match message {
+                biased;
+                progress = self.saver.progress() => {
+                    match progress {
+                        Progress::Durable(seq) => self.release(seq),
+                        Progress::Changed => {}
+                        Progress::Lost => return fail(&self.failed, Failure::LostFloor { floor: self.ownership.floor }),
+                    }
+                    let saving = self.saver.saving();
+                    self.saving.send_if_modified(|told| std::mem::replace(told, saving) != saving);
+                    continue;
+                }
+                message = self.inbox.recv(), if decides => match message {
                     Some(message) => Some(message),
                     None => return,
                 },
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => None,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if decides && due.is_some() => None,
             };
-            let mut batch = Batch::default();
-            let mut stop = None;
+            let mut batch = Decided::default();
             match message {
                 Some(message) => self.take(message, &mut batch, &mut stop),
                 None => self.decide(Input::Tick, None, None, &mut batch),
@@ -232,27 +273,48 @@ impl FloorTask {
                 self.take(message, &mut batch, &mut stop);
                 taken += 1;
             }
-            if let Err(Lost) = self.finish(batch).await {
-                fail(&self.failed, Failure::LostFloor { floor: self.ownership.floor });
-                return;
+            if let Err(Lost) = self.keep(batch) {
+                return fail(&self.failed, Failure::LostFloor { floor: self.ownership.floor });
             }
-            if let Some(reply) = stop {
-                self.take_snapshot().await;
-                if let Err(e) = self.ownership.release(&self.store).await {
-                    warn!(error = %e, "the floor's lease was not given back");
-                }
-                let _ = reply.send(());
-                return;
+        }
+        // What the spool holds joins the journal at the next start, under this epoch: then the lease must stay as it is.
+        if self.saver.saving() == Saving::Journal {
+            if let Err(e) = self.ownership.snapshot(&self.store, &self.floor.snapshot()).await {
+                warn!(error = %e, "no snapshot was written; the journal alone still restores the floor");
             }
+            if let Err(e) = self.ownership.release(&self.store).await {
+                warn!(error = %e, "the floor's lease was not given back");
+            }
+        }
+        if let Some(reply) = stop {
+            let _ = reply.send(());
         }
     }
 
-    fn take(&mut self, message: FloorMessage, batch: &mut Batch, stop: &mut Option<oneshot::Sender<()>>) {
+    fn take(&mut self, message: FloorMessage, batch: &mut Decided, stop: &mut Option<oneshot::Sender<()>>) {
         match message {
+            FloorMessage::Input { input: Input::WorkArrived { .. }, reply }
+                if self.saver.saving() == Saving::Nowhere =>
+            {
+                if let Some(reply) = reply {
+                    let _ = reply.send(Err(CommandError::NotSaved));
+                }
+            }
             FloorMessage::Input { input, reply } => self.decide(input, None, reply, batch),
-            FloorMessage::Call { input, caller } => self.decide(input, Some(caller), None, batch),
+            FloorMessage::Call { input, caller, address } => {
+                self.addresses.extend(address);
+                match input {
+                    Input::CallOffered { leg, .. } if self.saver.saving() == Saving::Nowhere => {
+                        self.outlet.carry_out(Effect::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
+                    }
+                    input => self.decide(input, Some(caller), None, batch),
+                }
+            }
             FloorMessage::View { reply } => {
-                let _ = reply.send(self.floor.view(self.clock.now()));
+                let mut view = self.floor.view(self.clock.now());
+                view.degraded = self.saver.saving() != Saving::Journal;
+                view.refusing = self.saver.saving() == Saving::Nowhere;
+                let _ = reply.send(view);
             }
             FloorMessage::AgentView { agent, reply } => {
                 let _ = reply.send(self.floor.agent_view(agent, self.clock.now()));
@@ -269,14 +331,18 @@ impl FloorTask {
         }
     }
 
-    fn decide(&mut self, input: Input, caller: Option<CallerId>, reply: Option<Reply>, batch: &mut Batch) {
+    fn decide(&mut self, input: Input, caller: Option<CallerId>, reply: Option<Reply>, batch: &mut Decided) {
         let result = self.floor.handle(self.clock.now(), input);
         if let (Ok(Accepted { interaction: Some(interaction), .. }), Some(caller)) = (&result, caller) {
             self.callers.insert(*interaction, caller);
         }
         while let Some(mut effect) = self.floor.poll_effect() {
             self.show_caller(&mut effect);
-            let waits = !effect.is_urgent() || batch.gated.iter().any(|earlier| effect.must_follow(earlier));
+            if self.saver.saving() == Saving::Nowhere {
+                self.let_go(&effect);
+            }
+            let held = self.pending.iter().chain(std::iter::once(&*batch)).flat_map(|decided| &decided.gated);
+            let waits = !effect.is_urgent() || held.into_iter().any(|earlier| effect.must_follow(earlier));
             if waits {
                 batch.gated.push(effect);
             } else {
@@ -306,13 +372,53 @@ impl FloorTask {
         }
     }
 
+    /// While nothing can be saved, a hang-up is not held behind what is held of its leg: that is dropped. A call not yet
+    /// made stays, with its hang-up behind it.
+    fn let_go(&mut self, effect: &Effect) {
+        let Effect::Leg(LegCommand::Hangup { leg, .. }) = effect else { return };
+        let made_later =
+            |e: &Effect| matches!(e, Effect::Leg(LegCommand::Originate { leg: later, .. }) if later == leg);
+        if self.pending.iter().flat_map(|decided| &decided.gated).any(made_later) {
+            return;
+        }
+        for decided in &mut self.pending {
+            decided.gated.retain(|held| !effect.must_follow(held));
+        }
+    }
+
     /// Journal first, then gated effects and replies.
-    async fn finish(&mut self, batch: Batch) -> Result<(), Lost> {
-        let Batch { events, gated, replies } = batch;
+    fn keep(&mut self, mut decided: Decided) -> Result<(), Lost> {
+        decided.last_seq = self.floor.seq();
+        if !decided.events.is_empty()
+            && let Err(e) = self.saver.push(&decided.events, std::mem::take(&mut self.addresses))
+        {
+            error!(error = %e, "events were decided that cannot be written");
+            return Err(Lost);
+        }
+        if self.saver.is_saved() {
+            self.carry_out(decided);
+        } else {
+            self.pending.push_back(decided);
+        }
+        Ok(())
+    }
+
+    /// Everything up to this event is durable.
+    fn release(&mut self, seq: u64) {
+        while let Some(decided) = self.pending.pop_front_if(|decided| decided.last_seq <= seq) {
+            self.carry_out(decided);
+        }
+        self.refresh_desks();
+        if self.saver.saving() == Saving::Journal && self.floor.seq() - self.snapshot_seq >= SNAPSHOT_EVERY {
+            self.take_snapshot();
+        }
+    }
+
+    fn carry_out(&mut self, decided: Decided) {
+        let Decided { events, gated, replies, .. } = decided;
         if !events.is_empty() {
-            self.append(&events).await?;
-            self.durable.send_replace(self.floor.seq());
             (self.seen)(&events);
+            self.feed.push(events);
         }
         for effect in gated {
             self.outlet.carry_out(effect);
@@ -320,38 +426,18 @@ impl FloorTask {
         for (reply, result) in replies {
             let _ = reply.send(result.map_err(CommandError::from));
         }
-        if !events.is_empty() {
-            self.refresh_desks();
-            if self.floor.seq() - self.snapshot_seq >= SNAPSHOT_EVERY {
-                self.take_snapshot().await;
-            }
-        }
-        Ok(())
     }
 
-    async fn append(&mut self, events: &[Event]) -> Result<(), Lost> {
-        let mut pause = Duration::from_millis(50);
-        loop {
-            match self.ownership.append(&self.store, events).await {
-                Ok(()) => return Ok(()),
-                Err(e) if e.is_fatal() => {
-                    error!(error = %e, "events were decided that cannot be written");
-                    return Err(Lost);
-                }
-                Err(e) => {
-                    error!(error = %e, "the journal cannot be written; trying again");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(2));
-                }
+    /// Beside everything else: a floor does not wait for it, and the journal alone restores it too.
+    fn take_snapshot(&mut self) {
+        let snapshot = self.floor.snapshot();
+        self.snapshot_seq = snapshot.seq;
+        let (ownership, store) = (self.ownership, self.store.clone());
+        tokio::spawn(async move {
+            if let Err(e) = ownership.snapshot(&store, &snapshot).await {
+                warn!(error = %e, "no snapshot was written; the journal alone still restores the floor");
             }
-        }
-    }
-
-    async fn take_snapshot(&mut self) {
-        match self.ownership.snapshot(&self.store, &self.floor.snapshot()).await {
-            Ok(()) => self.snapshot_seq = self.floor.seq(),
-            Err(e) => warn!(error = %e, "no snapshot was written; the journal alone still restores the floor"),
-        }
+        });
     }
 
     fn refresh_desks(&mut self) {

@@ -7,19 +7,22 @@ use domain::floor::{Floor, Snapshot};
 use domain::id::{IdMint, TenantId};
 use domain::input::Input;
 use domain::time::Timestamp;
-use tracing::info;
+use store::{LeftOver, SpoolReader};
+use tracing::{error, info};
 
 use crate::engine::{OpenFloor, Shared};
 use crate::error::CommandError;
 use crate::floor_task::FloorTask;
 use crate::outlet::Outlet;
 use crate::ownership::Ownership;
-use crate::projector::Projector;
+use crate::projector::{Feed, Projector};
 
 /// A lease whose owner was not heard of for this long may be taken by another node.
 const LEASE_STALE: Duration = Duration::from_secs(10);
 /// Journal batches read at once while restoring.
 const PAGE: u32 = 1_000;
+/// Spooled batches joined in one transaction.
+const JOIN: usize = 256;
 
 /// `last_heartbeat`: when this node was last known alive; live interactions of a crashed process ended then.
 pub async fn open(
@@ -67,21 +70,82 @@ pub async fn open(
         offers_gone: shared.offers_gone.clone(),
     };
     let seen = shared.clone();
-    let (handle, durable) = FloorTask::spawn(
+    let feed = Arc::new(Feed::default());
+    let (handle, watched) = FloorTask::spawn(
         floor,
         clock,
         store.clone(),
         ownership,
         outlet,
         Arc::new(move |events: &[Event]| seen.demo.floor_events(events)),
+        feed.clone(),
         shared.failed.clone(),
     );
     if restored {
         let last_heartbeat = last_heartbeat.unwrap_or(last_event_at).max(last_event_at);
         handle.send(Input::Recovered { last_heartbeat }).await?;
     }
-    let restored_at = *durable.borrow();
-    let projected = Projector::spawn(shared.clone(), row, durable);
-    shared.add_floor(tenant, OpenFloor { handle, ownership, restored_at, projected });
+    let restored_at = *watched.journalled.borrow();
+    let projected = Projector::spawn(shared.clone(), row, watched.journalled, feed);
+    let saving = watched.saving;
+    shared.add_floor(tenant, OpenFloor { handle, ownership, restored_at, projected, saving });
     Ok(())
+}
+
+/// What an earlier run could not write to the database before it ended: joined under its own epoch, so before any floor
+/// is taken under a new one. A spool that contradicts the journal is put aside, reported, and never written.
+pub async fn join_left_over(shared: &Arc<Shared>) -> Result<(), CommandError> {
+    let spool = shared.store.spool().clone();
+    let listed = spool.clone();
+    let left = blocking(move || listed.left_over()).await?;
+    for left in left {
+        match join(shared, &left).await {
+            Ok(events) => {
+                info!(floor = %left.floor, events, "events spooled by the last run have joined the journal");
+                let (spool, path) = (spool.clone(), left.path);
+                blocking(move || spool.remove(&path)).await?;
+            }
+            Err(e) if e.is_unavailable() => return Err(e.into()),
+            Err(e) => {
+                let (spool, path) = (spool.clone(), left.path.clone());
+                let aside = blocking(move || spool.set_aside(&path)).await?;
+                error!(
+                    floor = %left.floor, epoch = left.epoch, error = %e, file = %aside.display(),
+                    "events spooled by the last run contradict the journal and were put aside: keep the file"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many events the file held.
+async fn join(shared: &Arc<Shared>, left: &LeftOver) -> Result<u64, store::Error> {
+    let (spool, path) = (shared.store.spool().clone(), left.path.clone());
+    let mut reader = blocking(move || SpoolReader::open(&spool, &path)).await?;
+    let mut events = 0;
+    loop {
+        let (open, batches) = blocking(move || {
+            let batches = reader.some(JOIN)?;
+            Ok((reader, batches))
+        })
+        .await?;
+        reader = open;
+        if batches.is_empty() {
+            return Ok(events);
+        }
+        events += batches.iter().map(|b| b.last_seq + 1 - b.first_seq).sum::<u64>();
+        shared.store.join(left.floor, left.epoch, batches, shared.clock.now()).await?;
+    }
+}
+
+/// Files are read and removed off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, store::Error> + Send + 'static,
+) -> Result<T, store::Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // The runtime is ending.
+        Err(_) => Err(store::Error::NotFound { what: "journal spool" }),
+    }
 }

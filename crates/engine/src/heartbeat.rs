@@ -16,7 +16,7 @@ pub fn spawn(shared: Arc<Shared>) -> AbortHandle {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let started_at = shared.clock.now();
-        let mut failing = false;
+        let (mut failing, mut unrenewed) = (false, false);
         loop {
             tick.tick().await;
             match shared.store.heartbeat(&shared.node, started_at, VERSION, shared.clock.now()).await {
@@ -29,13 +29,17 @@ pub fn spawn(shared: Arc<Shared>) -> AbortHandle {
             }
             for owned in shared.owned() {
                 match owned.renew(&shared.store).await {
-                    Ok(()) => {}
+                    Ok(()) => unrenewed = false,
                     // An idle floor would learn of it only with its next event.
                     Err(store::Error::Fenced { .. }) => {
                         fail(&shared.failed, Failure::LostFloor { floor: owned.floor });
                         return;
                     }
-                    Err(e) => warn!(floor = %owned.floor, error = %e, "a floor's lease was not renewed"),
+                    Err(e) if !unrenewed => {
+                        unrenewed = true;
+                        warn!(floor = %owned.floor, error = %e, "a floor's lease was not renewed");
+                    }
+                    Err(_) => {}
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! Telephony's events on their way to floors: addresses become row ids, device reports go to the hub, recordings to
-//! the shipper. One task; order per leg is kept although an address may have to be stored first.
+//! Telephony's events on their way to floors: addresses become ids, device reports go to the hub, recordings to
+//! the shipper. One task; order per leg is kept although an address may have to be looked up first.
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,14 +8,15 @@ use domain::device::DeviceReport;
 use domain::id::{AddressId, LegId, NumberId, TenantId};
 use domain::input::Input;
 use domain::leg::{CallerId, LegCommand, LegEvent, RejectReason, Via};
+use store::NewAddress;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::engine::Shared;
 use crate::port::{Down, Up};
 
-/// Calls whose address is being stored; beyond it new calls are refused with 503.
+/// Calls whose address is being looked up; beyond it new calls are refused with 503.
 const INTAKE_MAX: usize = 4_096;
 /// Events kept per call meanwhile (ringing, digits, hang-up).
 const PARKED_MAX: usize = 64;
@@ -38,10 +39,12 @@ struct NewCall {
     via: Via,
 }
 
-/// A call whose address row exists (or could not be written).
+/// A call whose caller has an id.
 struct Stored {
     call: NewCall,
-    from: Option<AddressId>,
+    from: AddressId,
+    /// The row to be written with it.
+    new: Option<NewAddress>,
 }
 
 /// The user part of a SIP From that shows this address.
@@ -128,22 +131,16 @@ impl Intake {
         self.parked.insert(leg, Vec::new());
         let (shared, sender) = (self.shared.clone(), self.stored_sender.clone());
         tokio::spawn(async move {
-            let from = match shared.address_id(tenant, &call.from, call.name.as_deref()).await {
-                Ok(id) => Some(id),
-                Err(e) => {
-                    error!(error = %e, "a caller's address cannot be stored");
-                    None
-                }
-            };
+            let (from, new) = shared.address_id(tenant, call.from.clone(), call.name.clone()).await;
             // The intake outlives its senders unless the process is ending.
-            let _ = sender.send(Stored { call, from }).await;
+            let _ = sender.send(Stored { call, from, new }).await;
         });
     }
 
     async fn offered(&mut self, stored: Stored) {
-        let Stored { call: NewCall { leg, tenant, number, from: address, name, via }, from } = stored;
+        let Stored { call: NewCall { leg, tenant, number, from: address, name, via }, from, new } = stored;
         let parked = self.parked.remove(&leg).unwrap_or_default();
-        let (Some(from), Some(floor)) = (from, self.shared.floor(tenant)) else {
+        let Some(floor) = self.shared.floor(tenant) else {
             let _ = (self.shared.down)(Down::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
             for event in parked {
                 // Nobody wants it, but the end of the leg makes the routes forget it.
@@ -156,7 +153,7 @@ impl Intake {
             // Before the floor: its events, which the demo caller waits for, cannot come earlier.
             self.shared.demo.incoming(user, leg);
         }
-        if floor.call(Input::CallOffered { leg, number, from, via }, CallerId { user, name }).await.is_err() {
+        if floor.call(Input::CallOffered { leg, number, from, via }, CallerId { user, name }, new).await.is_err() {
             warn!(%tenant, "the floor is stopping; a call was not taken");
         }
         for event in parked {

@@ -2,7 +2,7 @@
 //! journal into tables. Used by `api` (through [`Engine`]) and started by the binary, which wires it to telephony.
 //!
 //! ```text
-//!  telephony ─Up→ intake ──→ floor task ──events→ journal ──→ projector → tables
+//!  telephony ─Up→ intake ──→ floor task ──events→ journal (or spool, which joins it) ──→ projector → tables
 //!            ←Down─ outlet ←─effects─┘ └─views→ desks, live board
 //! ```
 //!
@@ -29,6 +29,7 @@ pub mod port;
 mod projector;
 mod recording_shipper;
 mod routes;
+mod saver;
 
 pub use engine::{Engine, EngineConfig};
 pub use error::CommandError;
@@ -38,3 +39,4 @@ pub use leases::{Attendance, GRACE, Tab};
 pub use outlet::OfferGone;
 pub use projector::Projector;
 pub use recording_shipper::{Render, Rendered};
+pub use saver::Saving;

@@ -4,8 +4,8 @@
 //! loses nothing; `cordboard rebuild-projections` resets the tables and lets this run from the first event.
 mod rows;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::event::Event;
@@ -14,53 +14,116 @@ use domain::time::Timestamp;
 use store::projection::{IntervalRow, Tx};
 use store::{FloorRow, Store};
 use tokio::sync::watch;
-use tracing::error;
+use tracing::{error, info, warn};
 
 use crate::engine::Shared;
 use rows::Rows;
 
-/// Journal batches folded in one transaction: on SQLite it holds the only writer.
-const BATCHES: u32 = 16;
+/// Journal batches read for one transaction; bounds what a catch-up after a crash holds in memory.
+const BATCHES: u32 = 64;
+/// Events folded in one transaction: on SQLite it holds the only writer, for about ten milliseconds.
+const EVENTS: usize = 1_000;
+/// Events handed over in memory beyond which the journal is read instead.
+const HANDED: usize = 20_000;
+/// From one transaction to the next: lists may be this old, and a busy floor's events share statements and fsyncs.
+const PAUSE: Duration = Duration::from_millis(100);
 
 pub struct Projector {
     store: Store,
     floor: FloorRow,
-    /// The report fold and the offset it stands at.
-    fold: Option<(u64, Fold)>,
+    feed: Arc<Feed>,
+    /// What is known at an offset, so that a transaction need not read it again.
+    known: Option<(u64, Known)>,
+}
+
+#[derive(Default)]
+struct Known {
+    fold: Fold,
+    rows: Rows,
+}
+
+/// Journalled events on their way to the projector, so that it need not read them; some may be missing.
+#[derive(Default)]
+pub struct Feed {
+    events: Mutex<VecDeque<Event>>,
+}
+
+impl Feed {
+    fn events(&self) -> MutexGuard<'_, VecDeque<Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn push(&self, events: Vec<Event>) {
+        let mut waiting = self.events();
+        if waiting.len() + events.len() > HANDED {
+            waiting.clear();
+        }
+        waiting.extend(events);
+    }
+
+    /// At most [`EVENTS`] that follow the event `last` without a gap, up to `target` (what is in the spool alone may not
+    /// be projected); empty if the next is not here.
+    fn after(&self, last: u64, target: u64) -> Vec<Event> {
+        let mut waiting = self.events();
+        while waiting.front().is_some_and(|event| event.seq <= last) {
+            waiting.pop_front();
+        }
+        let mut next = last + 1;
+        let mut taken = Vec::new();
+        while taken.len() < EVENTS
+            && let Some(event) = waiting.pop_front_if(|event| event.seq == next && next <= target)
+        {
+            taken.push(event);
+            next += 1;
+        }
+        taken
+    }
 }
 
 impl Projector {
-    /// Runs whenever more became durable, as long as the floor's task lives. The channel tells the last event folded;
+    /// Runs whenever more was journalled, as long as the floor's task lives. The channel tells the last event folded;
     /// it closes when there will be no more.
     pub(crate) fn spawn(
         shared: Arc<Shared>,
         floor: FloorRow,
-        mut durable: watch::Receiver<u64>,
+        mut journalled: watch::Receiver<u64>,
+        feed: Arc<Feed>,
     ) -> watch::Receiver<u64> {
-        let mut projector = Projector::new(shared.store.clone(), floor);
+        let mut projector = Projector { feed, ..Projector::new(shared.store.clone(), floor) };
         let (folded, projected) = watch::channel(0);
         tokio::spawn(async move {
+            let mut behind = false;
             loop {
-                let target = *durable.borrow_and_update();
+                let target = *journalled.borrow_and_update();
                 while let Err(e) = projector.catch_up(target, shared.clock.now()).await {
-                    error!(error = %e, "projections are behind; trying again");
-                    if durable.has_changed().is_err() {
+                    if !e.is_unavailable() {
+                        error!(error = %e, "projections are behind; trying again");
+                    } else if !behind {
+                        warn!(error = %e, "projections are behind until the database is back");
+                    }
+                    behind = true;
+                    if journalled.has_changed().is_err() {
                         // The floor has ended: what is missing is folded after the next start.
                         return;
                     }
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
+                if std::mem::take(&mut behind) {
+                    info!("projections are up to date again");
+                }
                 folded.send_replace(target);
-                if durable.changed().await.is_err() {
+                if journalled.changed().await.is_err() {
                     return;
                 }
+                // A floor that has ended leaves nothing to wait for.
+                let _ = tokio::time::timeout(PAUSE, ended(&mut journalled)).await;
             }
         });
         projected
     }
 
     pub fn new(store: Store, floor: FloorRow) -> Self {
-        Self { store, floor, fold: None }
+        Self { store, floor, feed: Arc::default(), known: None }
     }
 
     /// Folds until the event `target` is in.
@@ -71,51 +134,75 @@ impl Projector {
 
     /// One transaction; false when there is nothing left to do.
     async fn step(&mut self, target: u64, now: Timestamp) -> Result<bool, store::Error> {
+        if self.known.as_ref().is_some_and(|(at, _)| *at >= target) {
+            return Ok(false);
+        }
+        // Taken: after an error nothing of it may be used again.
+        let known = self.known.take();
         let mut tx = self.store.begin_projection(self.floor.id).await?;
         if tx.offset() >= target {
             return Ok(false);
         }
-        let batches = tx.next_batches(BATCHES).await?;
-        let mut fold = match self.fold.take() {
-            Some((at, fold)) if at == tx.offset() => fold,
+        let mut known = match known {
+            Some((at, known)) if at == tx.offset() => known,
             _ => match tx.fold() {
-                Some(text) => serde_json::from_str(text)
-                    .map_err(|e| store::Error::Corrupt { what: "report fold", why: e.to_string() })?,
-                None => Fold::default(),
+                Some(text) => Known {
+                    fold: serde_json::from_str(text)
+                        .map_err(|e| store::Error::Corrupt { what: "report fold", why: e.to_string() })?,
+                    rows: Rows::default(),
+                },
+                None => Known::default(),
             },
         };
-        let mut rows = Rows::default();
         let mut figures: BTreeMap<RowKey, Measures> = BTreeMap::new();
         let mut last = tx.offset();
-        for batch in &batches {
-            for (seq, event) in batch.events::<Event>()? {
-                if seq <= last {
-                    continue;
+        let mut events = self.feed.after(last, target);
+        if events.is_empty() {
+            for batch in tx.next_batches(BATCHES).await? {
+                events.extend(batch.events::<Event>()?.into_iter().map(|(_, event)| event));
+                if events.len() >= EVENTS {
+                    break;
                 }
-                fold.apply(&event, &mut |key, delta| figures.entry(key).or_default().add(&delta));
-                rows.apply(&mut tx, &event).await?;
-                last = seq;
             }
+        }
+        for event in &events {
+            if event.seq <= last {
+                continue;
+            }
+            known.fold.apply(event, &mut |key, delta| figures.entry(key).or_default().add(&delta));
+            known.rows.apply(&mut tx, event).await?;
+            last = event.seq;
         }
         if last == tx.offset() {
             return Ok(false);
         }
-        rows.flush(&mut tx).await?;
+        known.rows.flush(&mut tx).await?;
+        let mut intervals = Vec::with_capacity(figures.len());
         for (key, delta) in &figures {
-            add_interval(&mut tx, key, delta).await?;
+            intervals.push(interval(&mut tx, key, delta).await?);
         }
-        tx.set_fold(json(&fold)?.to_string());
+        tx.put_intervals(&intervals).await?;
+        tx.set_fold(
+            serde_json::to_string(&known.fold)
+                .map_err(|e| store::Error::Corrupt { what: "report fold", why: e.to_string() })?,
+        );
         tx.commit(last, now).await?;
-        self.fold = Some((last, fold));
+        self.known = Some((last, known));
         Ok(true)
     }
+}
+
+/// Returns when the channel is closed.
+async fn ended(journalled: &mut watch::Receiver<u64>) {
+    let _ = journalled.wait_for(|_| false).await;
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, store::Error> {
     serde_json::to_value(value).map_err(|e| store::Error::Corrupt { what: "projected value", why: e.to_string() })
 }
 
-async fn add_interval(tx: &mut Tx, key: &RowKey, delta: &Measures) -> Result<(), store::Error> {
+/// The stored figures with `delta` added.
+async fn interval(tx: &mut Tx, key: &RowKey, delta: &Measures) -> Result<IntervalRow, store::Error> {
     let subject = match key.basis {
         Basis::Event => "queue.event",
         Basis::Arrival => "queue.arrival",
@@ -127,7 +214,7 @@ async fn add_interval(tx: &mut Tx, key: &RowKey, delta: &Measures) -> Result<(),
         None => Measures::default(),
     };
     figures.add(delta);
-    let row = IntervalRow {
+    Ok(IntervalRow {
         tenant_id: tx.tenant(),
         floor_id: tx.floor(),
         sample: tx.is_sample(),
@@ -136,6 +223,5 @@ async fn add_interval(tx: &mut Tx, key: &RowKey, delta: &Measures) -> Result<(),
         interval_at: key.start,
         interval_ms: INTERVAL_MS.unsigned_abs(),
         figures: json(&figures)?,
-    };
-    tx.put_interval(&row).await
+    })
 }

@@ -1,5 +1,6 @@
 //! The `cordboard` binary: command line, settings, wiring. What happens is decided in the crates it starts.
 mod banner;
+mod log_sink;
 mod measure;
 mod sample;
 mod serve;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use clap::{Parser, Subcommand};
+use log_sink::LogSink;
 use settings::{Flags, Settings};
 
 /// Cordboard, a call centre in one program.
@@ -44,6 +46,7 @@ Files in the data directory:
   cordboard.db  the database        api-token       a token of the sample company's admin, for scripts
   master.key    keep a copy of it   addresses.json  where this process listens
   blobs/        recordings, sealed  tls/            the generated certificate; replace it by your own
+  journal-spool/  what the database could not take yet
 
 Examples:
   cordboard                                          start on this machine
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         }
         Command::RebuildProjections => run(serve::rebuild_projections(settings)),
     };
+    LogSink::stderr().flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => fail(&sentence(&e)),
@@ -113,7 +117,7 @@ fn log_to_stderr() {
     });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(LogSink::stderr())
         .with_ansi(std::io::stderr().is_terminal())
         .init();
 }

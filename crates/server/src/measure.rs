@@ -21,6 +21,9 @@ pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Ve
         for (name, value) in totals(&stats) {
             counter!(name).absolute(value);
         }
+        counter!("cordboard_log_lines_dropped_total").absolute(crate::log_sink::dropped());
+        // 0: in the database, 1: in the spool, 2: nowhere, new calls are refused.
+        gauge!("cordboard_degraded").set(f64::from(engine.saving_worst() as u8));
         gauge!("cordboard_webrtc_sessions").set(stats.webrtc_sessions as f64);
         gauge!("cordboard_sip_transactions").set(stats.sip_transactions as f64);
         gauge!("cordboard_sip_dialogs").set(stats.sip_dialogs as f64);

@@ -163,8 +163,12 @@ async fn open_store(settings: &Settings) -> Result<Store> {
         }
         Err(_) => None,
     };
-    let options =
-        Options { data_dir: settings.data_dir.clone(), database_url: settings.database_url.clone(), master_key };
+    let options = Options {
+        data_dir: settings.data_dir.clone(),
+        database_url: settings.database_url.clone(),
+        master_key,
+        spool_max: settings.spool_max,
+    };
     Ok(Store::open(&options).await?)
 }
 

@@ -49,6 +49,10 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     database_url: Option<String>,
+    /// Bytes of calls' events kept on this machine's disk while the database is away [default: 1073741824]
+    #[arg(long, global = true, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spool_max: Option<u64>,
     /// Configuration file (TOML) with the same names as the flags [default: <data-dir>/cordboard.toml if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     #[serde(skip)]
@@ -67,6 +71,7 @@ struct Raw {
     media_ports: String,
     media_io: String,
     database_url: Option<String>,
+    spool_max: u64,
     sample_password: Option<String>,
 }
 
@@ -82,6 +87,7 @@ impl Default for Raw {
             media_ports: "40000-40999".into(),
             media_io: "auto".into(),
             database_url: None,
+            spool_max: store::SPOOL_MAX,
             sample_password: None,
         }
     }
@@ -99,6 +105,8 @@ pub struct Settings {
     pub media_ports: (u16, u16),
     pub media_io: MediaIo,
     pub database_url: Option<String>,
+    /// Bytes that the journal's spool may take.
+    pub spool_max: u64,
     /// Fixes the sample users' password, so that scripts can sign in.
     pub sample_password: Option<String>,
 }
@@ -159,6 +167,7 @@ impl Raw {
             media_ports: ports(&self.media_ports)?,
             media_io: media_io(&self.media_io)?,
             database_url: self.database_url,
+            spool_max: self.spool_max,
             sample_password: self.sample_password.map(password).transpose()?,
         })
     }

@@ -5,8 +5,9 @@ use domain::id::{AddressId, ContactId, FloorId, InteractionId, NoteId, TenantId,
 use domain::time::Timestamp;
 
 use crate::Store;
-use crate::db::sql;
+use crate::db::{Tx, sql};
 use crate::error::{Error, Result};
+use crate::journal::NewAddress;
 use crate::value::{TableRow, insert, read_all, select, table_row};
 
 table_row! {
@@ -67,7 +68,74 @@ fn kind_of(address: &Address) -> &'static str {
     }
 }
 
+/// Between an address key and the id that tells two rows of one address apart: no key holds this character.
+const ALIAS: char = '\u{1f}';
+
+/// The key under which an address is found, without what tells its rows apart.
+pub(crate) fn plain_key(stored: &str) -> &str {
+    stored.split(ALIAS).next().unwrap_or(stored)
+}
+
+/// Writes the row of an address whose id was made without asking the store. If the address turns out to be known, its
+/// events have this id all the same: then it gets a second row, which is erased with the first.
+pub(crate) async fn insert_new(tx: &mut Tx, tenant: TenantId, new: &NewAddress, now: Timestamp) -> Result<()> {
+    let key = new.address.key();
+    for address_key in [key.clone(), format!("{key}{ALIAS}{}", new.id)] {
+        let row = AddressRow {
+            tenant_id: tenant,
+            id: new.id,
+            kind: kind_of(&new.address).to_owned(),
+            address_key,
+            value: new.address.clone(),
+            name: new.name.clone(),
+            contact_id: None,
+            sample_floor_id: None,
+            created_at: now,
+            retain_until: None,
+            legal_hold: false,
+        };
+        let mut statement = sql(INSERT_NEW);
+        for value in row.values() {
+            statement.bind_value(value);
+        }
+        if statement.execute(tx).await? == 1 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// In the order of [`AddressRow`].
+const INSERT_NEW: &str = "INSERT INTO addresses (tenant_id, id, kind, address_key, value, name, contact_id, \
+     sample_floor_id, created_at, retain_until, legal_hold) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
+
+/// What the store knows of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownAddress {
+    pub id: AddressId,
+    /// Its row tells an older name, or that it was seen in sample history alone: [`Store::intern_address`] mends it.
+    pub is_stale: bool,
+}
+
 impl Store {
+    /// The address, if it was seen before. Reads only.
+    pub async fn find_address(
+        &self,
+        tenant: TenantId,
+        address: &Address,
+        name: Option<&str>,
+    ) -> Result<Option<KnownAddress>> {
+        let query = sql("SELECT id, name, sample_floor_id FROM addresses WHERE tenant_id = $1 AND address_key = $2")
+            .bind(tenant)
+            .bind(address.key());
+        let Some(row) = query.maybe(&mut self.db.read().await?).await? else { return Ok(None) };
+        let known = row.get::<Option<String>>("name")?;
+        let was_sample = row.get::<Option<FloorId>>("sample_floor_id")?.is_some();
+        let is_stale = (name.is_some() && known.as_deref() != name) || was_sample;
+        Ok(Some(KnownAddress { id: row.get("id")?, is_stale }))
+    }
+
     /// The id of an address, kept from its first sight on. `sample_floor` marks addresses seen first in sample history.
     pub async fn intern_address(
         &self,
@@ -145,15 +213,33 @@ impl Store {
     pub async fn erase_address(&self, tenant: TenantId, id: AddressId) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let query = select::<AddressRow>("WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id);
-        if AddressRow::read(&query.one(&mut tx, "address").await?)?.legal_hold {
+        let row = AddressRow::read(&query.one(&mut tx, "address").await?)?;
+        let key = plain_key(&row.address_key);
+        let (from, to) = (format!("{key}{ALIAS}"), format!("{key} "));
+        // Both databases compare keys byte by byte, and the blank follows the separator.
+        let all = select::<AddressRow>(
+            "WHERE tenant_id = $1 AND (address_key = $2 OR (address_key > $3 AND address_key < $4))",
+        )
+        .bind(tenant)
+        .bind(key)
+        .bind(from)
+        .bind(to);
+        let rows: Vec<AddressRow> = read_all(&all.all(&mut tx).await?)?;
+        if rows.iter().any(|row| row.legal_hold) {
             return Err(Error::conflict("address.legal_hold"));
         }
-        sql("UPDATE interactions SET address_key = NULL WHERE tenant_id = $1 AND address_id = $2")
-            .bind(tenant)
-            .bind(id)
-            .execute(&mut tx)
-            .await?;
-        sql("DELETE FROM addresses WHERE tenant_id = $1 AND id = $2").bind(tenant).bind(id).execute(&mut tx).await?;
+        for AddressRow { id, .. } in rows {
+            sql("UPDATE interactions SET address_key = NULL WHERE tenant_id = $1 AND address_id = $2")
+                .bind(tenant)
+                .bind(id)
+                .execute(&mut tx)
+                .await?;
+            sql("DELETE FROM addresses WHERE tenant_id = $1 AND id = $2")
+                .bind(tenant)
+                .bind(id)
+                .execute(&mut tx)
+                .await?;
+        }
         tx.commit().await
     }
 

@@ -23,6 +23,9 @@ use crate::value::{Column, Kind, Value};
 const POOL: u32 = 16;
 /// A caller waits this long for a connection before it hears "unavailable".
 const ACQUIRE: Duration = Duration::from_secs(10);
+/// A read that takes longer (a database that hangs, not one that is gone) is "unavailable" too. Transactions have no
+/// such limit: a rebuild may take minutes.
+const READ: Duration = Duration::from_secs(10);
 /// Distinct statements kept prepared per connection: more than this crate has.
 const STATEMENTS: usize = 512;
 
@@ -88,7 +91,7 @@ impl Db {
     pub async fn read(&self) -> Result<Conn> {
         Ok(match self {
             Db::Sqlite { readers, .. } => Conn::Sqlite(readers.acquire().await?),
-            Db::Postgres { pool } => Conn::Postgres(pool.acquire().await?),
+            Db::Postgres { pool } => Conn::Postgres(in_time(pool.acquire()).await?),
         })
     }
 
@@ -97,7 +100,7 @@ impl Db {
         Ok(match self {
             // IMMEDIATE: another process (rebuild) on the same file makes us wait here, never fail half-way.
             Db::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Db::Postgres { pool } => Tx::Postgres(pool.begin().await?),
+            Db::Postgres { pool } => Tx::Postgres(in_time(pool.begin()).await?),
         })
     }
 
@@ -114,6 +117,11 @@ impl Db {
     pub fn is_sqlite(&self) -> bool {
         matches!(self, Db::Sqlite { .. })
     }
+}
+
+async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+    let slow = || Error::Unavailable { source: sqlx::Error::PoolTimedOut };
+    Ok(tokio::time::timeout(READ, work).await.map_err(|_| slow())??)
 }
 
 pub(crate) enum Conn {
@@ -154,9 +162,13 @@ pub(crate) enum Raw<'a> {
 /// Something a statement can run on: a connection or a transaction.
 pub(crate) trait Exec {
     fn raw(&mut self) -> Raw<'_>;
+    /// Longest wait for the answer to one statement.
+    const LIMIT: Option<Duration>;
 }
 
 impl Exec for Conn {
+    const LIMIT: Option<Duration> = Some(READ);
+
     fn raw(&mut self) -> Raw<'_> {
         match self {
             Conn::Sqlite(c) => Raw::Sqlite(c),
@@ -166,6 +178,8 @@ impl Exec for Conn {
 }
 
 impl Exec for Tx {
+    const LIMIT: Option<Duration> = None;
+
     fn raw(&mut self) -> Raw<'_> {
         match self {
             Tx::Sqlite(c) => Raw::Sqlite(c),
@@ -233,7 +247,17 @@ impl Sql {
         }
     }
 
-    pub async fn all(self, on: &mut impl Exec) -> Result<Vec<Row>> {
+    pub async fn all<E: Exec>(self, on: &mut E) -> Result<Vec<Row>> {
+        match E::LIMIT {
+            Some(limit) => {
+                let slow = || Error::Unavailable { source: sqlx::Error::PoolTimedOut };
+                tokio::time::timeout(limit, self.fetch(on)).await.map_err(|_| slow())?
+            }
+            None => self.fetch(on).await,
+        }
+    }
+
+    async fn fetch(self, on: &mut impl Exec) -> Result<Vec<Row>> {
         match on.raw() {
             Raw::Sqlite(c) => {
                 let args = sqlite_args(self.args)?;

@@ -6,9 +6,13 @@
 //!
 //! Appends of all floors of this process go through one task that commits what has gathered as one transaction (group
 //! commit): while one fsync runs, the next group collects.
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use domain::id::{FloorId, TenantId};
+use domain::address::Address;
+use domain::id::{AddressId, FloorId, TenantId};
 use domain::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,6 +26,10 @@ use crate::value::{TableRow, read_all, select, table_row};
 
 /// Zstandard-compressed JSON array of events.
 pub const CODEC_JSON_ZSTD: u8 = 1;
+/// The same uncompressed, for the few events of a quiet moment.
+pub const CODEC_JSON: u8 = 2;
+/// Shorter JSON stays as it is: compressing it would save less than a row costs anyway.
+const PLAIN: usize = 512;
 /// An uncompressed batch or snapshot is never larger; also stops a decompression bomb.
 const MAX_PLAIN: usize = 256 << 20;
 /// Appends waiting for the committer. Each floor waits for its own append, so this is a bound on floors per node.
@@ -63,12 +71,25 @@ table_row! {
 }
 
 /// Events to append. Make one with [`Batch::encode`] (off the floor's task if it is large).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     pub first_seq: u64,
     pub last_seq: u64,
     pub codec: u8,
     pub bytes: Vec<u8>,
+    /// Addresses that its events name for the first time; their rows are written with it.
+    pub addresses: Vec<NewAddress>,
+    /// When it was decided, if that was not just now (it waited in the spool).
+    pub at: Option<Timestamp>,
+}
+
+/// A customer's address under an id made here, because the store knew none or did not answer.
+#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
+pub struct NewAddress {
+    pub id: AddressId,
+    pub address: Address,
+    /// As shown by the far end.
+    pub name: Option<String>,
 }
 
 impl Batch {
@@ -77,8 +98,9 @@ impl Batch {
         if events.is_empty() || first_seq == 0 {
             return Err(Error::invalid("journal batch", "it needs an event and a sequence number from 1"));
         }
-        let bytes = compress(events)?;
-        Ok(Batch { first_seq, last_seq: first_seq + events.len() as u64 - 1, codec: CODEC_JSON_ZSTD, bytes })
+        let (codec, bytes) = compress(events)?;
+        let last_seq = first_seq + events.len() as u64 - 1;
+        Ok(Batch { first_seq, last_seq, codec, bytes, addresses: Vec::new(), at: None })
     }
 }
 
@@ -111,21 +133,41 @@ pub struct Snapshot<S> {
     pub state: S,
 }
 
-pub(crate) fn compress<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    let json = serde_json::to_vec(value).map_err(|e| Error::invalid("journal event", e))?;
-    // Level 1: events repeat their field names, so even the fastest level gives most of the gain.
-    zstd::bulk::compress(&json, 1).map_err(|e| Error::invalid("journal batch", e))
+thread_local! {
+    /// Level 1: events repeat their field names, so even the fastest level gives most of the gain. A context is half a
+    /// megabyte of tables, too much to make for every batch.
+    static ZSTD: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
 }
 
-pub(crate) fn decompress<T: DeserializeOwned>(codec: u8, bytes: &[u8], what: &'static str) -> Result<T> {
-    if codec != CODEC_JSON_ZSTD {
-        return Err(Error::corrupt(what, format!("unknown codec {codec}")));
+fn compress<T: Serialize + ?Sized>(value: &T) -> Result<(u8, Vec<u8>)> {
+    let json = serde_json::to_vec(value).map_err(|e| Error::invalid("journal event", e))?;
+    if json.len() < PLAIN {
+        return Ok((CODEC_JSON, json));
+    }
+    let packed = ZSTD.with_borrow_mut(|context| {
+        let mut packer = match context.take() {
+            Some(packer) => packer,
+            None => zstd::bulk::Compressor::new(1)?,
+        };
+        let packed = packer.compress(&json);
+        *context = Some(packer);
+        packed
+    });
+    Ok((CODEC_JSON_ZSTD, packed.map_err(|e| Error::invalid("journal batch", e))?))
+}
+
+fn decompress<T: DeserializeOwned>(codec: u8, bytes: &[u8], what: &'static str) -> Result<T> {
+    let corrupt = |e: serde_json::Error| Error::corrupt(what, e);
+    match codec {
+        CODEC_JSON => return serde_json::from_slice(bytes).map_err(corrupt),
+        CODEC_JSON_ZSTD => {}
+        other => return Err(Error::corrupt(what, format!("unknown codec {other}"))),
     }
     let mut json = Vec::new();
     let mut decoder = zstd::stream::read::Decoder::new(bytes).map_err(|e| Error::corrupt(what, e))?;
     std::io::Read::read_to_end(&mut std::io::Read::take(&mut decoder, MAX_PLAIN as u64), &mut json)
         .map_err(|e| Error::corrupt(what, e))?;
-    serde_json::from_slice(&json).map_err(|e| Error::corrupt(what, e))
+    serde_json::from_slice(&json).map_err(corrupt)
 }
 
 struct Append {
@@ -160,7 +202,28 @@ impl Appender {
         let (reply, answer) = oneshot::channel();
         let append = Append { floor, epoch, batches, at, reply };
         self.queue.send(append).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        Committing(answer).await
+    }
+
+    fn post(&self, floor: FloorId, epoch: u32, batches: Vec<Batch>, at: Timestamp) -> Result<Committing> {
+        let (reply, answer) = oneshot::channel();
+        let append = Append { floor, epoch, batches, at, reply };
+        self.queue.try_send(append).map_err(|_| Error::Unavailable { source: sqlx::Error::PoolTimedOut })?;
+        Ok(Committing(answer))
+    }
+}
+
+/// An append on its way: what [`Store::append`] returns, later. Dropped, it still happens.
+pub struct Committing(oneshot::Receiver<Result<()>>);
+
+impl Future for Committing {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|answer| {
+            // The committer ends only with the process.
+            answer.unwrap_or(Err(Error::Unavailable { source: sqlx::Error::PoolClosed }))
+        })
     }
 }
 
@@ -226,7 +289,17 @@ async fn append_in(tx: &mut Tx, floor: FloorId, epoch: u32, batches: Vec<Batch>,
             Error::Fenced { epoch: lease.epoch }
         });
     }
+    let tenant = match batches.iter().any(|b| !b.addresses.is_empty()) {
+        true => Some(sql("SELECT tenant_id FROM floors WHERE id = $1").bind(floor).one(tx, "floor").await?),
+        false => None,
+    };
     for batch in batches {
+        if let Some(row) = &tenant {
+            let tenant = row.get("tenant_id")?;
+            for address in &batch.addresses {
+                crate::address::insert_new(tx, tenant, address, batch.at.unwrap_or(at)).await?;
+            }
+        }
         sql("INSERT INTO journal (floor_id, first_seq, last_seq, epoch, codec, bytes, at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
             .bind(floor)
             .bind(batch.first_seq)
@@ -234,7 +307,7 @@ async fn append_in(tx: &mut Tx, floor: FloorId, epoch: u32, batches: Vec<Batch>,
             .bind(epoch)
             .bind(batch.codec)
             .bind(batch.bytes)
-            .bind(at)
+            .bind(batch.at.unwrap_or(at))
             .execute(tx)
             .await?;
     }
@@ -340,6 +413,37 @@ impl Store {
         self.appender.append(floor, epoch, vec![batch], now).await
     }
 
+    /// Like [`Store::append_all`], but returns at once with the answer to come.
+    pub fn post(&self, floor: FloorId, epoch: u32, batches: Vec<Batch>, now: Timestamp) -> Result<Committing> {
+        self.appender.post(floor, epoch, batches, now)
+    }
+
+    /// Appends those of `batches` (consecutive, from the spool) that the journal does not hold yet, and returns the
+    /// last journalled event. Whether an append whose answer was lost happened is seen here: [`Error::Fenced`] or
+    /// [`Error::NotContiguous`] if another owner wrote, or decided otherwise, in between; then nothing is written.
+    pub async fn join(&self, floor: FloorId, epoch: u32, mut batches: Vec<Batch>, now: Timestamp) -> Result<u64> {
+        let lease = self.lease(floor).await?;
+        let known = batches.partition_point(|b| b.last_seq <= lease.last_seq);
+        if let (Some(first), Some(last)) = (batches.first(), batches[..known].last()) {
+            // The same events only if they were written under the same epoch in the same batches.
+            let limit = u32::try_from(known).unwrap_or(u32::MAX);
+            let written = self.read_journal(floor, first.first_seq, limit).await?;
+            let same = written.len() == known
+                && written.last().is_some_and(|w| w.last_seq == last.last_seq)
+                && written.iter().zip(&batches).all(|(w, b)| w.epoch == epoch && w.first_seq == b.first_seq);
+            if !same {
+                return Err(Error::Fenced { epoch: lease.epoch });
+            }
+        }
+        batches.drain(..known);
+        if lease.epoch != epoch && !batches.is_empty() {
+            return Err(Error::Fenced { epoch: lease.epoch });
+        }
+        let Some(last) = batches.last().map(|b| b.last_seq) else { return Ok(lease.last_seq) };
+        self.append_all(floor, epoch, batches, now).await?;
+        Ok(last)
+    }
+
     /// Several batches in one transaction: joining the spool, or importing history.
     pub async fn append_all(&self, floor: FloorId, epoch: u32, batches: Vec<Batch>, now: Timestamp) -> Result<()> {
         self.appender.append(floor, epoch, batches, now).await
@@ -359,7 +463,7 @@ impl Store {
         state: &S,
         now: Timestamp,
     ) -> Result<()> {
-        let bytes = compress(state)?;
+        let (codec, bytes) = compress(state)?;
         let mut tx = self.db.begin().await?;
         let row = select::<LeaseRow>("WHERE floor_id = $1").bind(floor).one(&mut tx, "floor").await?;
         let lease = LeaseRow::read(&row)?;
@@ -375,7 +479,7 @@ impl Store {
         .bind(floor)
         .bind(seq)
         .bind(epoch)
-        .bind(CODEC_JSON_ZSTD)
+        .bind(codec)
         .bind(bytes)
         .bind(now)
         .execute(&mut tx)

@@ -15,9 +15,10 @@
 //! | administrative changes | [`Store::admin`] → [`AdminTx`]: `put`, `delete`, `set_device_secret`, `set_entitlements`, `create_user`, `update_user`, `set_team_members`, `grant`, `revoke_grant`, `create_token`, `revoke_token`, `audit`, `commit`; drafts: [`Store::save_draft`], [`Store::publish_draft`], [`Store::discard_draft`] |
 //! | compiled configuration | [`Store::load_config`], [`Store::load_flow`], [`Store::load_directory`], [`Store::prompt_audio`] |
 //! | floors, leases | [`Store::live_floor`], [`Store::create_floor`], [`Store::floors`], [`Store::lease`], [`Store::acquire_lease`], [`Store::renew_lease`], [`Store::release_lease`] |
-//! | journal | [`Batch::encode`], [`Store::append`], [`Store::append_all`], [`Store::read_journal`], [`StoredBatch::events`], [`Store::save_snapshot`], [`Store::load_snapshot`] |
+//! | journal | [`Batch::encode`], [`Store::append`], [`Store::append_all`], [`Store::post`], [`Store::read_journal`], [`StoredBatch::events`], [`Store::save_snapshot`], [`Store::load_snapshot`] |
+//! | journal's spool | [`Store::spool`] → [`Spool`], [`SpoolWriter`], [`SpoolReader`]; [`Store::join`] |
 //! | projections | [`Store::begin_projection`] → [`projection::Tx`]; [`Store::projector_offset`], [`Store::reset_projections`], [`Store::remove_sample`] |
-//! | personal data | [`Store::intern_address`], [`Store::address`], [`Store::addresses`], [`Store::erase_address`], [`Store::create_note`], [`Store::note`], [`Store::create_contact`], [`Store::contact`] |
+//! | personal data | [`Store::intern_address`], [`Store::find_address`], [`NewAddress`], [`Store::address`], [`Store::addresses`], [`Store::erase_address`], [`Store::create_note`], [`Store::note`], [`Store::create_contact`], [`Store::contact`] |
 //! | nodes | [`Store::heartbeat`], [`Store::last_heartbeat`], [`Store::nodes`], [`Store::save_bindings`] |
 //! | outbox | [`Store::outbox_add`], [`Store::outbox_claim`], [`Store::outbox_ack`], [`Store::outbox_retry`] |
 //! | blobs, keys | [`Store::blobs`] → [`Blobs`]; [`Store::keyring`] → [`Keyring`] |
@@ -86,12 +87,13 @@ pub mod projection;
 pub mod query;
 pub mod random;
 mod session;
+mod spool;
 mod value;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use address::{AddressRow, ContactRow, NoteRow};
+pub use address::{AddressRow, ContactRow, KnownAddress, NoteRow};
 pub use admin::{AdminTx, AuditRow, Author, Change, Committed, Ha1, RevisionRow};
 pub use blob::{BlobReader, BlobRow, Blobs, NewBlob};
 pub use config::{
@@ -99,28 +101,34 @@ pub use config::{
     TrunkConfig,
 };
 pub use error::{Error, Result};
-pub use journal::{Batch, FloorKind, FloorRow, LeaseRow, Snapshot, StoredBatch};
+pub use journal::{Batch, Committing, FloorKind, FloorRow, LeaseRow, NewAddress, Snapshot, StoredBatch};
 pub use keyring::{Key, Keyring};
 pub use node::HeartbeatRow;
 pub use outbox::{MAX_ATTEMPTS, OutboxRow};
 pub use people::{GrantRow, HostRow, LoginRow, NewTenant, TenantRow, UserRow, normalise_email};
 pub use query::{HostScope, Page, PageRequest, Scope};
 pub use session::{Idempotency, LinkRow, SessionRow, TOKEN_PREFIX, TokenRow};
+pub use spool::{LeftOver, Spool, SpoolReader, SpoolWriter};
 
 /// Where an installation keeps its state.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Holds `cordboard.db` (SQLite), `master.key`, `blobs/`. Created if absent.
+    /// Holds `cordboard.db` (SQLite), `master.key`, `blobs/`, `journal-spool/`. Created if absent.
     pub data_dir: PathBuf,
     /// `postgres://…`; none: SQLite in the data directory.
     pub database_url: Option<String>,
     /// Given by the operator; none: `<data-dir>/master.key`, made at the first start.
     pub master_key: Option<Key>,
+    /// Bytes that the journal's spool may hold while the database is away.
+    pub spool_max: u64,
 }
+
+/// About ten million events: hours of a busy floor.
+pub const SPOOL_MAX: u64 = 1 << 30;
 
 impl Options {
     pub fn in_dir(data_dir: impl Into<PathBuf>) -> Options {
-        Options { data_dir: data_dir.into(), database_url: None, master_key: None }
+        Options { data_dir: data_dir.into(), database_url: None, master_key: None, spool_max: SPOOL_MAX }
     }
 }
 
@@ -131,6 +139,7 @@ pub struct Store {
     keys: Arc<Keyring>,
     blobs: Blobs,
     appender: journal::Appender,
+    spool: Spool,
 }
 
 impl Store {
@@ -160,7 +169,13 @@ impl Store {
         let keys = Arc::new(Keyring::open(db.clone(), master).await?);
         let blobs = Blobs::open(db.clone(), keys.clone(), dir.join("blobs"))?;
         let appender = journal::Appender::start(db.clone());
-        Ok(Store { db, keys, blobs, appender })
+        let spool = Spool::open(dir.join("journal-spool"), keys.local_key("journal spool")?, options.spool_max)?;
+        Ok(Store { db, keys, blobs, appender, spool })
+    }
+
+    /// Where the journal goes while the database is slow or away.
+    pub fn spool(&self) -> &Spool {
+        &self.spool
     }
 
     pub fn keyring(&self) -> &Keyring {

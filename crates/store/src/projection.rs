@@ -15,10 +15,10 @@ use crate::db::sql;
 use crate::error::{Error, Result};
 use crate::journal::{FloorKind, StoredBatch, read_batches};
 use crate::query::Scope;
-use crate::value::{Column, TableRow, read_all, select, table_row, upsert};
+use crate::value::{Column, TableRow, read_all, select, table_row, upsert_all};
 
 table_row! {
-    pub struct InteractionRow in "interactions" (id) {
+    pub struct InteractionRow in "interactions" (id) fixed (address_key) {
         pub tenant_id: TenantId,
         pub id: InteractionId,
         pub floor_id: FloorId,
@@ -33,7 +33,7 @@ table_row! {
         pub number_id: Option<NumberId>,
         /// The customer.
         pub address_id: Option<AddressId>,
-        /// `Address::key` of the customer, for finding; removed when the address is.
+        /// `Address::key` of the customer, for finding; written with the first row alone and removed when the address is.
         pub address_key: Option<String>,
         pub contact_id: Option<ContactId>,
         pub trunk_id: Option<TrunkId>,
@@ -249,7 +249,7 @@ pub struct Tx {
 
 impl Store {
     /// Opens the projector's transaction. Read a few batches, write rows, [`Tx::commit`]. On SQLite it holds the writer:
-    /// take at most some hundred events at a time, so that journal appends are not kept waiting.
+    /// take about a thousand events at a time, so that journal appends are not kept waiting.
     pub async fn begin_projection(&self, floor: FloorId) -> Result<Tx> {
         let mut tx = self.db.begin().await?;
         let row = sql("SELECT tenant_id, kind FROM floors WHERE id = $1").bind(floor).one(&mut tx, "floor").await?;
@@ -430,62 +430,55 @@ impl Tx {
     pub async fn address_key(&mut self, id: AddressId) -> Result<Option<String>> {
         let query = sql("SELECT address_key FROM addresses WHERE tenant_id = $1 AND id = $2");
         let row = query.bind(self.tenant).bind(id).maybe(&mut self.tx).await?;
-        row.map(|r| r.get("address_key")).transpose()
+        let key: Option<String> = row.map(|r| r.get("address_key")).transpose()?;
+        Ok(key.map(|key| crate::address::plain_key(&key).to_owned()))
     }
 
-    pub async fn put_interaction(&mut self, row: &InteractionRow) -> Result<()> {
-        self.check(row.tenant_id, row.floor_id)?;
-        upsert(row, &mut self.tx).await
+    // Rows of one kind are written with few statements; no key may be in a list twice.
+
+    pub async fn put_interactions(&mut self, rows: &[InteractionRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
+        upsert_all(rows, &mut self.tx).await
     }
 
-    pub async fn put_segment(&mut self, row: &SegmentRow) -> Result<()> {
-        self.check(row.tenant_id, row.floor_id)?;
-        upsert(row, &mut self.tx).await
+    pub async fn put_segments(&mut self, rows: &[SegmentRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
+        upsert_all(rows, &mut self.tx).await
     }
 
-    /// The whole list of a segment's spans.
-    pub async fn put_spans(&mut self, segment: SegmentId, rows: &[SpanRow]) -> Result<()> {
-        let query = sql("DELETE FROM segment_spans WHERE segment_id = $1 AND floor_id = $2");
-        query.bind(segment).bind(self.floor).execute(&mut self.tx).await?;
-        for row in rows {
-            self.put_span(row).await?;
-        }
-        Ok(())
+    pub async fn put_spans(&mut self, rows: &[SpanRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
+        upsert_all(rows, &mut self.tx).await
     }
 
-    pub async fn put_span(&mut self, row: &SpanRow) -> Result<()> {
-        self.check(row.tenant_id, row.floor_id)?;
-        upsert(row, &mut self.tx).await
+    pub async fn put_legs(&mut self, rows: &[LegRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
+        upsert_all(rows, &mut self.tx).await
     }
 
-    pub async fn put_leg(&mut self, row: &LegRow) -> Result<()> {
-        self.check(row.tenant_id, row.floor_id)?;
-        upsert(row, &mut self.tx).await
+    pub async fn put_offers(&mut self, rows: &[OfferRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
+        upsert_all(rows, &mut self.tx).await
     }
 
-    pub async fn put_offer(&mut self, row: &OfferRow) -> Result<()> {
-        self.check(row.tenant_id, row.floor_id)?;
-        upsert(row, &mut self.tx).await
+    pub async fn put_agent_spans(&mut self, rows: &[AgentSpanRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
+        upsert_all(rows, &mut self.tx).await
     }
 
-    pub async fn put_agent_span(&mut self, row: &AgentSpanRow) -> Result<()> {
-        self.check(row.tenant_id, row.floor_id)?;
-        upsert(row, &mut self.tx).await
+    pub async fn put_recordings(&mut self, rows: &[RecordingRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
+        upsert_all(rows, &mut self.tx).await
     }
 
-    pub async fn put_recording(&mut self, row: &RecordingRow) -> Result<()> {
-        self.check(row.tenant_id, row.floor_id)?;
-        upsert(row, &mut self.tx).await
+    pub async fn put_intervals(&mut self, rows: &[IntervalRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
+        upsert_all(rows, &mut self.tx).await
     }
 
-    pub async fn put_interval(&mut self, row: &IntervalRow) -> Result<()> {
-        self.check(row.tenant_id, row.floor_id)?;
-        upsert(row, &mut self.tx).await
-    }
-
-    pub async fn put_timeline(&mut self, row: &TimelineRow) -> Result<()> {
-        self.check(row.tenant_id, row.floor_id)?;
-        upsert(row, &mut self.tx).await
+    pub async fn put_timeline(&mut self, rows: &[TimelineRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
+        upsert_all(rows, &mut self.tx).await
     }
 
     /// R6: nothing crosses tenants.

@@ -1,5 +1,6 @@
 //! Developer commands, run as `cargo xtask <command>`. Imports none of our crates, so that it builds in seconds.
 mod bench;
+mod crash;
 #[cfg(test)]
 mod docs_check;
 mod fuzz;
@@ -34,6 +35,8 @@ enum Command {
     Bench(bench::Options),
     /// Search the fuzz targets for long, guided by coverage; or count the work on the worst inputs.
     Fuzz(fuzz::Options),
+    /// Kill the server again and again under load, or take its database away, and hold its records against the callers' ledger.
+    Crash(crash::Options),
     /// Follow the README's commands in a clean clone with an empty HOME until a voice is heard; print the durations.
     Stranger,
 }
@@ -46,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         Command::Shots(options) => shots::shots(&options),
         Command::Bench(options) => bench::bench(&options),
         Command::Fuzz(options) => fuzz::fuzz(&options),
+        Command::Crash(options) => crash::crash(&options),
         Command::Stranger => stranger::stranger(stranger::Caches::Empty),
     }
 }

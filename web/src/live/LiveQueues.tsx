@@ -33,7 +33,7 @@ export function LiveQueues() {
         <span className="grow" />
         {live?.totals.degraded ? (
           <span className="state" data-tone="danger" role="alert">
-            {t('degraded')}
+            {t(live.totals.refusing ? 'refusing' : 'degraded')}
           </span>
         ) : null}
         <Button variant="default" leftSection={<Icon name="screen" size={16} />} aria-pressed={wall} onClick={toggle}>

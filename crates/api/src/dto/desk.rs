@@ -302,6 +302,8 @@ pub struct LiveTotals {
     pub seats_max: u32,
     /// The journal is written to the spool because the database is slow or away.
     pub degraded: bool,
+    /// Neither database nor spool can be written: new calls are refused until there is room again.
+    pub refusing: bool,
 }
 
 /// Agents by what they do; each counts once.

@@ -27,7 +27,7 @@ use crate::auth::{Caller, SESSION_LIFE};
 use crate::dto::desk::{Command, LiveView};
 use crate::dto::socket::{ClientMessage, DeviceStateWord, LiveChanges, Microphone, ServerMessage, Topic};
 use crate::error::{ApiError, ApiResult, Code, Message};
-use crate::views::{Addresses, desk, desk_addresses, load_addresses};
+use crate::views::{Addresses, LOOK_UP, desk, desk_addresses, load_addresses};
 
 /// The first message must come in this time.
 const HELLO: Duration = Duration::from_secs(10);
@@ -382,7 +382,9 @@ impl Session {
         let known = self.app.known(self.caller.tenant).await.ok()?;
         let wanted = desk_addresses(view);
         desk_side.addresses.retain(|id, _| wanted.contains(id));
-        load_addresses(&self.app, self.caller.tenant, wanted, &mut desk_side.addresses).await.ok()?;
+        // An offer does not wait for the store: without it the caller is shown without a number.
+        let loaded = load_addresses(&self.app, self.caller.tenant, wanted, &mut desk_side.addresses);
+        let _ = tokio::time::timeout(LOOK_UP, loaded).await;
         let blocked = if desk_side.attendance.leads() { bad_microphone(desk_side.microphone) } else { None };
         Some(desk(view, &known, &desk_side.addresses, blocked))
     }

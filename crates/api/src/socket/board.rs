@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::App;
 use crate::dto::desk::{LiveAgent, LiveInteraction, LiveQueue, LiveTotals, LiveView};
 use crate::error::ApiResult;
-use crate::views::{Addresses, live, live_addresses, load_addresses};
+use crate::views::{Addresses, LOOK_UP, live, live_addresses, load_addresses};
 
 /// How long a lost watcher may resume.
 pub const RESUME: Duration = Duration::from_secs(60);
@@ -105,7 +105,8 @@ async fn snapshot(
     let known = app.known(tenant).await?;
     let wanted = live_addresses(view);
     addresses.retain(|id, _| wanted.contains(id));
-    load_addresses(app, tenant, wanted, addresses).await?;
+    // Without the store the board goes on; callers it does not know yet are shown without a number.
+    let _ = tokio::time::timeout(LOOK_UP, load_addresses(app, tenant, wanted, addresses)).await;
     Ok(live(view, &known, addresses))
 }
 
@@ -229,6 +230,7 @@ mod tests {
             seats: 0,
             seats_max: 1,
             degraded: false,
+            refusing: false,
         };
         LiveView { at, totals, queues, agents: vec![], interactions: vec![] }
     }

@@ -498,7 +498,7 @@ async fn put_history(store: &Store, tenant: TenantId, c: &Ids) {
         retain_until: None,
         legal_hold: false,
     };
-    tx.put_interaction(&interaction).await.unwrap();
+    tx.put_interactions(std::slice::from_ref(&interaction)).await.unwrap();
     let row = SegmentRow {
         tenant_id: tenant,
         id: segment,
@@ -529,7 +529,7 @@ async fn put_history(store: &Store, tenant: TenantId, c: &Ids) {
         note_id: None,
         extra: serde_json::json!({"why": "offer"}),
     };
-    tx.put_segment(&row).await.unwrap();
+    tx.put_segments(std::slice::from_ref(&row)).await.unwrap();
     let recording = RecordingRow {
         tenant_id: tenant,
         id: c.recording,
@@ -545,7 +545,7 @@ async fn put_history(store: &Store, tenant: TenantId, c: &Ids) {
         retain_until: None,
         legal_hold: false,
     };
-    tx.put_recording(&recording).await.unwrap();
+    tx.put_recordings(std::slice::from_ref(&recording)).await.unwrap();
     let figures = domain::report::Measures {
         offered: 4,
         answered: 3,
@@ -567,7 +567,7 @@ async fn put_history(store: &Store, tenant: TenantId, c: &Ids) {
             interval_ms: 900_000,
             figures: serde_json::to_value(figures).unwrap(),
         };
-        tx.put_interval(&row).await.unwrap();
+        tx.put_intervals(std::slice::from_ref(&row)).await.unwrap();
     }
     tx.commit(1, now()).await.unwrap();
 }

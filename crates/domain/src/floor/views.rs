@@ -22,6 +22,8 @@ impl Floor {
             self.count(agent.id, &mut counts);
         }
         FloorView {
+            degraded: false,
+            refusing: false,
             floor: self.id,
             tenant: self.config.tenant,
             rev: self.config.rev,

@@ -1,7 +1,8 @@
 //! One event's effect on the rows of interactions, segments, legs, offers, recordings and agents' time.
 //!
-//! Rows are loaded when first touched in a transaction and written once at its end.
-use std::collections::BTreeMap;
+//! Rows are loaded when first touched, written once at the end of a transaction, and kept while what they tell of lives:
+//! nobody else writes them, so that most transactions read none.
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::{Event, EventBody, SegmentEnd, SegmentOf, SegmentState};
 use domain::id::{AgentId, InteractionId, LegId, OfferId, RecordingId, SegmentId};
@@ -16,27 +17,81 @@ use super::json as to_json;
 
 type Result<T> = std::result::Result<T, store::Error>;
 
-/// The rows a transaction has touched.
+/// Kept rows beyond which all are forgotten: a busy floor has some thousand calls at once, with about ten rows each.
+const KEPT: usize = 100_000;
+
+/// The rows of what lives, and those that a transaction has touched.
 #[derive(Default)]
 pub struct Rows {
-    interactions: BTreeMap<InteractionId, InteractionRow>,
-    segments: BTreeMap<SegmentId, SegmentRow>,
-    legs: BTreeMap<LegId, LegRow>,
-    offers: BTreeMap<OfferId, OfferRow>,
-    recordings: BTreeMap<RecordingId, RecordingRow>,
+    interactions: Kept<InteractionId, InteractionRow>,
+    segments: Kept<SegmentId, SegmentRow>,
+    legs: Kept<LegId, LegRow>,
+    offers: Kept<OfferId, OfferRow>,
+    recordings: Kept<RecordingId, RecordingRow>,
     /// The open span of an agent, with his present words.
-    agents: BTreeMap<AgentId, AgentSpanRow>,
+    agents: Kept<AgentId, AgentSpanRow>,
+    // Written as they are and not read again.
+    spans: BTreeMap<(SegmentId, u32), SpanRow>,
+    /// Ended ones: their agent may have begun another since.
+    agent_spans: BTreeMap<(AgentId, u64), AgentSpanRow>,
+    timeline: Vec<TimelineRow>,
+}
+
+struct Kept<K, R> {
+    rows: BTreeMap<K, R>,
+    touched: BTreeSet<K>,
+}
+
+impl<K, R> Default for Kept<K, R> {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), touched: BTreeSet::new() }
+    }
+}
+
+impl<K: Ord + Copy, R: Clone> Kept<K, R> {
+    /// To be changed, and so written at the end.
+    fn touch(&mut self, key: K) -> Option<&mut R> {
+        let row = self.rows.get_mut(&key)?;
+        self.touched.insert(key);
+        Some(row)
+    }
+
+    fn insert(&mut self, key: K, row: R) {
+        self.touched.insert(key);
+        self.rows.insert(key, row);
+    }
+
+    fn remove(&mut self, key: K) -> Option<R> {
+        self.touched.remove(&key);
+        self.rows.remove(&key)
+    }
+
+    /// Those to be written; keeps only what lives.
+    fn take_touched(&mut self, lives: impl Fn(&R) -> bool) -> Vec<R> {
+        let mut written = Vec::with_capacity(self.touched.len());
+        for key in std::mem::take(&mut self.touched) {
+            match self.rows.remove(&key) {
+                Some(row) if lives(&row) => {
+                    written.push(row.clone());
+                    self.rows.insert(key, row);
+                }
+                Some(row) => written.push(row),
+                None => {}
+            }
+        }
+        written
+    }
 }
 
 /// Runs the body with the row, loading it first; does nothing if there is none (its tenant data was erased).
 macro_rules! with_row {
     ($rows:expr, $tx:expr, $table:ident, $find:ident, $id:expr, |$row:ident| $body:expr) => {{
-        if !$rows.$table.contains_key(&$id) {
+        if !$rows.$table.rows.contains_key(&$id) {
             if let Some(found) = $tx.$find($id).await? {
-                $rows.$table.insert($id, found);
+                $rows.$table.rows.insert($id, found);
             }
         }
-        if let Some($row) = $rows.$table.get_mut(&$id) {
+        if let Some($row) = $rows.$table.touch($id) {
             $body
         }
     }};
@@ -253,7 +308,8 @@ impl Rows {
             kind: event.body.kind().to_owned(),
             detail: to_json(&event.body)?,
         };
-        tx.put_timeline(&timeline).await
+        self.timeline.push(timeline);
+        Ok(())
     }
 
     async fn segment_started(
@@ -353,7 +409,8 @@ impl Rows {
             to_at: None,
         };
         self.segments.insert(segment, row);
-        tx.put_span(&span).await
+        self.spans.insert((segment, 0), span);
+        Ok(())
     }
 
     /// Ends the present span and begins the next, unless the segment ends. The spans tile the segment (R7).
@@ -409,9 +466,7 @@ impl Rows {
             row.hold_ms += hold;
             row.wrap_ms += wrap;
         });
-        for span in &spans {
-            tx.put_span(span).await?;
-        }
+        self.spans.extend(spans.into_iter().map(|span| ((segment, span.ordinal), span)));
         Ok(())
     }
 
@@ -617,7 +672,7 @@ impl Rows {
             Some(mut row) => {
                 let next = row.clone();
                 row.to_at = Some(event.at);
-                tx.put_agent_span(&row).await?;
+                self.agent_spans.insert((agent, row.from_seq), row);
                 next
             }
             None => AgentSpanRow {
@@ -645,37 +700,37 @@ impl Rows {
     async fn agent_left(&mut self, tx: &mut Tx, at: Timestamp, agent: AgentId) -> Result<()> {
         if let Some(mut row) = self.take_agent(tx, agent).await? {
             row.to_at = Some(at);
-            tx.put_agent_span(&row).await?;
+            self.agent_spans.insert((agent, row.from_seq), row);
         }
         Ok(())
     }
 
     async fn take_agent(&mut self, tx: &mut Tx, agent: AgentId) -> Result<Option<AgentSpanRow>> {
-        match self.agents.remove(&agent) {
+        match self.agents.remove(agent) {
             Some(row) => Ok(Some(row)),
-            None => tx.open_agent_span(agent).await,
+            // Stored as open, but ended since.
+            None => {
+                Ok(tx.open_agent_span(agent).await?.filter(|r| !self.agent_spans.contains_key(&(agent, r.from_seq))))
+            }
         }
     }
 
-    /// Writes what was touched.
-    pub async fn flush(self, tx: &mut Tx) -> Result<()> {
-        for row in self.interactions.values() {
-            tx.put_interaction(row).await?;
-        }
-        for row in self.segments.values() {
-            tx.put_segment(row).await?;
-        }
-        for row in self.legs.values() {
-            tx.put_leg(row).await?;
-        }
-        for row in self.offers.values() {
-            tx.put_offer(row).await?;
-        }
-        for row in self.recordings.values() {
-            tx.put_recording(row).await?;
-        }
-        for row in self.agents.values() {
-            tx.put_agent_span(row).await?;
+    /// Writes what was touched. After an error nothing here may be used again.
+    pub async fn flush(&mut self, tx: &mut Tx) -> Result<()> {
+        tx.put_interactions(&self.interactions.take_touched(|row| row.state == "open")).await?;
+        tx.put_segments(&self.segments.take_touched(|row| row.ended_at.is_none())).await?;
+        tx.put_legs(&self.legs.take_touched(|row| row.ended_at.is_none())).await?;
+        tx.put_offers(&self.offers.take_touched(|row| row.ended_at.is_none())).await?;
+        tx.put_recordings(&self.recordings.take_touched(|row| row.state == "running")).await?;
+        let ended: Vec<AgentSpanRow> = std::mem::take(&mut self.agent_spans).into_values().collect();
+        tx.put_agent_spans(&ended).await?;
+        tx.put_agent_spans(&self.agents.take_touched(|_| true)).await?;
+        let spans: Vec<SpanRow> = std::mem::take(&mut self.spans).into_values().collect();
+        tx.put_spans(&spans).await?;
+        tx.put_timeline(&std::mem::take(&mut self.timeline)).await?;
+        let kept = self.interactions.rows.len() + self.segments.rows.len() + self.legs.rows.len();
+        if kept + self.offers.rows.len() + self.recordings.rows.len() > KEPT {
+            *self = Self::default();
         }
         Ok(())
     }

@@ -9,3 +9,4 @@ mod projections;
 mod recordings;
 mod restart;
 mod rig;
+mod spool;

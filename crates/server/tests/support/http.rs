@@ -53,6 +53,12 @@ impl Http {
         body
     }
 
+    /// Status and text, whatever they are; 0 if nobody answers.
+    pub fn text(&self, path: &str) -> (u16, String) {
+        let (status, body) = self.request("GET", path, None).unwrap_or_default();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
     fn expect(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let (status, answer) = self.request(method, path, body).expect("the server answers");
         assert!((200..300).contains(&status), "{method} {path}: {status} {}", String::from_utf8_lossy(&answer));

@@ -30,18 +30,7 @@ impl Postgres {
             .expect("initdb runs (Debian package postgresql)");
         assert!(initdb.success());
         let port = super::peers::free_port();
-        let log = fs::File::create(dir.join("log")).expect("log file");
-        let server = as_postgres(&bin.join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(&dir)
-            .args(["-h", "127.0.0.1", "-p", &port.to_string()])
-            .current_dir(&dir)
-            .stdout(Stdio::null())
-            .stderr(Stdio::from(log))
-            .spawn()
-            .expect("postgres starts");
+        let server = run(&bin, &dir, port);
         let mut pg = Postgres { server, dir, port };
         wait_for("PostgreSQL to be ready", Duration::from_secs(30), || {
             assert!(matches!(pg.server.try_wait(), Ok(None)), "PostgreSQL ended:\n{}", pg.log());
@@ -52,6 +41,34 @@ impl Postgres {
             ready.then_some(())
         });
         pg
+    }
+
+    /// Stops every process of it where it stands, as a machine that hangs: connections stay open and say nothing.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let main = self.server.id().to_string();
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &main]).output().expect("ps runs").stdout;
+        let children = String::from_utf8_lossy(&children).into_owned();
+        let all = children.split_whitespace().chain([main.as_str()]);
+        // A process may have ended in between.
+        let _ = Command::new("kill").arg(signal).args(all).stderr(Stdio::null()).status();
+    }
+
+    /// An operator's stop: connections are closed, and new ones refused.
+    pub fn stop(&mut self) {
+        let _ = Command::new("kill").args(["-INT", &self.server.id().to_string()]).status();
+        let _ = self.server.wait();
+    }
+
+    pub fn start_again(&mut self) {
+        self.server = run(&newest_bin(), &self.dir, self.port);
     }
 
     pub fn url(&self) -> String {
@@ -65,11 +82,27 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // An orderly end, so that its workers go too.
+        // An orderly end, so that its workers go too; not for one that stands still.
+        self.thaw();
         let _ = Command::new("kill").args(["-INT", &self.server.id().to_string()]).status();
         let _ = self.server.wait();
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+fn run(bin: &Path, dir: &Path, port: u16) -> Child {
+    let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("log file");
+    as_postgres(&bin.join("postgres"))
+        .arg("-D")
+        .arg(dir.join("data"))
+        .arg("-k")
+        .arg(dir)
+        .args(["-h", "127.0.0.1", "-p", &port.to_string()])
+        .current_dir(dir)
+        .stdout(Stdio::null())
+        .stderr(Stdio::from(log))
+        .spawn()
+        .expect("postgres starts")
 }
 
 fn newest_bin() -> PathBuf {

@@ -90,8 +90,8 @@ pub fn segment(floor: &FloorRow, n: u128, of: u128, queue: u128, agent: u128, at
 pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
     let (tenant_id, floor_id, sample) = (floor.tenant_id, floor.id, floor.kind == FloorKind::Sample);
     let (interaction_id, segment_id) = (InteractionId(n), SegmentId(n));
-    tx.put_interaction(&interaction(floor, n, at)).await.unwrap();
-    tx.put_segment(&segment(floor, n, n, 1, 1, at)).await.unwrap();
+    tx.put_interactions(&[interaction(floor, n, at)]).await.unwrap();
+    tx.put_segments(&[segment(floor, n, n, 1, 1, at)]).await.unwrap();
     let span = |ordinal, state: &str| SpanRow {
         tenant_id,
         floor_id,
@@ -102,8 +102,8 @@ pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
         from_at: Timestamp(at + i64::from(ordinal)),
         to_at: None,
     };
-    tx.put_spans(segment_id, &[span(0, "waiting"), span(1, "talking")]).await.unwrap();
-    tx.put_leg(&LegRow {
+    tx.put_spans(&[span(0, "waiting"), span(1, "talking")]).await.unwrap();
+    tx.put_legs(&[LegRow {
         tenant_id,
         id: LegId(n),
         floor_id,
@@ -126,10 +126,10 @@ pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
         codec: Some("pcma".into()),
         recorded_ms: 0,
         stats: json!({}),
-    })
+    }])
     .await
     .unwrap();
-    tx.put_offer(&OfferRow {
+    tx.put_offers(&[OfferRow {
         tenant_id,
         id: OfferId(n),
         floor_id,
@@ -142,10 +142,10 @@ pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
         ended_at: None,
         outcome: None,
         trace: json!({ "candidates": 3 }),
-    })
+    }])
     .await
     .unwrap();
-    tx.put_recording(&RecordingRow {
+    tx.put_recordings(&[RecordingRow {
         tenant_id,
         id: RecordingId(n),
         floor_id,
@@ -159,10 +159,10 @@ pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
         gaps: json!([]),
         retain_until: None,
         legal_hold: false,
-    })
+    }])
     .await
     .unwrap();
-    tx.put_agent_span(&AgentSpanRow {
+    tx.put_agent_spans(&[AgentSpanRow {
         tenant_id,
         floor_id,
         sample,
@@ -175,10 +175,10 @@ pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
         interaction_id: None,
         from_at: Timestamp(at),
         to_at: None,
-    })
+    }])
     .await
     .unwrap();
-    tx.put_interval(&IntervalRow {
+    tx.put_intervals(&[IntervalRow {
         tenant_id,
         floor_id,
         sample,
@@ -187,10 +187,10 @@ pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
         interval_at: Timestamp(at),
         interval_ms: 900_000,
         figures: json!({ "offered": 1 }),
-    })
+    }])
     .await
     .unwrap();
-    tx.put_timeline(&TimelineRow {
+    tx.put_timeline(&[TimelineRow {
         tenant_id,
         floor_id,
         interaction_id,
@@ -198,7 +198,7 @@ pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
         at: Timestamp(at),
         kind: "interaction_started".into(),
         detail: json!({}),
-    })
+    }])
     .await
     .unwrap();
 }
@@ -239,7 +239,7 @@ both! {
 
         // An abandoned transaction leaves neither rows nor offset.
         let mut tx = store.begin_projection(floor.id).await.unwrap();
-        tx.put_interaction(&interaction(&floor, 99, 1)).await.unwrap();
+        tx.put_interactions(&[interaction(&floor, 99, 1)]).await.unwrap();
         drop(tx);
         assert!(matches!(store.interaction(scope, InteractionId(99)).await, Err(Error::NotFound { .. })));
 
@@ -257,7 +257,7 @@ both! {
         let mut row = tx.interaction(InteractionId(1)).await.unwrap().unwrap();
         row.state = "open".into();
         row.ended_at = None;
-        tx.put_interaction(&row).await.unwrap();
+        tx.put_interactions(std::slice::from_ref(&row)).await.unwrap();
         assert_eq!(tx.open_interactions().await.unwrap(), [row.clone()]);
         assert!(tx.segment(SegmentId(1)).await.unwrap().is_some());
         assert!(tx.leg(LegId(1)).await.unwrap().is_some());
@@ -266,7 +266,7 @@ both! {
         assert_eq!(tx.open_agent_span(AgentId(1)).await.unwrap().unwrap().from_seq, 1);
         assert_eq!(tx.segments_in(NOW, Timestamp(NOW.0 + 5000)).await.unwrap().len(), 1);
         let foreign = FloorRow { tenant_id: env.b, ..floor.clone() };
-        assert!(matches!(tx.put_interaction(&interaction(&foreign, 2, 1)).await, Err(Error::Invalid { .. })));
+        assert!(matches!(tx.put_interactions(&[interaction(&foreign, 2, 1)]).await, Err(Error::Invalid { .. })));
         assert!(tx.commit(0, NOW).await.is_err());
     }
 
@@ -322,9 +322,9 @@ both! {
                 address_key: (n % 4 == 0).then(|| caller.key()),
                 ..interaction(&floor, n, at)
             };
-            tx.put_interaction(&row).await.unwrap();
-            tx.put_segment(&segment(&floor, 2 * n, n, n % 7, n % 6, at)).await.unwrap();
-            tx.put_segment(&segment(&floor, 2 * n + 1, n, 50, 60, at)).await.unwrap();
+            tx.put_interactions(std::slice::from_ref(&row)).await.unwrap();
+            tx.put_segments(&[segment(&floor, 2 * n, n, n % 7, n % 6, at)]).await.unwrap();
+            tx.put_segments(&[segment(&floor, 2 * n + 1, n, 50, 60, at)]).await.unwrap();
         }
         tx.commit(0, NOW).await.unwrap();
         let find = |filter: InteractionFilter| {

@@ -3,8 +3,10 @@ use std::time::Duration;
 
 use crate::both;
 use crate::env::NOW;
+use domain::address::Address;
+use domain::id::{AddressId, FloorId};
 use domain::time::Timestamp;
-use store::{Batch, Error, FloorKind};
+use store::{Batch, Error, FloorKind, NewAddress, Store};
 
 const STALE: Duration = Duration::from_secs(10);
 
@@ -14,7 +16,89 @@ fn next(seed: &mut u64) -> u64 {
     *seed >> 33
 }
 
+async fn journalled(store: &Store, floor: FloorId) -> Vec<(u64, u64)> {
+    let mut found = Vec::new();
+    for batch in store.read_journal(floor, 1, 1_000).await.unwrap() {
+        found.extend(batch.events::<u64>().unwrap());
+    }
+    found
+}
+
 both! {
+    async fn what_the_spool_holds_joins_once_however_much_of_it_was_written_before(env) {
+        let store = &env.store;
+        for written in 0..=3 {
+            let floor = store.create_floor(env.a, FloorKind::Live, NOW).await.unwrap().id;
+            let epoch = store.acquire_lease(floor, "a", STALE, NOW).await.unwrap().epoch;
+            store.append(floor, epoch, Batch::encode(1, &[100_u64]).unwrap(), NOW).await.unwrap();
+            let spooled: Vec<Batch> =
+                (0..3).map(|n| Batch::encode(2 + n * 2, &[n, n + 10]).unwrap()).collect();
+            // Commits whose answers were lost.
+            for batch in &spooled[..written] {
+                store.append(floor, epoch, batch.clone(), NOW).await.unwrap();
+            }
+            for _ in 0..2 {
+                assert_eq!(store.join(floor, epoch, spooled.clone(), NOW).await.unwrap(), 7);
+            }
+            let all = [(1, 100), (2, 0), (3, 10), (4, 1), (5, 11), (6, 2), (7, 12)];
+            assert_eq!(journalled(store, floor).await, all);
+            assert_eq!(store.lease(floor).await.unwrap().last_seq, 7);
+        }
+    }
+
+    async fn what_another_owner_decided_meanwhile_is_never_overwritten(env) {
+        let store = &env.store;
+        let floor = store.live_floor(env.a, NOW).await.unwrap().id;
+        let ours = store.acquire_lease(floor, "a", STALE, NOW).await.unwrap().epoch;
+        store.append(floor, ours, Batch::encode(1, &[1_u64]).unwrap(), NOW).await.unwrap();
+        let spooled = vec![Batch::encode(2, &[2_u64]).unwrap(), Batch::encode(3, &[3_u64]).unwrap()];
+        let theirs = store.acquire_lease(floor, "b", Duration::ZERO, NOW).await.unwrap().epoch;
+        let refused = store.join(floor, ours, spooled.clone(), NOW).await.unwrap_err();
+        assert!(matches!(refused, Error::Fenced { .. }), "{refused}");
+        for other in [20, 30, 40] {
+            let next = store.lease(floor).await.unwrap().last_seq + 1;
+            store.append(floor, theirs, Batch::encode(next, &[other]).unwrap(), NOW).await.unwrap();
+            let refused = store.join(floor, ours, spooled.clone(), NOW).await.unwrap_err();
+            assert!(matches!(refused, Error::Fenced { .. }), "{refused}");
+        }
+        assert_eq!(journalled(store, floor).await, [(1, 1), (2, 20), (3, 30), (4, 40)]);
+        // A gap is no reason to write either.
+        let gap = vec![Batch::encode(9, &[9_u64]).unwrap()];
+        let refused = store.join(floor, theirs, gap, NOW).await.unwrap_err();
+        assert!(matches!(refused, Error::NotContiguous { expected: 5 }), "{refused}");
+    }
+
+    async fn addresses_come_with_their_batch_and_one_known_already_gets_a_second_row(env) {
+        let store = &env.store;
+        let floor = store.live_floor(env.a, NOW).await.unwrap().id;
+        let epoch = store.acquire_lease(floor, "a", STALE, NOW).await.unwrap().epoch;
+        let known = Address::SipUri { uri: "sip:known@far.test".to_owned() };
+        let new = Address::SipUri { uri: "sip:new@far.test".to_owned() };
+        let first = store.intern_address(env.a, &known, None, None, NOW).await.unwrap();
+        let ids = [AddressId::from_parts(NOW.0, 1), AddressId::from_parts(NOW.0, 2)];
+        let mut batch = Batch::encode(1, &[1]).unwrap();
+        batch.addresses = vec![
+            NewAddress { id: ids[0], address: new.clone(), name: Some("New".to_owned()) },
+            NewAddress { id: ids[1], address: known.clone(), name: None },
+        ];
+        store.join(floor, epoch, vec![batch], NOW).await.unwrap();
+        assert_eq!(store.find_address(env.a, &new, None).await.unwrap().map(|k| k.id), Some(ids[0]));
+        assert_eq!(store.find_address(env.a, &known, None).await.unwrap().map(|k| k.id), Some(first));
+        assert_eq!(store.address(env.a, ids[0]).await.unwrap().name.as_deref(), Some("New"));
+        assert_eq!(store.address(env.a, ids[1]).await.unwrap().value, known);
+        let mut tx = store.begin_projection(floor).await.unwrap();
+        for id in [first, ids[1]] {
+            assert_eq!(tx.address_key(id).await.unwrap(), Some(known.key()));
+        }
+        drop(tx);
+        // Erased by either id, both go.
+        store.erase_address(env.a, ids[1]).await.unwrap();
+        for id in [first, ids[1]] {
+            assert!(matches!(store.address(env.a, id).await, Err(Error::NotFound { .. })));
+        }
+        assert!(store.address(env.a, ids[0]).await.is_ok());
+    }
+
     async fn what_is_appended_is_read_back_from_any_place(env) {
         let store = &env.store;
         for mut seed in 1..6_u64 {
