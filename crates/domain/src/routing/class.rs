@@ -31,6 +31,7 @@ pub(super) struct Line {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
+    pub id: AgentId,
     /// Number of the agent in the index; the order of numbers is that of ids.
     pub agent: u32,
     pub priority: u8,
@@ -113,7 +114,6 @@ impl Line {
 /// An agent as the index keeps him.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub id: AgentId,
     /// In the configuration and active.
     pub active: bool,
     pub capacity: crate::medium::PerMedium<u8>,

@@ -23,6 +23,9 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 pub struct Index {
     agents: Vec<Slot>,
+    /// By agent and medium: the first rule he fails whatever the queue, [`Exclusion::AskedBefore`] if none. Explaining a
+    /// decision asks this of agents all over the floor, so it is kept small and by itself.
+    why: Vec<[Exclusion; 4]>,
     agent_no: IdMap<AgentId, u32>,
     lines: Vec<Line>,
     line_no: IdMap<QueueId, u32>,
@@ -40,6 +43,8 @@ pub struct Index {
     vacant: Vec<u32>,
     work_no: IdMap<SegmentId, u32>,
     round: u64,
+    /// Somebody got an offer in this round.
+    taken: bool,
 }
 
 #[derive(Debug)]
@@ -71,6 +76,7 @@ impl Index {
             agents: ids.iter().map(|id| slot(*id, config)).collect(),
             ..Index::default()
         };
+        index.why = index.agents.iter().map(|slot| Medium::ALL.map(|m| slot.why(m))).collect();
         for (no, queue) in (0..).zip(config.queues.values()) {
             let mut members = Vec::with_capacity(queue.members.len());
             for (place, m) in (0..).zip(&queue.members) {
@@ -80,7 +86,7 @@ impl Index {
                     let own = skills?.get(skill).filter(|own| *own >= least)?;
                     Some(sum + u32::from(*own))
                 });
-                members.push(Member { agent, priority: m.priority, level });
+                members.push(Member { id: m.agent, agent, priority: m.priority, level });
                 if let Some(slot) = index.agents.get_mut(agent as usize) {
                     slot.places.push(Place { line: no, member: place, fits: level.is_some() });
                 }
@@ -168,6 +174,7 @@ impl Index {
     /// wait any more and its agents carry it, as if [`Index::leave`] and [`Index::stand`] had said so.
     pub fn assign(&mut self, now: Timestamp) -> Vec<Assignment> {
         self.round += 1;
+        self.taken = false;
         let mut out = Vec::new();
         if let [only] = self.fresh[..]
             && self.live.is_empty()
@@ -318,15 +325,14 @@ impl Index {
         for member in candidates.take(TRACE_MAX).filter_map(|m| line.members.get(m as usize)) {
             let slot = self.agents.get(member.agent as usize)?;
             trace.candidates.push(Candidate {
-                agent: slot.id,
+                agent: member.id,
                 priority: member.priority,
                 level: member.level.unwrap_or(0),
                 idle_ms: millis(now, slot.idle_since),
             });
         }
         for member in others.take(TRACE_MAX).filter_map(|m| line.members.get(m as usize)) {
-            let slot = self.agents.get(member.agent as usize)?;
-            trace.excluded.push(Excluded { agent: slot.id, why: self.why_not(slot, member, medium) });
+            trace.excluded.push(Excluded { agent: member.id, why: self.why_not(member, medium) });
         }
         Some(trace)
     }
@@ -339,35 +345,36 @@ impl Index {
         let slot = self.agents.get_mut(no as usize)?;
         *slot.load.get_mut(*Medium::ALL.get(class as usize % 4)?) += 1;
         slot.taken = self.round;
+        self.taken = true;
         let idle_since = slot.idle_since;
         self.refresh(no, idle_since);
         Some(Assignment { segment, agent, trace })
     }
 
     /// The first rule that keeps this member out, asked of those who are not candidates.
-    fn why_not(&self, slot: &Slot, member: &Member, medium: Medium) -> Exclusion {
-        if !slot.active || !slot.signed_in {
-            Exclusion::NotSignedIn
-        } else if let Some(why) = slot.away {
-            why
-        } else if member.level.is_none() {
-            Exclusion::Skill
-        } else if medium == Medium::Voice && !slot.device_ready {
-            Exclusion::DeviceNotReady
-        } else if has_room(medium, &slot.load, &slot.capacity) {
-            Exclusion::AskedBefore
-        } else if slot.taken == self.round {
-            Exclusion::TakenNow
-        } else {
-            Exclusion::Capacity
+    fn why_not(&self, member: &Member, medium: Medium) -> Exclusion {
+        match self.why.get(member.agent as usize).map_or(Exclusion::NotSignedIn, |why| why[medium as usize]) {
+            why @ (Exclusion::NotSignedIn | Exclusion::Offline | Exclusion::OnBreak | Exclusion::Leaving) => why,
+            _ if member.level.is_none() => Exclusion::Skill,
+            Exclusion::Capacity if self.was_taken(member.agent) => Exclusion::TakenNow,
+            why => why,
         }
+    }
+
+    /// He got an offer in this round.
+    fn was_taken(&self, no: u32) -> bool {
+        self.taken && self.agents.get(no as usize).is_some_and(|s| s.taken == self.round)
     }
 
     /// Puts the agent among the free of his classes, or takes him out, by how he stands.
     fn refresh(&mut self, no: u32, idle_since: Timestamp) {
         let Some(slot) = self.agents.get_mut(no as usize) else { return };
         let (was, before) = (slot.free, slot.idle_since);
-        slot.free = Medium::ALL.map(|m| slot.is_free(m));
+        let why = Medium::ALL.map(|m| slot.why(m));
+        slot.free = why.map(|why| why == Exclusion::AskedBefore);
+        if let Some(kept) = self.why.get_mut(no as usize) {
+            *kept = why;
+        }
         slot.idle_since = idle_since;
         let (is, moved) = (slot.free, before != idle_since);
         if slot.fresh {
@@ -458,19 +465,24 @@ impl Index {
 }
 
 impl Slot {
-    fn is_free(&self, medium: Medium) -> bool {
-        self.active
-            && self.signed_in
-            && self.away.is_none()
-            && (medium != Medium::Voice || self.device_ready)
-            && has_room(medium, &self.load, &self.capacity)
+    fn why(&self, medium: Medium) -> Exclusion {
+        if !self.active || !self.signed_in {
+            Exclusion::NotSignedIn
+        } else if let Some(why) = self.away {
+            why
+        } else if medium == Medium::Voice && !self.device_ready {
+            Exclusion::DeviceNotReady
+        } else if !has_room(medium, &self.load, &self.capacity) {
+            Exclusion::Capacity
+        } else {
+            Exclusion::AskedBefore
+        }
     }
 }
 
 fn slot(id: AgentId, config: &TenantConfig) -> Slot {
     let profile = config.agents.get(&id).filter(|a| a.active);
     Slot {
-        id,
         active: profile.is_some(),
         capacity: profile.map(|a| a.capacity).unwrap_or_default(),
         signed_in: false,
