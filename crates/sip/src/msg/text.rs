@@ -136,7 +136,7 @@ impl Params {
                             return None;
                         }
                         inner
-                    } else if value.is_empty() || value.bytes().any(|b| b <= b' ' || b"\",;<>=".contains(&b)) {
+                    } else if value.is_empty() || value.bytes().any(|b| b <= b' ' || b"\",;<>=\x7f".contains(&b)) {
                         return None;
                     } else {
                         value.to_owned()

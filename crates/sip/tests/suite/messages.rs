@@ -246,3 +246,10 @@ fn bare_carriage_return_is_malformed_wherever_it_stands() {
     framer.push(sound.replacen("Length: 4", "Length\r: 4", 1).as_bytes());
     assert_eq!(framer.next_message(), Err(StreamError::BadLength));
 }
+
+#[test]
+fn delete_character_in_a_parameter_is_malformed() {
+    // It would be written back as a blank, and the branch be another.
+    assert_eq!(Via::parse("SIP/2.0/UDP h;branch=z9hG4bK\u{7f}x"), None);
+    assert!(Via::parse("SIP/2.0/UDP h;branch=z9hG4bKx").is_some());
+}
