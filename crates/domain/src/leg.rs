@@ -180,7 +180,8 @@ pub enum LegEvent {
     RecordingStarted {
         recording: RecordingId,
     },
-    /// The spool file is complete; the engine's shipper stores it.
+    /// Exactly one for each `Record`. The spool file is complete and the engine's shipper stores it; there is none if
+    /// nothing could be recorded, and the length is 0.
     RecordingEnded {
         recording: RecordingId,
         length_ms: u64,

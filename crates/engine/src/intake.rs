@@ -107,7 +107,7 @@ impl Intake {
     async fn to_floor(&self, event: LegEvent) {
         let Some(tenant) = self.shared.routes.tenant_of(&event) else { return };
         let ended = match &event {
-            LegEvent::RecordingEnded { recording, .. } => Some(*recording),
+            LegEvent::RecordingEnded { recording, length_ms, .. } => Some((*recording, *length_ms)),
             _ => None,
         };
         if let Some(floor) = self.shared.floor(tenant)
@@ -116,8 +116,8 @@ impl Intake {
             warn!(%tenant, "the floor is stopping; a leg event was not taken");
         }
         // After the floor, which thus learns of the end before it learns that the recording is stored.
-        if let Some(recording) = ended {
-            self.shared.shipper.recording_ended(tenant, recording);
+        if let Some((recording, length_ms)) = ended {
+            self.shared.shipper.recording_ended(tenant, recording, length_ms);
         }
     }
 

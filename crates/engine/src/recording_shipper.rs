@@ -55,8 +55,11 @@ impl Shipper {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The spool file is complete.
-    pub fn recording_ended(&self, tenant: TenantId, recording: RecordingId) {
+    /// The spool file is complete, if there is one: a recording that could not begin has none.
+    pub fn recording_ended(&self, tenant: TenantId, recording: RecordingId, length_ms: u64) {
+        if length_ms == 0 && find(&self.spool, recording).is_none() {
+            return;
+        }
         self.queue().push_back(Job { tenant, recording, tries: 0, sealed: None });
         self.more.notify_one();
     }
@@ -168,7 +171,7 @@ async fn adopt(shared: &Arc<Shared>) {
                     remove(recording, &file);
                 }
             }
-            Ok(row) => shared.shipper.recording_ended(row.tenant_id, recording),
+            Ok(row) => shared.shipper.recording_ended(row.tenant_id, recording, 0),
             Err(store::Error::NotFound { .. }) => {
                 warn!(%recording, "a recording of no known interaction stays in the spool")
             }

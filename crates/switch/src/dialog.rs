@@ -98,10 +98,10 @@ impl Switch {
             self.tell(LegEvent::PeerHeld { leg, held: remote.held });
             if remote.held {
                 self.review_silence(leg);
-            } else {
-                // Who was quiet on hold gets the time to speak up again before anybody worries.
-                self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
             }
+            // A peer on hold may be quiet for hours: only by asking do we learn that it is gone. One who comes back gets
+            // the time to speak up again before anybody worries.
+            self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
         }
     }
 
@@ -160,11 +160,11 @@ impl Switch {
         self.tell(LegEvent::MediaSilent { leg, silent });
     }
 
-    /// RTP has been silent for long: ask whether anybody is there, and go on asking while it lasts.
+    /// RTP has been silent for long, or the peer holds us: ask whether anybody is there, and go on asking while it lasts.
     pub(crate) fn probe(&mut self, leg: LegId) {
         self.review_silence(leg);
-        let silent = |l: &&Leg| l.is_up() && l.silence_told;
-        let Some(call) = self.legs.get(&leg).filter(silent).and_then(Leg::call) else { return };
+        let quiet = |l: &&Leg| l.is_up() && (l.silence_told || l.peer_held);
+        let Some(call) = self.legs.get(&leg).filter(quiet).and_then(Leg::call) else { return };
         self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
         self.sip(sip::Command::Options { call });
     }
@@ -173,7 +173,7 @@ impl Switch {
         let Some(leg) = self.living_by_call(call) else { return };
         // 408: nothing came; 481: the call is unknown there (RFC 3261 §12.2.1.2); 503: the network says that nobody is
         // there. Any other answer proves life, even "501 not implemented".
-        if matches!(status, 408 | 481 | 503) && self.legs.get(&leg).is_some_and(|l| l.rtp_silent) {
+        if matches!(status, 408 | 481 | 503) && self.legs.get(&leg).is_some_and(|l| l.rtp_silent || l.peer_held) {
             self.end(leg, EndCause::SignallingLost, EndedBy::System);
         }
     }

@@ -1,6 +1,9 @@
 //! Recordings: two sides, one stereo file, ended by command or with either side.
 //!
 //! States: `waiting for the left leg → running ⇄ paused → stopping (until the file is complete) → gone`.
+//!
+//! Each `Record` ends with exactly one `RecordingEnded`, of no length if nothing was recorded: the floor and the engine
+//! keep it in their tables until then.
 use domain::id::{LegId, RecordingId, TenantId};
 use domain::leg::{Gap, GapCause, LegEvent};
 use media::RecordingKey;
@@ -41,9 +44,14 @@ impl Switch {
         // Recordings whose files are still being closed count too, so that a stuck disk cannot fill the table.
         let full = self.recordings.len() >= self.config.max_legs.saturating_mul(2);
         let dead = !living(left) || right.is_some_and(|right| !living(right));
-        if dead || full || of_left >= PER_LEG_MAX || self.recordings.contains_key(&id) {
-            tracing::warn!(recording = %id, dead, full, "recording not started");
+        if self.recordings.contains_key(&id) {
+            tracing::warn!(recording = %id, "recording ordered twice");
             return;
+        }
+        if dead || full || of_left >= PER_LEG_MAX {
+            // Often the order crossed the end of a leg.
+            tracing::debug!(recording = %id, dead, full, "recording not started");
+            return self.nothing_recorded(id);
         }
         let key = RecordingKey(self.next_number());
         self.by_recording.insert(key, id);
@@ -92,14 +100,20 @@ impl Switch {
         let Some(recording) = self.recordings.get_mut(&id) else { return };
         let key = recording.key;
         match recording.state {
-            // Nothing was recorded, so there is nothing to report or to ship.
-            State::Waiting => self.drop_recording(id),
+            State::Waiting => {
+                self.drop_recording(id);
+                self.nothing_recorded(id);
+            }
             State::Running => {
                 recording.state = State::Stopping;
                 self.media(media::Command::StopRecord { recording: key });
             }
             State::Stopping => {}
         }
+    }
+
+    fn nothing_recorded(&mut self, recording: RecordingId) {
+        self.tell(LegEvent::RecordingEnded { recording, length_ms: 0, gaps: Vec::new() });
     }
 
     fn drop_recording(&mut self, id: RecordingId) {

@@ -6,6 +6,7 @@ use media::{BridgeKey, Clip, LegKey, PlayKey};
 use crate::leg::{DEFERRED_MAX, Leg};
 use crate::negotiate::{Remote, floor_codec};
 use crate::switch::Switch;
+use crate::timers::Timer;
 
 /// As many as a media plane takes.
 const BRIDGE_LEGS_MAX: usize = media::bridge::LEGS_MAX;
@@ -58,6 +59,7 @@ impl Switch {
         self.tell(LegEvent::Answered { leg, codec: floor_codec(remote.codec.codec) });
         if remote.held {
             self.tell(LegEvent::PeerHeld { leg, held: true });
+            self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
         }
         self.sound_ready(leg);
     }

@@ -275,6 +275,46 @@ fn hold_and_resume_by_re_invite() {
     w.assert_empty();
 }
 
+/// Found by the simulator: such a leg lived for ever, since nothing is expected of a peer on hold.
+#[test]
+fn a_peer_that_vanishes_while_it_holds_us_is_lost_and_one_that_lives_is_kept() {
+    let mut w = World::new();
+    let (dead, _) = w.caller_up(phone(1));
+    let (alive, _) = w.caller_up(phone(2));
+    for (n, call) in [(1, dead), (2, alive)] {
+        let sdp = sdp(rtp_of(phone(n)), "8 101", "a=inactive\r\n");
+        w.phone(phone(n), sip::Command::Reinvite { call, sdp: Some(sdp) });
+    }
+    w.phone_at(phone(1)).is_gone = true;
+    w.advance(300 * SECOND);
+    expect![[r#"
+        A offered 3000 +8613800138000 Loopback
+        A answered Pcma
+        B offered 3000 +8613800138000 Loopback
+        B answered Pcma
+        A held true
+        B held true
+        A ended SignallingLost by System
+    "#]]
+    .assert_eq(&w.timeline());
+    w.phone(phone(2), sip::Command::Hangup { call: alive, headers: Vec::new() });
+    w.advance(40 * SECOND);
+    w.assert_empty();
+}
+
+/// Found by the simulator: the floor and the engine kept such a recording in their tables for ever.
+#[test]
+fn a_recording_that_cannot_begin_ends_all_the_same() {
+    let mut w = World::new();
+    let (call, caller) = w.caller_up(phone(1));
+    w.phone(phone(1), sip::Command::Hangup { call, headers: Vec::new() });
+    w.leg(LegCommand::Record { recording: RecordingId(5), tenant: TENANT, left: caller, right: None });
+    let timeline = w.timeline();
+    assert!(timeline.ends_with("recording 5 ended 0 ms\n"), "{timeline}");
+    w.advance(40 * SECOND);
+    w.assert_empty();
+}
+
 #[test]
 fn a_silent_peer_that_does_not_answer_is_lost_and_one_that_does_is_kept() {
     let mut w = World::new();
