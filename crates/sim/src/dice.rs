@@ -34,6 +34,11 @@ impl Dice {
         Duration::from_millis(if a >= b { a } else { self.0.random_range(a..=b) })
     }
 
+    /// Evenly from 0 to 1.
+    pub(crate) fn part(&mut self) -> f64 {
+        self.0.random_range(0.0..1.0)
+    }
+
     pub(crate) fn bits(&mut self) -> u128 {
         self.0.random()
     }

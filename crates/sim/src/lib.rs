@@ -3,7 +3,8 @@
 //! A [`World`] owns a `domain::floor::Floor`, a switch that answers its commands, callers who arrive, wait, press
 //! digits and give up, and agents who accept, miss, hold, wrap up, take breaks and lose their connection. Everything
 //! follows from one seed: the same seed gives the same journal, byte for byte. [`history`] makes a plausible week of
-//! it for a sample tenant. Imports pure crates only: no clock, no sockets.
+//! it for a sample tenant. [`exchange`] is the larger world: a whole node between simulated telephones. Imports pure
+//! crates only: no clock, no sockets.
 //!
 //! ```
 //! use sim::{Manner, World, company};
@@ -21,6 +22,7 @@ mod agents;
 mod callers;
 pub mod company;
 mod dice;
+pub mod exchange;
 pub mod history;
 mod manner;
 mod switch;

@@ -8,6 +8,7 @@ mod report;
 mod run;
 mod setup;
 mod shots;
+mod simulate;
 mod stranger;
 mod test;
 mod walls;
@@ -37,6 +38,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Kill the server again and again under load, or take its database away, and hold its records against the callers' ledger.
     Crash(crash::Options),
+    /// Run seeds of the whole exchange on a virtual clock: floor, switch, SIP and media between simulated telephones.
+    Simulate(simulate::Options),
     /// Follow the README's commands in a clean clone with an empty HOME until a voice is heard; print the durations.
     Stranger,
 }
@@ -50,6 +53,7 @@ fn main() -> anyhow::Result<()> {
         Command::Bench(options) => bench::bench(&options),
         Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Crash(options) => crash::crash(&options),
+        Command::Simulate(options) => simulate::simulate(&options),
         Command::Stranger => stranger::stranger(stranger::Caches::Empty),
     }
 }

@@ -1,0 +1,267 @@
+//! The accounts of somebody who reads the journal and knows the outside: each interaction ends once (R5), the line is
+//! kept through missed offers and returns (R4, R9), spans tile their segments (R7), every talked second of a recorded
+//! conversation is in its recording or listed as a gap (R10).
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::config::TenantConfig;
+use domain::event::{Event, EventBody, SegmentOf, SegmentState};
+use domain::id::{AgentId, InteractionId, QueueId, RecordingId, SegmentId};
+use domain::medium::Medium;
+use domain::time::Timestamp;
+
+use crate::exchange::outside::Outside;
+
+#[derive(Debug)]
+struct Segment {
+    interaction: InteractionId,
+    agent: Option<AgentId>,
+    queue: Option<QueueId>,
+    /// In line, and not being offered.
+    waits: bool,
+    /// Place in line (R4).
+    place: Timestamp,
+    state: SegmentState,
+    /// Agents not to be asked before then.
+    refused: BTreeMap<AgentId, Timestamp>,
+    talked: bool,
+    recording: Option<RecordingId>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Tape {
+    segment: SegmentId,
+    from: Timestamp,
+    /// The conversation was over then.
+    to: Option<Timestamp>,
+    length_ms: Option<u64>,
+    /// The floor said that the file exists.
+    started: bool,
+    /// Its segment recovered from a crash.
+    cut: bool,
+}
+
+pub(crate) struct Ledger {
+    config: Arc<TenantConfig>,
+    live: BTreeMap<InteractionId, Medium>,
+    over: BTreeSet<InteractionId>,
+    segments: BTreeMap<SegmentId, Segment>,
+    tapes: BTreeMap<RecordingId, Tape>,
+    seq: u64,
+    at: Timestamp,
+    /// How far a recording may differ from the conversation: the ways of commands and of sound, slow commits.
+    tolerance_ms: u64,
+}
+
+impl Ledger {
+    pub(crate) fn new(config: Arc<TenantConfig>, tolerance: Duration) -> Ledger {
+        Ledger {
+            config,
+            live: BTreeMap::new(),
+            over: BTreeSet::new(),
+            segments: BTreeMap::new(),
+            tapes: BTreeMap::new(),
+            seq: 0,
+            at: Timestamp(0),
+            tolerance_ms: tolerance.as_millis() as u64,
+        }
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        self.live.len()
+    }
+
+    /// What lives, with where it is.
+    pub(crate) fn living(&self) -> Vec<String> {
+        let of = |i: &InteractionId| {
+            let segments = self.segments.iter().filter(|(_, s)| s.interaction == *i);
+            segments.map(|(_, s)| format!("{:?} {:?} {:?}", s.queue, s.agent, s.state)).collect::<Vec<_>>().join(", ")
+        };
+        self.live.iter().map(|(i, medium)| format!("{i} {medium:?}: {}", of(i))).collect()
+    }
+
+    pub(crate) fn event(&mut self, out: &mut Outside, event: &Event) {
+        if event.seq != self.seq + 1 || event.at < self.at {
+            out.violation(
+                "journal",
+                format!("event {} at {} follows {} at {}", event.seq, event.at, self.seq, self.at),
+            );
+        }
+        (self.seq, self.at) = (event.seq, event.at);
+        match &event.body {
+            EventBody::InteractionStarted { interaction, medium, .. } => {
+                out.counts.interactions += 1;
+                if self.live.insert(*interaction, *medium).is_some() || self.over.contains(interaction) {
+                    out.violation("R5", format!("{interaction} begins twice"));
+                }
+            }
+            EventBody::InteractionEnded { interaction, .. } => {
+                out.counts.ended += 1;
+                if self.live.remove(interaction).is_none() || !self.over.insert(*interaction) {
+                    out.violation("R5", format!("{interaction} ends and was not alive"));
+                }
+                if let Some((segment, _)) = self.segments.iter().find(|(_, s)| s.interaction == *interaction) {
+                    out.violation("R5", format!("{segment} outlives {interaction}"));
+                }
+            }
+            _ => self.work(out, event),
+        }
+    }
+
+    fn work(&mut self, out: &mut Outside, event: &Event) {
+        match &event.body {
+            EventBody::SegmentStarted { interaction, segment, of, state, .. } => {
+                let (agent, queue, place) = match of {
+                    SegmentOf::Agent { agent, queue, .. } => (Some(*agent), *queue, event.at),
+                    SegmentOf::Queue { queue, virtual_since, .. } => (None, Some(*queue), *virtual_since),
+                    SegmentOf::Flow { .. } | SegmentOf::Device { .. } => (None, None, event.at),
+                };
+                let new = Segment {
+                    interaction: *interaction,
+                    agent,
+                    queue,
+                    waits: matches!(of, SegmentOf::Queue { .. }),
+                    place,
+                    state: *state,
+                    refused: BTreeMap::new(),
+                    talked: false,
+                    recording: None,
+                };
+                if !self.live.contains_key(interaction) || self.segments.insert(*segment, new).is_some() {
+                    out.violation("R5", format!("{segment} begins twice, or within nothing"));
+                }
+            }
+            EventBody::SegmentStateChanged { segment, state, .. } => {
+                let Some(s) = self.segments.get_mut(segment) else {
+                    return out.violation("R7", format!("{segment} changes and is not alive"));
+                };
+                s.state = *state;
+                if *state == SegmentState::Talking {
+                    s.talked = true;
+                    out.counts.answered += 1;
+                }
+                if *state == SegmentState::WrapUp {
+                    self.over_at(*segment, event.at, false);
+                }
+            }
+            EventBody::SegmentEnded { segment, why, .. } => {
+                let cut = *why == domain::event::SegmentEnd::Restart;
+                self.over_at(*segment, event.at, cut);
+                match self.segments.remove(segment) {
+                    Some(s) => self.recorded(out, *segment, &s),
+                    None => out.violation("R5", format!("{segment} ends and is not alive")),
+                }
+            }
+            EventBody::OfferMade { waiting: Some(waiting), agent, .. } => self.offer(out, event.at, *waiting, *agent),
+            EventBody::OfferEnded { segment, agent, not_before, .. } => {
+                self.back_in_line(*segment, *agent, *not_before);
+            }
+            EventBody::RecordingRequested { segment, recording, .. } => {
+                if let Some(s) = self.segments.get_mut(segment) {
+                    s.recording = Some(*recording);
+                }
+                let tape =
+                    Tape { segment: *segment, from: event.at, to: None, length_ms: None, started: false, cut: false };
+                if self.tapes.insert(*recording, tape).is_some() {
+                    out.violation("R10", format!("{recording} is requested twice"));
+                }
+            }
+            EventBody::RecordingStarted { recording, .. } => {
+                if let Some(tape) = self.tapes.get_mut(recording) {
+                    tape.started = true;
+                }
+            }
+            EventBody::RecordingEnded { recording, length_ms, .. } => {
+                if let Some(tape) = self.tapes.get_mut(recording) {
+                    if tape.length_ms.replace(*length_ms).is_some() {
+                        out.violation("R10", format!("{recording} ends twice"));
+                    }
+                } else {
+                    out.violation("R10", format!("{recording} ends and was never requested"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A conversation with an agent of a queue that records has a recording.
+    fn recorded(&self, out: &mut Outside, segment: SegmentId, s: &Segment) {
+        let voice = self.live.get(&s.interaction).is_some_and(|m| *m == Medium::Voice);
+        let records = s.queue.and_then(|q| self.config.queues.get(&q)).is_some_and(|q| q.record);
+        if voice && records && s.talked && s.agent.is_some() && s.recording.is_none() {
+            out.violation("R10", format!("{segment} talked and is not recorded"));
+        }
+    }
+
+    fn over_at(&mut self, segment: SegmentId, at: Timestamp, cut: bool) {
+        for tape in self.tapes.values_mut().filter(|t| t.segment == segment && t.to.is_none()) {
+            tape.to = Some(at);
+            tape.cut = cut;
+        }
+    }
+
+    /// R4, R9: nobody of the same line and priority who came earlier is passed over.
+    fn offer(&mut self, out: &mut Outside, at: Timestamp, waiting: SegmentId, agent: AgentId) {
+        let Some(chosen) = self.segments.get_mut(&waiting) else {
+            return out.violation("R9", format!("{waiting} is offered and waits nowhere"));
+        };
+        if !std::mem::replace(&mut chosen.waits, false) {
+            out.violation("R1", format!("{waiting} is offered while it is being offered"));
+        }
+        let (queue, place, interaction) = (chosen.queue, chosen.place, chosen.interaction);
+        let medium = |i: &InteractionId| self.live.get(i).copied();
+        let passed = self.segments.iter().find(|(segment, s)| {
+            s.waits
+                && s.queue == queue
+                && (s.place, **segment) < (place, waiting)
+                && medium(&s.interaction) == medium(&interaction)
+                && s.refused.get(&agent).is_none_or(|until| *until <= at)
+        });
+        if let Some((segment, _)) = passed {
+            out.violation("R4", format!("{segment} waits longer than {waiting}, which is offered to {agent}"));
+        }
+    }
+
+    fn back_in_line(&mut self, offered: SegmentId, agent: AgentId, not_before: Option<Timestamp>) {
+        let Some(interaction) = self.segments.get(&offered).map(|s| s.interaction) else { return };
+        let line = self.segments.values_mut().find(|s| s.interaction == interaction && s.agent.is_none());
+        if let Some(line) = line {
+            line.waits = line.state == SegmentState::Waiting;
+            if let Some(until) = not_before {
+                line.refused.insert(agent, until);
+            }
+        }
+    }
+
+    /// Everything is over: nothing lives, and the recordings hold what was said.
+    pub(crate) fn close(&mut self, out: &mut Outside) {
+        if let Some(interaction) = self.live.keys().next() {
+            out.violation("R5", format!("{} interactions never end, {interaction} for one", self.live.len()));
+        }
+        for (recording, tape) in &self.tapes {
+            let Some(to) = tape.to else {
+                out.violation("R10", format!("the segment of {recording} never ended"));
+                continue;
+            };
+            let wanted = u64::try_from(to - tape.from).unwrap_or(0);
+            let file = out.disk.archive.get(recording).map(|f| (f.end_ms, f.gaps.clone()));
+            if let Some((end_ms, _)) = &file
+                && let Some(told) = tape.length_ms
+                && told != *end_ms
+            {
+                out.violation("R10", format!("{recording} is {end_ms} ms long and said to be {told}"));
+            }
+            let length = file.as_ref().map_or(0, |(end_ms, _)| *end_ms);
+            let short = length + self.tolerance_ms < wanted;
+            let long = wanted + self.tolerance_ms < length;
+            if (short || long) && (tape.started || file.is_some() || !tape.cut) {
+                let seen = format!("{recording} has {length} ms, {wanted} were spoken ({tape:?})");
+                out.violation("R10", seen);
+            }
+        }
+        if let Some(recording) = out.disk.spool.keys().find(|r| out.disk.requested.contains(r)).copied() {
+            out.violation("R10", format!("{recording} stays in the spool"));
+        }
+    }
+}
