@@ -1,5 +1,6 @@
 //! The short run of every target: the committed inputs and some thousands of changed ones, by a fixed seed; and the bounds
 //! on memory as inputs grow. `cargo xtask fuzz` searches for longer.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use fuzz::{TARGETS, allocation, corpus, driver, worst};
 

@@ -94,7 +94,7 @@ fn run(bytes: &[u8]) {
                 // As if the sender knew the version.
                 let mut packet = data.to_vec();
                 if let Some(first) = packet.first_mut() {
-                    *first = 0x80 | (*first & 0x0f) % 3;
+                    *first = 0x80 | ((*first & 0x0f) % 3);
                 }
                 plane.handle_packet(now, LegKey(leg), address(leg), &packet);
             }
@@ -160,7 +160,7 @@ fn commands(arg: u8, leg: u64) -> Vec<Command> {
         terminators: "#".to_owned(),
         first_timeout: Duration::from_secs(1),
         inter_digit_timeout: Duration::from_millis(300),
-        clear_buffered: arg % 2 == 0,
+        clear_buffered: arg.is_multiple_of(2),
     };
     let one = match arg / 3 {
         0 => Command::SetBridge { bridge, matrix: bridge::conference(&[LegKey(1), LegKey(2), LegKey(3)]) },
@@ -171,7 +171,7 @@ fn commands(arg: u8, leg: u64) -> Vec<Command> {
         }),
         2 => Command::SetBridge { bridge: BridgeKey(2), matrix: bridge::echo(LegKey(leg)) },
         3 => Command::SendDtmf { leg: LegKey(leg), digits: "12#".to_owned() },
-        4 => Command::Mute { leg: LegKey(leg), muted: arg % 2 == 0 },
+        4 => Command::Mute { leg: LegKey(leg), muted: arg.is_multiple_of(2) },
         5 => Command::Digit { leg: LegKey(leg), digit: '7' },
         6 => Command::StopPlay { leg: LegKey(leg), play: PlayKey(1) },
         7 => Command::RemoveBridge { bridge },
