@@ -123,7 +123,7 @@ impl Exchange {
         let out = Outside {
             now: Duration::ZERO,
             agenda: Agenda::default(),
-            weather: Dice::new(plan.seed ^ 0x5eed_0f_7e47),
+            weather: Dice::new(plan.seed ^ 0x005e_ed0f_7e47),
             faults,
             disk: Disk::default(),
             digest: Digest::default(),

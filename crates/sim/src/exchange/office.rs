@@ -173,10 +173,10 @@ impl Office {
             parked.push(event);
             return;
         }
-        self.to_floor(out, event);
+        self.tell_leg(out, event);
     }
 
-    fn to_floor(&mut self, out: &mut Outside, event: LegEvent) {
+    fn tell_leg(&mut self, out: &mut Outside, event: LegEvent) {
         let routed = match &event {
             LegEvent::Ended { leg, .. } => self.legs.remove(leg),
             LegEvent::RecordingStarted { recording } => self.recordings.contains(recording),
@@ -215,7 +215,7 @@ impl Office {
             let at = self.inbox.back().map_or(out.now, |(last, ..)| out.now.max(*last));
             self.inbox.push_back((at, input, Some(caller)));
             for event in self.parked.remove(&leg).unwrap_or_default() {
-                self.to_floor(out, event);
+                self.tell_leg(out, event);
             }
         }
         if self.shipping.front().is_some_and(|(at, _)| *at <= out.now)
