@@ -21,19 +21,23 @@ fn holds(plan: &Plan) -> sim::exchange::Outcome {
     outcome
 }
 
-/// Seeds of 200 interactions each: 100 without a wish, as many as `SIM_SEEDS` says with one.
+/// Seeds of 200 interactions each: 2,000 without a wish, as many as `SIM_SEEDS` says with one.
 #[test]
 fn seeds_of_two_hundred_interactions_hold_every_rule() {
-    let seeds = std::env::var("SIM_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(100);
-    let (mut interactions, mut crashes, mut answered, mut lost) = (0, 0, 0, 0);
-    for seed in 0..seeds {
-        let counts = holds(&Plan::hectic(seed, weather(seed))).counts;
-        assert!(counts.interactions >= 200, "seed {seed} had {} interactions", counts.interactions);
-        interactions += counts.interactions;
-        crashes += counts.crashes;
-        answered += counts.answered;
-        lost += counts.lost;
-    }
+    let seeds: u64 = std::env::var("SIM_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(2_000);
+    let play = |start: usize| {
+        let mut sums = [0; 4];
+        for seed in (0..seeds).skip(start).step_by(2) {
+            let counts = holds(&Plan::hectic(seed, weather(seed))).counts;
+            assert!(counts.interactions >= 200, "seed {seed} had {} interactions", counts.interactions);
+            let these = [counts.interactions, counts.crashes, counts.answered, counts.lost];
+            sums.iter_mut().zip(these).for_each(|(sum, n)| *sum += n);
+        }
+        sums
+    };
+    let halves = std::thread::scope(|scope| [0, 1].map(|start| scope.spawn(move || play(start))).map(|h| h.join()));
+    let [even, odd] = halves.map(|half| half.unwrap());
+    let [interactions, crashes, answered, lost] = std::array::from_fn(|i| even[i] + odd[i]);
     // A run that never meets trouble proves nothing about it.
     assert!(answered > interactions / 4, "{answered} of {interactions} answered");
     assert!(crashes > seeds / 8, "{crashes} crashes");
