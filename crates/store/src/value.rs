@@ -300,7 +300,8 @@ pub(crate) async fn insert<T: TableRow>(row: &T, on: &mut impl crate::db::Exec) 
 const ROWS: [usize; 4] = [64, 16, 4, 1];
 
 async fn write<T: TableRow>(rows: &[T], replace: bool, on: &mut impl crate::db::Exec) -> crate::error::Result<()> {
-    let mut statement = crate::db::sql(text_of::<T>(rows.len(), replace));
+    let is_sqlite = matches!(on.raw(), crate::db::Raw::Sqlite(_));
+    let mut statement = crate::db::sql(text_of::<T>(rows.len(), replace, is_sqlite));
     for row in rows {
         for value in row.values() {
             statement.bind_value(value);
@@ -310,16 +311,20 @@ async fn write<T: TableRow>(rows: &[T], replace: bool, on: &mut impl crate::db::
 }
 
 /// The text of an insert, made once: per table there are two kinds and the sizes of [`ROWS`].
-fn text_of<T: TableRow>(rows: usize, replace: bool) -> &'static str {
+///
+/// SQLite gets nameless places: `$1` is a name to it, and the driver has each looked up in a list of all of them, which
+/// for a thousand arguments costs more than writing the rows.
+fn text_of<T: TableRow>(rows: usize, replace: bool, is_sqlite: bool) -> &'static str {
     static TEXTS: Mutex<Texts> = Mutex::new(Texts::new());
     let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
-    texts.entry((T::TABLE, rows, replace)).or_insert_with(|| {
+    texts.entry((T::TABLE, rows, replace, is_sqlite)).or_insert_with(|| {
         let mut text = format!("INSERT INTO {} ({}) VALUES ", T::TABLE, T::COLUMNS.join(", "));
         for row in 0..rows {
             text.push_str(if row == 0 { "(" } else { ", (" });
             for column in 0..T::COLUMNS.len() {
                 let n = row * T::COLUMNS.len() + column + 1;
-                text.push_str(&format!("{}${n}", if column == 0 { "" } else { ", " }));
+                let place = if is_sqlite { "?".to_owned() } else { format!("${n}") };
+                text.push_str(&format!("{}{place}", if column == 0 { "" } else { ", " }));
             }
             text.push(')');
         }
@@ -332,7 +337,8 @@ fn text_of<T: TableRow>(rows: usize, replace: bool) -> &'static str {
     })
 }
 
-type Texts = BTreeMap<(&'static str, usize, bool), &'static str>;
+/// Table, rows, whether a present key is replaced, whether for SQLite.
+type Texts = BTreeMap<(&'static str, usize, bool, bool), &'static str>;
 
 /// `SELECT` of all columns of `T` followed by `rest` (`WHERE …`).
 pub(crate) fn select<T: TableRow>(rest: &str) -> crate::db::Sql {
