@@ -132,7 +132,7 @@ impl DemoCaller {
     }
 
     /// Durable events of a floor: the bridge to an agent starts the speech.
-    pub fn floor_events(&self, events: &[Event]) {
+    pub fn floor_events<'a>(&self, events: impl Iterator<Item = &'a Event>) {
         for event in events {
             let EventBody::Bridged { legs, .. } = &event.body else { continue };
             let command = {

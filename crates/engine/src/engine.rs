@@ -240,6 +240,7 @@ impl Engine {
         let (stop, stopped) = oneshot::channel();
         let intake = Some((stop, intake::Intake::spawn(shared.clone(), port.up, stopped)));
         helpers.extend(shared.shipper.spawn(shared.clone()));
+        helpers.push(tokio::spawn(crate::projector::fold_samples(shared.clone())).abort_handle());
         *shared.running.lock().unwrap_or_else(PoisonError::into_inner) = Running { intake, helpers };
         shared.ready.store(true, Ordering::Release);
         info!("engine started");

@@ -25,7 +25,7 @@ use crate::error::CommandError;
 use crate::failure::{Failed, Failure, fail};
 use crate::outlet::Outlet;
 use crate::ownership::Ownership;
-use crate::projector::Feed;
+use crate::projector::{Fact, Feed};
 use crate::saver::{Progress, Saver, Saving};
 
 /// Inputs waiting for one floor. At 100,000 inputs per CPU-second this is well under a second of work.
@@ -36,7 +36,7 @@ const BATCH: usize = 512;
 const SNAPSHOT_EVERY: u64 = 20_000;
 
 /// Told durable events; must not block.
-pub type Witness = Arc<dyn Fn(&[Event]) + Send + Sync>;
+pub type Witness = Arc<dyn Fn(&[Fact]) + Send + Sync>;
 
 type Reply = oneshot::Sender<Result<Accepted, CommandError>>;
 
@@ -177,7 +177,9 @@ struct Lost;
 #[derive(Default)]
 struct Decided {
     last_seq: u64,
+    /// As decided; [`FloorTask::keep`] makes facts of them.
     events: Vec<Event>,
+    facts: Vec<Fact>,
     gated: Vec<Effect>,
     replies: Vec<(Reply, Result<Accepted, Rejected>)>,
 }
@@ -272,6 +274,9 @@ impl FloorTask {
                 let Ok(message) = self.inbox.try_recv() else { break };
                 self.take(message, &mut batch, &mut stop);
                 taken += 1;
+            }
+            if stop.is_some() {
+                self.saver.hurry();
             }
             if let Err(Lost) = self.keep(batch) {
                 return fail(&self.failed, Failure::LostFloor { floor: self.ownership.floor });
@@ -389,11 +394,22 @@ impl FloorTask {
     /// Journal first, then gated effects and replies.
     fn keep(&mut self, mut decided: Decided) -> Result<(), Lost> {
         decided.last_seq = self.floor.seq();
-        if !decided.events.is_empty()
-            && let Err(e) = self.saver.push(&decided.events, std::mem::take(&mut self.addresses))
-        {
-            error!(error = %e, "events were decided that cannot be written");
-            return Err(Lost);
+        if !decided.events.is_empty() {
+            let facts = decided.events.drain(..).map(Fact::new).collect::<Result<Vec<_>, _>>();
+            let pushed = facts.and_then(|facts| {
+                self.saver.push(&facts, std::mem::take(&mut self.addresses))?;
+                Ok(facts)
+            });
+            match pushed {
+                Ok(facts) => decided.facts = facts,
+                Err(e) => {
+                    error!(error = %e, "events were decided that cannot be written");
+                    return Err(Lost);
+                }
+            }
+        }
+        if !decided.gated.is_empty() || !decided.replies.is_empty() {
+            self.saver.hurry();
         }
         if self.saver.is_saved() {
             self.carry_out(decided);
@@ -415,10 +431,10 @@ impl FloorTask {
     }
 
     fn carry_out(&mut self, decided: Decided) {
-        let Decided { events, gated, replies, .. } = decided;
-        if !events.is_empty() {
-            (self.seen)(&events);
-            self.feed.push(events);
+        let Decided { facts, gated, replies, .. } = decided;
+        if !facts.is_empty() {
+            (self.seen)(&facts);
+            self.feed.push(facts);
         }
         for effect in gated {
             self.outlet.carry_out(effect);

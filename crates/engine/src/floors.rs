@@ -15,7 +15,7 @@ use crate::error::CommandError;
 use crate::floor_task::FloorTask;
 use crate::outlet::Outlet;
 use crate::ownership::Ownership;
-use crate::projector::{Feed, Projector};
+use crate::projector::{Fact, Feed, Projector};
 
 /// A lease whose owner was not heard of for this long may be taken by another node.
 const LEASE_STALE: Duration = Duration::from_secs(10);
@@ -77,7 +77,7 @@ pub async fn open(
         store.clone(),
         ownership,
         outlet,
-        Arc::new(move |events: &[Event]| seen.demo.floor_events(events)),
+        Arc::new(move |facts: &[Fact]| seen.demo.floor_events(facts.iter().map(|fact| &fact.event))),
         feed.clone(),
         shared.failed.clone(),
     );

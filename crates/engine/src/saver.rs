@@ -13,14 +13,14 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::event::Event;
-use store::{Batch, Committing, Error as StoreError, NewAddress, Spool, SpoolReader, SpoolWriter, Store};
+use store::{Batch, Committing, Draft, Error as StoreError, NewAddress, Spool, SpoolReader, SpoolWriter, Store};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
 use crate::ownership::Ownership;
+use crate::projector::Fact;
 
 /// A commit that takes longer goes to the spool too: callers hear silence meanwhile.
 const SLOW: Duration = Duration::from_millis(250);
@@ -30,6 +30,10 @@ const STALLED: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_millis(500);
 /// Batches joined in one transaction.
 const CHUNK: usize = 256;
+/// What nobody waits for is written with what comes within this time: a crash loses no more of it.
+const LINGER: Duration = Duration::from_millis(25);
+/// JSON in one journal row; more begins the next.
+const ROW: usize = 256 << 10;
 /// Batches that wait in memory while neither database nor spool takes them. Live calls make some a minute each, new
 /// ones are refused; beyond it the process ends and is restored from what is durable.
 const UNSAVED_MAX: usize = 200_000;
@@ -60,7 +64,11 @@ pub enum Progress {
 pub struct Saver {
     ownership: Ownership,
     store: Store,
-    /// Decided and not durable, in order. The first of them may be being written.
+    /// Decided last, and not yet on its way.
+    draft: Draft,
+    /// When the draft is to be written.
+    draft_due: Instant,
+    /// Decided before it and not durable, in order. The first of them may be being written.
     unsaved: VecDeque<Batch>,
     writing: Writing,
     spooling: Option<Spooling>,
@@ -110,6 +118,8 @@ impl Saver {
         Self {
             ownership,
             store,
+            draft: Draft::default(),
+            draft_due: Instant::now(),
             unsaved: VecDeque::new(),
             writing: Writing::Nothing,
             spooling: None,
@@ -118,27 +128,40 @@ impl Saver {
         }
     }
 
-    /// Consecutive events that were just decided, at least one, with the addresses they name first.
-    pub fn push(&mut self, events: &[Event], addresses: Vec<NewAddress>) -> Result<(), StoreError> {
-        let first = events.first().map_or(0, |e| e.seq);
-        let mut batch = Batch::encode(first, events)?;
-        batch.addresses = addresses;
-        batch.at = Some(self.ownership.clock.now());
-        self.unsaved.push_back(batch);
+    /// Consecutive events that were just decided, at least one, with the addresses they name first. They are written
+    /// within [`LINGER`]; at once if [`Saver::hurry`] is told.
+    pub fn push(&mut self, facts: &[Fact], addresses: Vec<NewAddress>) -> Result<(), StoreError> {
+        if self.draft.is_empty() {
+            self.draft_due = Instant::now() + LINGER;
+        }
+        let now = self.ownership.clock.now();
+        for fact in facts {
+            self.draft.push(fact.event.seq, &fact.json, now)?;
+        }
+        addresses.into_iter().for_each(|address| self.draft.address(address));
+        if self.draft.size() >= ROW {
+            self.unsaved.push_back(self.draft.take()?);
+        }
         Ok(())
+    }
+
+    /// Somebody waits for what was pushed.
+    pub fn hurry(&mut self) {
+        self.draft_due = Instant::now();
     }
 
     pub fn saving(&self) -> Saving {
         self.saving
     }
 
-    /// Something is not durable yet, and it is worth waiting for it before the next decision.
+    /// Something is on its way to be durable, and it is worth waiting for it before the next decision.
     pub fn keeps_waiting(&self) -> bool {
-        !self.unsaved.is_empty() && self.saving != Saving::Nowhere
+        let is_due = !self.draft.is_empty() && self.draft_due <= Instant::now();
+        (!self.unsaved.is_empty() || is_due) && self.saving != Saving::Nowhere
     }
 
     pub fn is_saved(&self) -> bool {
-        self.unsaved.is_empty()
+        self.unsaved.is_empty() && self.draft.is_empty()
     }
 
     /// Returns when something has changed. Dropping the future loses nothing.
@@ -154,13 +177,14 @@ impl Saver {
                 return progress;
             }
             let progress = match &mut self.writing {
-                Writing::Nothing => match &mut self.spooling {
-                    None => std::future::pending().await,
-                    Some(spooling) => {
-                        let _ = spooling.joined.changed().await;
-                        self.rejoined()
+                Writing::Nothing => {
+                    let (due, has_draft) = (self.draft_due, !self.draft.is_empty());
+                    let joined = self.spooling.as_mut().map(|s| &mut s.joined);
+                    tokio::select! {
+                        () = sleep_until(due), if has_draft => None,
+                        () = changed(joined) => self.rejoined(),
                     }
-                },
+                }
                 Writing::Journal { answer, count, slow_at } => {
                     let (count, slow_at) = (*count, *slow_at);
                     tokio::select! {
@@ -218,6 +242,15 @@ impl Saver {
             && let Some(progress) = self.rejoined()
         {
             return Some(progress);
+        }
+        if !self.draft.is_empty() && (!self.unsaved.is_empty() || self.draft_due <= Instant::now()) {
+            match self.draft.take() {
+                Ok(batch) => self.unsaved.push_back(batch),
+                Err(e) => {
+                    error!(floor = %self.ownership.floor, error = %e, "events were decided that cannot be written");
+                    return Some(Progress::Lost);
+                }
+            }
         }
         let first_seq = self.unsaved.front()?.first_seq;
         let batches: Vec<Batch> = self.unsaved.iter().cloned().collect();

@@ -5,7 +5,7 @@ use domain::id::{AddressId, ContactId, FloorId, InteractionId, NoteId, TenantId,
 use domain::time::Timestamp;
 
 use crate::Store;
-use crate::db::{Tx, sql};
+use crate::db::{Sql, Tx, sql};
 use crate::error::{Error, Result};
 use crate::journal::NewAddress;
 use crate::value::{TableRow, insert, read_all, select, table_row};
@@ -79,21 +79,7 @@ pub(crate) fn plain_key(stored: &str) -> &str {
 /// Writes the row of an address whose id was made without asking the store. If the address turns out to be known, its
 /// events have this id all the same: then it gets a second row, which is erased with the first.
 pub(crate) async fn insert_new(tx: &mut Tx, tenant: TenantId, new: &NewAddress, now: Timestamp) -> Result<()> {
-    let key = new.address.key();
-    for address_key in [key.clone(), format!("{key}{ALIAS}{}", new.id)] {
-        let row = AddressRow {
-            tenant_id: tenant,
-            id: new.id,
-            kind: kind_of(&new.address).to_owned(),
-            address_key,
-            value: new.address.clone(),
-            name: new.name.clone(),
-            contact_id: None,
-            sample_floor_id: None,
-            created_at: now,
-            retain_until: None,
-            legal_hold: false,
-        };
+    for row in new_rows(tenant, new, now) {
         let mut statement = sql(INSERT_NEW);
         for value in row.values() {
             statement.bind_value(value);
@@ -103,6 +89,54 @@ pub(crate) async fn insert_new(tx: &mut Tx, tenant: TenantId, new: &NewAddress, 
         }
     }
     Ok(())
+}
+
+/// The row of an address, and the one it gets if that address is known.
+fn new_rows(tenant: TenantId, new: &NewAddress, now: Timestamp) -> [AddressRow; 2] {
+    let key = new.address.key();
+    [key.clone(), format!("{key}{ALIAS}{}", new.id)].map(|address_key| AddressRow {
+        tenant_id: tenant,
+        id: new.id,
+        kind: kind_of(&new.address).to_owned(),
+        address_key,
+        value: new.address.clone(),
+        name: new.name.clone(),
+        contact_id: None,
+        sample_floor_id: None,
+        created_at: now,
+        retain_until: None,
+        legal_hold: false,
+    })
+}
+
+/// [`insert_new`] as statements of a script with nameless places, which write only where `condition` holds.
+pub(crate) fn insert_new_if(condition: &str) -> String {
+    let columns = AddressRow::COLUMNS.join(", ");
+    let places = ", ?".repeat(AddressRow::COLUMNS.len() - 1);
+    let insert = format!(
+        "INSERT INTO addresses ({columns}) SELECT (SELECT tenant_id FROM floors WHERE id = ?){places} WHERE {condition}"
+    );
+    // The second is refused as well if the first was written: they have one id.
+    format!("{insert} ON CONFLICT DO NOTHING; {insert} ON CONFLICT DO NOTHING; ")
+}
+
+/// The arguments of [`insert_new_if`]; `condition` binds its own.
+pub(crate) fn bind_new_if(
+    mut sql: Sql,
+    floor: FloorId,
+    new: &NewAddress,
+    now: Timestamp,
+    condition: impl Fn(Sql) -> Sql,
+) -> Sql {
+    // The tenant, the first column, is the floor's.
+    for row in new_rows(TenantId(0), new, now) {
+        sql = sql.bind(floor);
+        for value in row.values().into_iter().skip(1) {
+            sql.bind_value(value);
+        }
+        sql = condition(sql);
+    }
+    sql
 }
 
 /// In the order of [`AddressRow`].

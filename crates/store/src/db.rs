@@ -29,6 +29,12 @@ const READ: Duration = Duration::from_secs(10);
 /// Distinct statements kept prepared per connection: more than this crate has.
 const STATEMENTS: usize = 512;
 
+/// The writer's page cache: 32 MiB hold the ends of all indexes that a busy node writes to.
+const WRITER_CACHE: &str = "-32768";
+/// Pages in the write-ahead log before they are copied into the database: 16 MiB, in which the same few pages come again
+/// and again and are copied once.
+const CHECKPOINT: &str = "4000";
+
 /// Without the pool's maintenance task: in sqlx 0.9.0 it counts from a number of idle connections that a concurrent
 /// acquire can take below zero, and then spins on a worker thread for good. Connections are tested when they are
 /// acquired, so nothing needs to age out.
@@ -56,13 +62,16 @@ impl Db {
             .disable_statement_logging();
         let unreachable =
             |e: sqlx::Error| Error::Unreachable { address: path.display().to_string(), why: e.to_string() };
+        // A connection to a file is tested by using it: the pool's test would be one more journey to its thread each time.
         let writer = unattended(SqlitePoolOptions::new())
+            .test_before_acquire(false)
             .max_connections(1)
             .acquire_timeout(ACQUIRE)
-            .connect_with(options.clone())
+            .connect_with(options.clone().pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", CHECKPOINT))
             .await
             .map_err(unreachable)?;
         let readers = unattended(SqlitePoolOptions::new())
+            .test_before_acquire(false)
             .max_connections(POOL)
             .acquire_timeout(ACQUIRE)
             .connect_with(options.pragma("query_only", "ON"))
@@ -104,6 +113,22 @@ impl Db {
         })
     }
 
+    /// A whole write transaction of SQLite in one journey to the database's thread: `script` holds several statements with
+    /// nameless places, from `BEGIN IMMEDIATE` to `COMMIT`. Returns what they return. None on PostgreSQL, whose protocol
+    /// has no such thing.
+    pub async fn write_at_once(&self, script: Sql) -> Result<Option<Vec<Row>>> {
+        let Db::Sqlite { writer, .. } = self else { return Ok(None) };
+        let mut connection = Undecided(Some(writer.acquire().await?));
+        let Some(open) = connection.0.as_mut() else { return Ok(None) };
+        let args = sqlite_args(script.args)?;
+        let rows = match script.text {
+            Cow::Borrowed(t) => sqlx::query_with(t, args).fetch_all(&mut **open).await?,
+            Cow::Owned(t) => sqlx::query_with(AssertSqlSafe(t), args).fetch_all(&mut **open).await?,
+        };
+        connection.0 = None;
+        Ok(Some(rows.into_iter().map(Row::Sqlite).collect()))
+    }
+
     pub async fn close(&self) {
         match self {
             Db::Sqlite { writer, readers } => {
@@ -116,6 +141,17 @@ impl Db {
 
     pub fn is_sqlite(&self) -> bool {
         matches!(self, Db::Sqlite { .. })
+    }
+}
+
+/// A connection whose transaction may stand half-way: dropped like this it is closed, which rolls back.
+struct Undecided(Option<sqlx::pool::PoolConnection<Sqlite>>);
+
+impl Drop for Undecided {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.0 {
+            connection.close_on_drop();
+        }
     }
 }
 

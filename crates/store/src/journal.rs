@@ -8,6 +8,7 @@
 //! commit): while one fsync runs, the next group collects.
 use std::cell::RefCell;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,9 +18,10 @@ use domain::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::Store;
-use crate::db::{Db, Exec, Tx, sql};
+use crate::db::{Db, Exec, Sql, Tx, sql};
 use crate::error::{Error, Result};
 use crate::query::Scope;
 use crate::value::{TableRow, read_all, select, table_row};
@@ -39,6 +41,9 @@ const QUEUE: usize = 1024;
 const COMMIT: Duration = Duration::from_secs(30);
 /// Appends in one transaction: keeps one commit short.
 const GROUP: usize = 256;
+/// From the beginning of one commit to the next: a commit costs the same whether it holds one event or a hundred, and a
+/// busy node's calls share it. The first after a silence is not kept waiting.
+const PACE: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,6 +109,58 @@ impl Batch {
     }
 }
 
+/// A batch in the making: events that may share a journal row.
+#[derive(Debug, Default)]
+pub struct Draft {
+    first_seq: u64,
+    count: u64,
+    /// A JSON array without its end.
+    json: Vec<u8>,
+    addresses: Vec<NewAddress>,
+    at: Option<Timestamp>,
+}
+
+impl Draft {
+    /// The JSON of an event numbered `seq`, decided at `now`; it must follow what is in the draft.
+    pub fn push(&mut self, seq: u64, json: &str, now: Timestamp) -> Result<()> {
+        if self.count == 0 {
+            (self.first_seq, self.at) = (seq, Some(now));
+        }
+        if seq == 0 || seq != self.first_seq + self.count {
+            return Err(Error::invalid("journal batch", "it needs events that follow one another from 1 on"));
+        }
+        self.json.push(if self.json.is_empty() { b'[' } else { b',' });
+        self.json.extend_from_slice(json.as_bytes());
+        self.count += 1;
+        Ok(())
+    }
+
+    /// An address that the events name for the first time.
+    pub fn address(&mut self, address: NewAddress) {
+        self.addresses.push(address);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes of JSON.
+    pub fn size(&self) -> usize {
+        self.json.len()
+    }
+
+    /// The batch; the draft is empty again. Not of an empty one.
+    pub fn take(&mut self) -> Result<Batch> {
+        if self.count == 0 {
+            return Err(Error::invalid("journal batch", "it needs an event"));
+        }
+        let Draft { first_seq, count, mut json, addresses, at } = std::mem::take(self);
+        json.push(b']');
+        let (codec, bytes) = compress_json(json)?;
+        Ok(Batch { first_seq, last_seq: first_seq + count - 1, codec, bytes, addresses, at })
+    }
+}
+
 /// A batch as read back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredBatch {
@@ -140,7 +197,10 @@ thread_local! {
 }
 
 fn compress<T: Serialize + ?Sized>(value: &T) -> Result<(u8, Vec<u8>)> {
-    let json = serde_json::to_vec(value).map_err(|e| Error::invalid("journal event", e))?;
+    compress_json(serde_json::to_vec(value).map_err(|e| Error::invalid("journal event", e))?)
+}
+
+fn compress_json(json: Vec<u8>) -> Result<(u8, Vec<u8>)> {
     if json.len() < PLAIN {
         return Ok((CODEC_JSON, json));
     }
@@ -190,7 +250,16 @@ impl Appender {
         let (queue, mut waiting) = mpsc::channel::<Append>(QUEUE);
         tokio::spawn(async move {
             let mut group = Vec::with_capacity(GROUP);
-            while waiting.recv_many(&mut group, GROUP).await > 0 {
+            let mut next = Instant::now();
+            while let Some(first) = waiting.recv().await {
+                group.push(first);
+                tokio::time::sleep_until(next).await;
+                while group.len() < GROUP
+                    && let Ok(append) = waiting.try_recv()
+                {
+                    group.push(append);
+                }
+                next = Instant::now() + PACE;
                 commit_group(&db, &mut group).await;
             }
         });
@@ -227,8 +296,69 @@ impl Future for Committing {
     }
 }
 
+/// New addresses in a script: a group with more takes the long way.
+const SCRIPT_ADDRESSES: usize = 16;
+
+/// The transaction of one floor's batch with so many new addresses, in nameless places. Everything hangs on the lease row
+/// being as it should: else nothing is written and nothing returned.
+fn script(addresses: usize) -> &'static str {
+    const EMPTY: OnceLock<String> = OnceLock::new();
+    static TEXTS: [OnceLock<String>; SCRIPT_ADDRESSES + 1] = [EMPTY; SCRIPT_ADDRESSES + 1];
+    let owned = "EXISTS (SELECT 1 FROM floor_leases WHERE floor_id = ? AND epoch = ? AND last_seq = ?)";
+    TEXTS[addresses.min(SCRIPT_ADDRESSES)].get_or_init(|| {
+        let mut text = "BEGIN IMMEDIATE; ".to_owned();
+        for _ in 0..addresses {
+            text.push_str(&crate::address::insert_new_if(owned));
+        }
+        text.push_str(
+            "INSERT INTO journal (floor_id, first_seq, last_seq, epoch, codec, bytes, at) \
+             SELECT floor_id, ?, ?, epoch, ?, ?, ? FROM floor_leases WHERE floor_id = ? AND epoch = ? AND last_seq = ? \
+             RETURNING last_seq; \
+             UPDATE floor_leases SET last_seq = ? WHERE floor_id = ? AND epoch = ? AND last_seq = ?; COMMIT",
+        );
+        text
+    })
+}
+
+/// Commits the only append of a group, if that goes by a script: false if not, or if the lease is not as it should be;
+/// then nothing was written.
+async fn commit_one(db: &Db, append: &Append) -> Result<bool> {
+    let [batch] = append.batches.as_slice() else { return Ok(false) };
+    if !db.is_sqlite() || batch.addresses.len() > SCRIPT_ADDRESSES {
+        return Ok(false);
+    }
+    let before = batch.first_seq - 1;
+    let at = batch.at.unwrap_or(append.at);
+    let owner = |sql: Sql| sql.bind(append.floor).bind(append.epoch).bind(before);
+    let mut sql = sql(script(batch.addresses.len()));
+    for address in &batch.addresses {
+        sql = crate::address::bind_new_if(sql, append.floor, address, at, owner);
+    }
+    sql = sql.bind(batch.first_seq).bind(batch.last_seq).bind(batch.codec).bind(batch.bytes.clone()).bind(at);
+    sql = owner(owner(sql).bind(batch.last_seq));
+    let written = tokio::time::timeout(COMMIT, db.write_at_once(sql)).await;
+    let rows = written.map_err(|_| Error::Unavailable { source: sqlx::Error::PoolTimedOut })??;
+    Ok(rows.is_some_and(|rows| rows.len() == 1))
+}
+
 /// Commits a group. A refused append (fenced, gap) does not disturb the others; a failing database fails all.
 async fn commit_group(db: &Db, group: &mut Vec<Append>) {
+    if let [append] = group.as_slice() {
+        match commit_one(db, append).await {
+            Ok(false) => {}
+            result => {
+                let result = result.map(drop).map_err(|e| {
+                    tracing::warn!(error = %e, "a journal batch was not committed");
+                    Error::Unavailable { source: sqlx::Error::WorkerCrashed }
+                });
+                if let Some(append) = group.pop() {
+                    // The caller may have gone away.
+                    let _ = append.reply.send(result);
+                }
+                return;
+            }
+        }
+    }
     // Rows are locked in one order on every node.
     group.sort_by_key(|a| a.floor);
     let mut answers: Vec<(oneshot::Sender<Result<()>>, Result<()>)> = Vec::with_capacity(group.len());

@@ -101,7 +101,7 @@ pub use config::{
     TrunkConfig,
 };
 pub use error::{Error, Result};
-pub use journal::{Batch, Committing, FloorKind, FloorRow, LeaseRow, NewAddress, Snapshot, StoredBatch};
+pub use journal::{Batch, Committing, Draft, FloorKind, FloorRow, LeaseRow, NewAddress, Snapshot, StoredBatch};
 pub use keyring::{Key, Keyring};
 pub use node::HeartbeatRow;
 pub use outbox::{MAX_ATTEMPTS, OutboxRow};

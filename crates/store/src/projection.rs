@@ -2,20 +2,24 @@
 //!
 //! Only `engine::projector` calls this. A rebuild is [`Store::reset_projections`] and a replay from sequence number 1.
 //! Codes in `String` fields are the domain's serde names. Rows of a sample floor carry `sample`.
+use std::collections::BTreeMap;
+
 use domain::id::{
     AddressId, AgentId, BlobId, BreakReasonId, ContactId, DeviceId, DispositionId, FloorId, FlowId, InteractionId,
     LegId, NoteId, NumberId, OfferId, QueueId, RecordingId, SegmentId, TenantId, TrunkId,
 };
 use domain::localized::Lang;
 use domain::medium::Medium;
+use domain::routing::DecisionTrace;
 use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::db::sql;
 use crate::error::{Error, Result};
 use crate::journal::{FloorKind, StoredBatch, read_batches};
 use crate::query::Scope;
-use crate::value::{Column, TableRow, read_all, select, table_row, upsert_all};
+use crate::value::{Column, TableRow, select, table_row, upsert_all};
 
 table_row! {
     pub struct InteractionRow in "interactions" (id) fixed (address_key) {
@@ -104,18 +108,8 @@ table_row! {
         pub note_id: Option<NoteId>,
         /// The domain's segment value, if the fold needs more than the columns.
         pub extra: serde_json::Value,
-    }
-
-    /// The states of a segment; they tile its length (R7).
-    pub struct SpanRow in "segment_spans" (segment_id, ordinal) {
-        pub tenant_id: TenantId,
-        pub floor_id: FloorId,
-        pub segment_id: SegmentId,
-        pub ordinal: u32,
-        pub state: String,
-        pub agent_id: Option<AgentId>,
-        pub from_at: Timestamp,
-        pub to_at: Option<Timestamp>,
+        /// Its states in their order; they tile its length (R7).
+        pub spans: Spans,
     }
 
     pub struct LegRow in "legs" (id) {
@@ -159,8 +153,8 @@ table_row! {
         pub ended_at: Option<Timestamp>,
         /// `accepted`, `declined`, `missed`, `withdrawn`, …
         pub outcome: Option<String>,
-        /// The decision trace: candidates, scores, exclusions.
-        pub trace: serde_json::Value,
+        /// Why this agent: candidates, exclusions.
+        pub trace: DecisionTrace,
     }
 
     /// An agent's presence and occupancy over time.
@@ -211,39 +205,97 @@ table_row! {
         pub figures: serde_json::Value,
     }
 
-    /// What happened to an interaction, for its page; ids and codes only.
-    pub struct TimelineRow in "timeline" (floor_id, seq, interaction_id) {
+    /// What happened to an interaction, for its page; ids and codes only. A piece holds what one transaction brought.
+    pub struct TimelineRow in "timeline" (interaction_id, first_seq) {
         pub tenant_id: TenantId,
         pub floor_id: FloorId,
         pub interaction_id: InteractionId,
-        pub seq: u64,
-        pub at: Timestamp,
-        pub kind: String,
-        pub detail: serde_json::Value,
+        /// Of its first event.
+        pub first_seq: u64,
+        /// A JSON array of events as the journal has them: `{"seq":…,"at":…,"v":…,"kind":…,…}`.
+        pub events: String,
+    }
+}
+
+/// One state of a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    pub state: String,
+    pub from_at: Timestamp,
+    pub to_at: Option<Timestamp>,
+}
+
+/// Stored as JSON.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Spans(pub Vec<Span>);
+
+/// One event of a timeline.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimelineEvent {
+    pub seq: u64,
+    pub at: Timestamp,
+    pub kind: String,
+    /// The event's own fields, with `kind`.
+    pub detail: serde_json::Value,
+}
+
+impl TimelineRow {
+    /// Its events, in order.
+    pub fn events(&self) -> Result<Vec<TimelineEvent>> {
+        let corrupt = || Error::corrupt("timeline", "an event without number, time or kind");
+        let events: Vec<serde_json::Map<String, serde_json::Value>> =
+            serde_json::from_str(&self.events).map_err(|e| Error::corrupt("timeline", e))?;
+        let event = |mut fields: serde_json::Map<String, serde_json::Value>| {
+            fields.remove("v");
+            let seq = fields.remove("seq").and_then(|v| v.as_u64()).ok_or_else(corrupt)?;
+            let at = fields.remove("at").and_then(|v| v.as_i64()).map(Timestamp).ok_or_else(corrupt)?;
+            let kind = fields.get("kind").and_then(|v| v.as_str()).ok_or_else(corrupt)?.to_owned();
+            Ok(TimelineEvent { seq, at, kind, detail: serde_json::Value::Object(fields) })
+        };
+        events.into_iter().map(event).collect()
     }
 }
 
 /// Every table that a replay fills, with the condition that finds a floor's rows by an index. Children first: they are
 /// found through their parents.
 const TABLES: &[(&str, &str)] = &[
-    ("segment_spans", "segment_id IN (SELECT id FROM segments WHERE floor_id = $1)"),
-    ("offers", "interaction_id IN (SELECT id FROM interactions WHERE floor_id = $1)"),
-    ("recordings", "interaction_id IN (SELECT id FROM interactions WHERE floor_id = $1)"),
-    ("segments", "floor_id = $1"),
-    ("legs", "floor_id = $1"),
+    ("offers", OF_INTERACTIONS),
+    ("recordings", OF_INTERACTIONS),
+    ("segments", OF_INTERACTIONS),
+    ("legs", OF_INTERACTIONS),
+    ("timeline", OF_INTERACTIONS),
     ("agent_spans", "floor_id = $1"),
     ("intervals", "floor_id = $1"),
-    ("timeline", "floor_id = $1"),
-    ("interactions", "floor_id = $1"),
+    ("interactions", OF_TENANT),
 ];
+const OF_INTERACTIONS: &str = "interaction_id IN (SELECT id FROM interactions \
+     WHERE tenant_id = (SELECT tenant_id FROM floors WHERE id = $1) AND floor_id = $1)";
+const OF_TENANT: &str = "tenant_id = (SELECT tenant_id FROM floors WHERE id = $1) AND floor_id = $1";
 
-/// A projector's transaction over one floor.
-pub struct Tx {
-    tx: crate::db::Tx,
+/// Where a projector stands: what one transaction leaves to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
     floor: FloorId,
     tenant: TenantId,
     sample: bool,
     offset: u64,
+}
+
+impl Position {
+    /// Last event folded in.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+}
+
+/// Addresses asked for in one statement.
+const KEYS: usize = 32;
+
+/// A projector's transaction over one floor.
+pub struct Tx {
+    tx: crate::db::Tx,
+    position: Position,
     fold: Option<String>,
 }
 
@@ -258,9 +310,15 @@ impl Store {
         .bind(floor)
         .one(&mut tx, "projector offset")
         .await?;
-        let (offset, fold) = (at.get("last_seq")?, at.get("fold")?);
         let sample = row.get::<FloorKind>("kind")? == FloorKind::Sample;
-        Ok(Tx { tx, floor, tenant: row.get("tenant_id")?, sample, offset, fold })
+        let position = Position { floor, tenant: row.get("tenant_id")?, sample, offset: at.get("last_seq")? };
+        Ok(Tx { tx, position, fold: at.get("fold")? })
+    }
+
+    /// The same for a projector that knows where it stands and what the fold was: nothing is read. If another has moved
+    /// the offset meanwhile, the commit fails.
+    pub async fn resume_projection(&self, position: Position) -> Result<Tx> {
+        Ok(Tx { tx: self.db.begin().await?, position, fold: None })
     }
 
     /// Last event folded into the projections of a floor.
@@ -316,21 +374,21 @@ impl Store {
 
 impl Tx {
     pub fn floor(&self) -> FloorId {
-        self.floor
+        self.position.floor
     }
 
     pub fn tenant(&self) -> TenantId {
-        self.tenant
+        self.position.tenant
     }
 
     /// Whether this floor's rows are labelled "sample".
     pub fn is_sample(&self) -> bool {
-        self.sample
+        self.position.sample
     }
 
     /// Last event already folded in.
     pub fn offset(&self) -> u64 {
-        self.offset
+        self.position.offset
     }
 
     /// What the report fold remembered at the offset (the caller's text; none at the beginning).
@@ -345,12 +403,12 @@ impl Tx {
 
     /// The next batches after the offset. The first may begin before it: skip events up to the offset.
     pub async fn next_batches(&mut self, limit: u32) -> Result<Vec<StoredBatch>> {
-        read_batches(self.floor, self.offset + 1, limit, &mut self.tx).await
+        read_batches(self.floor(), self.offset() + 1, limit, &mut self.tx).await
     }
 
-    /// Advances the offset and makes the rows durable.
-    pub async fn commit(mut self, last_seq: u64, now: Timestamp) -> Result<()> {
-        if last_seq < self.offset {
+    /// Advances the offset and makes the rows durable. Returns where the projector stands now.
+    pub async fn commit(mut self, last_seq: u64, now: Timestamp) -> Result<Position> {
+        if last_seq < self.offset() {
             return Err(Error::invalid("projector offset", "it may not go back"));
         }
         let n =
@@ -358,20 +416,21 @@ impl Tx {
                 .bind(last_seq)
                 .bind(now)
                 .bind(self.fold.clone())
-                .bind(self.floor)
-                .bind(self.offset)
+                .bind(self.floor())
+                .bind(self.offset())
                 .execute(&mut self.tx)
                 .await?;
         if n == 0 {
             return Err(Error::conflict("projector.offset_moved"));
         }
-        self.tx.commit().await
+        self.tx.commit().await?;
+        Ok(Position { offset: last_seq, ..self.position })
     }
 
     async fn find<T: TableRow>(&mut self, key: &'static str, id: impl Column) -> Result<Option<T>> {
         let mut query = select::<T>("WHERE ");
         query.push_bind(&format!("{key} = ?"), id);
-        query.push_bind(" AND floor_id = ?", self.floor);
+        query.push_bind(" AND floor_id = ?", self.floor());
         query.maybe(&mut self.tx).await?.as_ref().map(T::read).transpose()
     }
 
@@ -400,38 +459,36 @@ impl Tx {
         let query = select::<AgentSpanRow>(
             "WHERE floor_id = $1 AND agent_id = $2 AND to_at IS NULL ORDER BY from_seq DESC LIMIT 1",
         );
-        let row = query.bind(self.floor).bind(agent).maybe(&mut self.tx).await?;
+        let row = query.bind(self.floor()).bind(agent).maybe(&mut self.tx).await?;
         row.as_ref().map(AgentSpanRow::read).transpose()
     }
 
     pub async fn interval(&mut self, subject: &str, subject_id: &str, at: Timestamp) -> Result<Option<IntervalRow>> {
         let query =
             select::<IntervalRow>("WHERE floor_id = $1 AND subject = $2 AND subject_id = $3 AND interval_at = $4");
-        let query = query.bind(self.floor).bind(subject.to_owned()).bind(subject_id.to_owned()).bind(at);
+        let query = query.bind(self.floor()).bind(subject.to_owned()).bind(subject_id.to_owned()).bind(at);
         query.maybe(&mut self.tx).await?.as_ref().map(IntervalRow::read).transpose()
     }
 
-    /// Interactions of this floor not yet ended; to check a rebuilt floor against.
-    pub async fn open_interactions(&mut self) -> Result<Vec<InteractionRow>> {
-        let query = select::<InteractionRow>("WHERE floor_id = $1 AND state = 'open' ORDER BY started_at, id");
-        read_all(&query.bind(self.floor).all(&mut self.tx).await?)
-    }
-
-    /// Segments of this floor that arrived or ended in [from, to): to fold interval rows.
-    pub async fn segments_in(&mut self, from: Timestamp, to: Timestamp) -> Result<Vec<SegmentRow>> {
-        let query = select::<SegmentRow>(
-            "WHERE floor_id = $1 AND ((started_at >= $2 AND started_at < $3) \
-             OR (event_interval >= $2 AND event_interval < $3)) ORDER BY started_at, id",
-        );
-        read_all(&query.bind(self.floor).bind(from).bind(to).all(&mut self.tx).await?)
-    }
-
-    /// The stored address of a customer, for `address_key`.
-    pub async fn address_key(&mut self, id: AddressId) -> Result<Option<String>> {
-        let query = sql("SELECT address_key FROM addresses WHERE tenant_id = $1 AND id = $2");
-        let row = query.bind(self.tenant).bind(id).maybe(&mut self.tx).await?;
-        let key: Option<String> = row.map(|r| r.get("address_key")).transpose()?;
-        Ok(key.map(|key| crate::address::plain_key(&key).to_owned()))
+    /// The stored addresses of customers, for `address_key`. One that was erased is not in the answer.
+    pub async fn address_keys(&mut self, ids: &[AddressId]) -> Result<BTreeMap<AddressId, String>> {
+        let mut keys = BTreeMap::new();
+        // Few sizes, so that each statement stays prepared: the last piece asks for its first id again and again.
+        for some in ids.chunks(KEYS) {
+            let mut query = sql("SELECT id, address_key FROM addresses WHERE tenant_id = ");
+            query.push_bind("?", self.tenant());
+            query.push(" AND id IN (");
+            let size = if some.len() == 1 { 1 } else { KEYS };
+            for n in 0..size {
+                query.push_bind(if n == 0 { "?" } else { ", ?" }, some.get(n).copied().unwrap_or(some[0]));
+            }
+            query.push(")");
+            for row in query.all(&mut self.tx).await? {
+                let key: String = row.get("address_key")?;
+                keys.insert(row.get("id")?, crate::address::plain_key(&key).to_owned());
+            }
+        }
+        Ok(keys)
     }
 
     // Rows of one kind are written with few statements; no key may be in a list twice.
@@ -442,11 +499,6 @@ impl Tx {
     }
 
     pub async fn put_segments(&mut self, rows: &[SegmentRow]) -> Result<()> {
-        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
-        upsert_all(rows, &mut self.tx).await
-    }
-
-    pub async fn put_spans(&mut self, rows: &[SpanRow]) -> Result<()> {
         rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
         upsert_all(rows, &mut self.tx).await
     }
@@ -483,7 +535,7 @@ impl Tx {
 
     /// R6: nothing crosses tenants.
     fn check(&self, tenant: TenantId, floor: FloorId) -> Result<()> {
-        if tenant == self.tenant && floor == self.floor {
+        if tenant == self.tenant() && floor == self.floor() {
             Ok(())
         } else {
             Err(Error::invalid("projected row", "it belongs to another floor"))

@@ -121,7 +121,13 @@ macro_rules! jsons {
         }
     )*};
 }
-jsons!(serde_json::Value, Address, domain::config::Entitlements);
+jsons!(
+    serde_json::Value,
+    Address,
+    domain::config::Entitlements,
+    domain::routing::DecisionTrace,
+    crate::projection::Spans
+);
 
 /// Enums stored under their serde name, bare.
 macro_rules! names {

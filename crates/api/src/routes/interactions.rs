@@ -8,13 +8,12 @@ use axum::response::Response;
 use domain::access::{Action, Resource};
 use domain::address::Address;
 use domain::id::{AgentId, InteractionId, NoteId, NumberId, OfferId, QueueId, RecordingId};
-use domain::routing::DecisionTrace as Trace;
 use domain::time::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::Scope;
-use store::projection::{InteractionRow, LegRow, OfferRow, RecordingRow, SegmentRow, SpanRow};
+use store::projection::{InteractionRow, LegRow, OfferRow, RecordingRow, SegmentRow};
 use store::query::{InteractionFilter, Sample};
 
 use crate::App;
@@ -253,14 +252,14 @@ async fn get(
     }
     Ok(Json(InteractionDetail {
         summary,
-        segments: detail.segments.into_iter().map(|s| segment(s, &detail.spans, &known, &notes)).collect(),
+        segments: detail.segments.into_iter().map(|s| segment(s, &known, &notes)).collect(),
         legs: detail.legs.into_iter().map(leg).collect(),
-        offers: detail.offers.into_iter().filter_map(|o| offer(o, &known, &until)).collect(),
+        offers: detail.offers.into_iter().map(|o| offer(o, &known, &until)).collect(),
         recordings: detail.recordings.into_iter().map(recording_view).collect(),
     }))
 }
 
-fn segment(row: SegmentRow, spans: &[SpanRow], known: &Known, notes: &HashMap<NoteId, String>) -> Segment {
+fn segment(row: SegmentRow, known: &Known, notes: &HashMap<NoteId, String>) -> Segment {
     let of = match row.kind.as_str() {
         "queue" | "agent" | "device" => row.kind.clone(),
         _ => "flow".to_owned(),
@@ -277,9 +276,10 @@ fn segment(row: SegmentRow, spans: &[SpanRow], known: &Known, notes: &HashMap<No
         start: row.extra["why"].as_str().and_then(word).unwrap_or(domain::event::SegmentStart::Entry),
         ended_at: row.ended_at.map(|t| t.0),
         end: row.outcome.as_deref().and_then(word),
-        spans: spans
+        spans: row
+            .spans
+            .0
             .iter()
-            .filter(|s| s.segment_id == row.id)
             .filter_map(|s| Some(Span { state: word(&s.state)?, from_at: s.from_at.0, to_at: s.to_at.map(|t| t.0) }))
             .collect(),
         disposition: row.disposition_id,
@@ -311,9 +311,9 @@ fn leg(row: LegRow) -> Leg {
     }
 }
 
-fn offer(row: OfferRow, known: &Known, until: &HashMap<OfferId, i64>) -> Option<Offer> {
-    let trace: Trace = serde_json::from_value(row.trace).ok()?;
-    Some(Offer {
+fn offer(row: OfferRow, known: &Known, until: &HashMap<OfferId, i64>) -> Offer {
+    let trace = row.trace;
+    Offer {
         id: row.id,
         segment: row.segment_id,
         agent: agent_ref(known, row.agent_id),
@@ -347,7 +347,7 @@ fn offer(row: OfferRow, known: &Known, until: &HashMap<OfferId, i64>) -> Option<
                 .collect(),
             left_out: trace.left_out,
         },
-    })
+    }
 }
 
 fn recording_view(row: RecordingRow) -> Recording {

@@ -10,10 +10,10 @@ use domain::report::INTERVAL_MS;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 use store::projection::{
-    AgentSpanRow, InteractionRow, LegRow, OfferRow, RecordingRow, SegmentRow, SpanRow, TimelineRow, Tx,
+    AgentSpanRow, InteractionRow, LegRow, OfferRow, RecordingRow, SegmentRow, Span, Spans, TimelineRow, Tx,
 };
 
-use super::json as to_json;
+use super::{Fact, json as to_json};
 
 type Result<T> = std::result::Result<T, store::Error>;
 
@@ -31,10 +31,12 @@ pub struct Rows {
     /// The open span of an agent, with his present words.
     agents: Kept<AgentId, AgentSpanRow>,
     // Written as they are and not read again.
-    spans: BTreeMap<(SegmentId, u32), SpanRow>,
     /// Ended ones: their agent may have begun another since.
     agent_spans: BTreeMap<(AgentId, u64), AgentSpanRow>,
-    timeline: Vec<TimelineRow>,
+    /// An interaction's events of this transaction: the first number, and the JSON array without its end.
+    timeline: BTreeMap<InteractionId, (u64, String)>,
+    /// Started in this transaction: their customers' addresses are not looked up yet.
+    started: Vec<InteractionId>,
 }
 
 struct Kept<K, R> {
@@ -114,15 +116,15 @@ fn interval(at: Timestamp) -> Timestamp {
 }
 
 impl Rows {
-    pub async fn apply(&mut self, tx: &mut Tx, event: &Event) -> Result<()> {
+    pub async fn apply(&mut self, tx: &mut Tx, fact: &Fact) -> Result<()> {
+        let event = &fact.event;
         let at = event.at;
         let mut concerns = interaction_of(&event.body);
         match &event.body {
             EventBody::InteractionStarted { interaction, medium, direction, number, from, lang, priority } => {
-                let address_key = match from {
-                    Some(id) => tx.address_key(*id).await?,
-                    None => None,
-                };
+                if from.is_some() {
+                    self.started.push(*interaction);
+                }
                 let row = InteractionRow {
                     tenant_id: tx.tenant(),
                     id: *interaction,
@@ -134,7 +136,7 @@ impl Rows {
                     outcome: None,
                     number_id: *number,
                     address_id: *from,
-                    address_key,
+                    address_key: None,
                     contact_id: None,
                     trunk_id: None,
                     flow_id: None,
@@ -225,7 +227,7 @@ impl Rows {
                     offered_at: at,
                     ended_at: None,
                     outcome: None,
-                    trace: to_json(trace)?,
+                    trace: trace.clone(),
                 };
                 self.offers.insert(*offer, row);
             }
@@ -299,16 +301,9 @@ impl Rows {
         }
         let Some(interaction) = concerns else { return Ok(()) };
         with_row!(self, tx, interactions, interaction, interaction, |row| row.last_seq = event.seq);
-        let timeline = TimelineRow {
-            tenant_id: tx.tenant(),
-            floor_id: tx.floor(),
-            interaction_id: interaction,
-            seq: event.seq,
-            at,
-            kind: event.body.kind().to_owned(),
-            detail: to_json(&event.body)?,
-        };
-        self.timeline.push(timeline);
+        let (_, events) = self.timeline.entry(interaction).or_insert_with(|| (event.seq, String::new()));
+        events.push(if events.is_empty() { '[' } else { ',' });
+        events.push_str(&fact.json);
         Ok(())
     }
 
@@ -369,7 +364,8 @@ impl Rows {
             event_interval: None,
             disposition_id: None,
             note_id: None,
-            extra: json!({ "why": why, "span": 0, "span_from": at.0 }),
+            extra: json!({ "why": why }),
+            spans: Spans(vec![Span { state: state_word, from_at: at, to_at: None }]),
         };
         match of {
             SegmentOf::Flow { flow, version } => {
@@ -398,18 +394,7 @@ impl Rows {
                 row.extra["device"] = json!(device);
             }
         }
-        let span = SpanRow {
-            tenant_id: row.tenant_id,
-            floor_id: row.floor_id,
-            segment_id: segment,
-            ordinal: 0,
-            state: state_word,
-            agent_id: row.agent_id,
-            from_at: at,
-            to_at: None,
-        };
         self.segments.insert(segment, row);
-        self.spans.insert((segment, 0), span);
         Ok(())
     }
 
@@ -422,13 +407,14 @@ impl Rows {
         segment: SegmentId,
         next: Option<SegmentState>,
     ) -> Result<()> {
-        let mut spans = Vec::new();
         let (mut wait, mut talk, mut hold, mut wrap) = (0, 0, 0, 0);
         let next_word = next.map(|n| word(&n)).transpose()?;
         with_row!(self, tx, segments, segment, segment, |row| {
-            let ordinal = u32::try_from(row.extra["span"].as_u64().unwrap_or(0)).unwrap_or(u32::MAX - 1);
-            let from = Timestamp(row.extra["span_from"].as_i64().unwrap_or(row.started_at.0));
-            let length = since(from, at);
+            let mut length = 0;
+            if let Some(span) = row.spans.0.last_mut() {
+                length = since(span.from_at, at);
+                span.to_at = Some(at);
+            }
             match row.state.as_str() {
                 "waiting" => wait = length,
                 "talking" => talk = length,
@@ -441,22 +427,8 @@ impl Rows {
             row.talk_ms += talk;
             row.hold_ms += hold;
             row.wrap_ms += wrap;
-            let mut span = SpanRow {
-                tenant_id: row.tenant_id,
-                floor_id: row.floor_id,
-                segment_id: segment,
-                ordinal,
-                state: row.state.clone(),
-                agent_id: row.agent_id,
-                from_at: from,
-                to_at: Some(at),
-            };
-            spans.push(span.clone());
             if let Some(next) = next_word {
-                span = SpanRow { ordinal: ordinal + 1, state: next.clone(), from_at: at, to_at: None, ..span };
-                spans.push(span);
-                row.extra["span"] = json!(ordinal + 1);
-                row.extra["span_from"] = json!(at.0);
+                row.spans.0.push(Span { state: next.clone(), from_at: at, to_at: None });
                 row.state = next;
             }
         });
@@ -466,7 +438,6 @@ impl Rows {
             row.hold_ms += hold;
             row.wrap_ms += wrap;
         });
-        self.spans.extend(spans.into_iter().map(|span| ((segment, span.ordinal), span)));
         Ok(())
     }
 
@@ -715,8 +686,23 @@ impl Rows {
         }
     }
 
+    /// The addresses under which the interactions that just started are found.
+    async fn find_addresses(&mut self, tx: &mut Tx) -> Result<()> {
+        let started = std::mem::take(&mut self.started);
+        let ids: BTreeSet<_> =
+            started.iter().filter_map(|id| self.interactions.rows.get(id)).filter_map(|row| row.address_id).collect();
+        let keys = tx.address_keys(&ids.into_iter().collect::<Vec<_>>()).await?;
+        for id in started {
+            if let Some(row) = self.interactions.rows.get_mut(&id) {
+                row.address_key = row.address_id.and_then(|address| keys.get(&address).cloned());
+            }
+        }
+        Ok(())
+    }
+
     /// Writes what was touched. After an error nothing here may be used again.
     pub async fn flush(&mut self, tx: &mut Tx) -> Result<()> {
+        self.find_addresses(tx).await?;
         tx.put_interactions(&self.interactions.take_touched(|row| row.state == "open")).await?;
         tx.put_segments(&self.segments.take_touched(|row| row.ended_at.is_none())).await?;
         tx.put_legs(&self.legs.take_touched(|row| row.ended_at.is_none())).await?;
@@ -725,9 +711,12 @@ impl Rows {
         let ended: Vec<AgentSpanRow> = std::mem::take(&mut self.agent_spans).into_values().collect();
         tx.put_agent_spans(&ended).await?;
         tx.put_agent_spans(&self.agents.take_touched(|_| true)).await?;
-        let spans: Vec<SpanRow> = std::mem::take(&mut self.spans).into_values().collect();
-        tx.put_spans(&spans).await?;
-        tx.put_timeline(&std::mem::take(&mut self.timeline)).await?;
+        let piece = |(interaction_id, (first_seq, mut events)): (InteractionId, (u64, String))| {
+            events.push(']');
+            TimelineRow { tenant_id: tx.tenant(), floor_id: tx.floor(), interaction_id, first_seq, events }
+        };
+        let timeline: Vec<TimelineRow> = std::mem::take(&mut self.timeline).into_iter().map(piece).collect();
+        tx.put_timeline(&timeline).await?;
         let kept = self.interactions.rows.len() + self.segments.rows.len() + self.legs.rows.len();
         if kept + self.offers.rows.len() + self.recordings.rows.len() > KEPT {
             *self = Self::default();

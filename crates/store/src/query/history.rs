@@ -11,7 +11,7 @@ use crate::address::{AddressRow, NoteRow};
 use crate::db::{Conn, Sql};
 use crate::error::Result;
 use crate::projection::{
-    AgentSpanRow, InteractionRow, IntervalRow, LegRow, OfferRow, RecordingRow, SegmentRow, SpanRow, TimelineRow,
+    AgentSpanRow, InteractionRow, IntervalRow, LegRow, OfferRow, RecordingRow, SegmentRow, TimelineEvent, TimelineRow,
 };
 use crate::value::{Column, TableRow, read_all, select};
 
@@ -61,11 +61,10 @@ impl Sample {
 pub struct InteractionDetail {
     pub interaction: InteractionRow,
     pub segments: Vec<SegmentRow>,
-    pub spans: Vec<SpanRow>,
     pub legs: Vec<LegRow>,
     pub offers: Vec<OfferRow>,
     pub recordings: Vec<RecordingRow>,
-    pub timeline: Vec<TimelineRow>,
+    pub timeline: Vec<TimelineEvent>,
     pub notes: Vec<NoteRow>,
     pub address: Option<AddressRow>,
 }
@@ -132,10 +131,6 @@ impl Store {
         let interaction = self.interaction(scope, id).await?;
         let tenant = interaction.tenant_id;
         let mut conn = self.db.read().await?;
-        let spans = select::<SpanRow>(&format!(
-            "WHERE segment_id IN (SELECT id FROM segments WHERE interaction_id = $1 AND tenant_id = $2) \
-             ORDER BY from_at, segment_id, ordinal {DETAIL}"
-        ));
         let address = match interaction.address_id {
             Some(address) => {
                 let query = select::<AddressRow>("WHERE id = $1 AND tenant_id = $2").bind(address).bind(tenant);
@@ -143,13 +138,14 @@ impl Store {
             }
             None => None,
         };
+        let pieces: Vec<TimelineRow> = rows_of(id, tenant, "first_seq", &mut conn).await?;
+        let timeline = pieces.iter().map(TimelineRow::events).collect::<Result<Vec<_>>>()?;
         Ok(InteractionDetail {
             segments: rows_of(id, tenant, "ordinal, id", &mut conn).await?,
-            spans: read_all(&spans.bind(id).bind(tenant).all(&mut conn).await?)?,
             legs: rows_of(id, tenant, "started_at, id", &mut conn).await?,
             offers: rows_of(id, tenant, "offered_at, id", &mut conn).await?,
             recordings: rows_of(id, tenant, "started_at, id", &mut conn).await?,
-            timeline: rows_of(id, tenant, "seq", &mut conn).await?,
+            timeline: timeline.concat(),
             notes: rows_of(id, tenant, "created_at, id", &mut conn).await?,
             address,
             interaction,

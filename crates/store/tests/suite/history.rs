@@ -4,8 +4,10 @@ use std::time::Duration;
 use crate::both;
 use crate::env::{Env, NOW};
 use domain::address::Address;
+use domain::config::Strategy;
 use domain::id::*;
 use domain::medium::Medium;
+use domain::routing::DecisionTrace;
 use domain::time::Timestamp;
 use serde_json::json;
 use store::projection::*;
@@ -83,7 +85,12 @@ pub fn segment(floor: &FloorRow, n: u128, of: u128, queue: u128, agent: u128, at
         disposition_id: None,
         note_id: None,
         extra: json!({}),
+        spans: Spans(vec![span("waiting", at), span("talking", at + 1)]),
     }
+}
+
+fn span(state: &str, at: i64) -> Span {
+    Span { state: state.into(), from_at: Timestamp(at), to_at: None }
 }
 
 /// One interaction with a row of every kind; ids from `n`.
@@ -92,17 +99,6 @@ pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
     let (interaction_id, segment_id) = (InteractionId(n), SegmentId(n));
     tx.put_interactions(&[interaction(floor, n, at)]).await.unwrap();
     tx.put_segments(&[segment(floor, n, n, 1, 1, at)]).await.unwrap();
-    let span = |ordinal, state: &str| SpanRow {
-        tenant_id,
-        floor_id,
-        segment_id,
-        ordinal,
-        state: state.into(),
-        agent_id: None,
-        from_at: Timestamp(at + i64::from(ordinal)),
-        to_at: None,
-    };
-    tx.put_spans(&[span(0, "waiting"), span(1, "talking")]).await.unwrap();
     tx.put_legs(&[LegRow {
         tenant_id,
         id: LegId(n),
@@ -141,7 +137,15 @@ pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
         offered_at: Timestamp(at),
         ended_at: None,
         outcome: None,
-        trace: json!({ "candidates": 3 }),
+        trace: DecisionTrace {
+            strategy: Strategy::LongestIdle,
+            waited_ms: 0,
+            priority: 0,
+            place: 1,
+            candidates: Vec::new(),
+            excluded: Vec::new(),
+            left_out: 3,
+        },
     }])
     .await
     .unwrap();
@@ -194,10 +198,8 @@ pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
         tenant_id,
         floor_id,
         interaction_id,
-        seq: n as u64,
-        at: Timestamp(at),
-        kind: "interaction_started".into(),
-        detail: json!({}),
+        first_seq: n as u64,
+        events: json!([{ "seq": n as u64, "at": at, "v": 1, "kind": "interaction_started" }]).to_string(),
     }])
     .await
     .unwrap();
@@ -234,7 +236,7 @@ both! {
         assert_eq!(store.projector_offset(floor.id).await.unwrap(), 5);
         let before = store.interaction_detail(scope, InteractionId(3)).await.unwrap();
         assert_eq!(before.interaction, interaction(&floor, 3, NOW.0 + 3000));
-        assert_eq!((before.segments.len(), before.spans.len(), before.legs.len()), (1, 2, 1));
+        assert_eq!((before.segments.len(), before.segments[0].spans.0.len(), before.legs.len()), (1, 2, 1));
         assert_eq!((before.offers.len(), before.recordings.len(), before.timeline.len()), (1, 1, 1));
 
         // An abandoned transaction leaves neither rows nor offset.
@@ -258,13 +260,11 @@ both! {
         row.state = "open".into();
         row.ended_at = None;
         tx.put_interactions(std::slice::from_ref(&row)).await.unwrap();
-        assert_eq!(tx.open_interactions().await.unwrap(), [row.clone()]);
         assert!(tx.segment(SegmentId(1)).await.unwrap().is_some());
         assert!(tx.leg(LegId(1)).await.unwrap().is_some());
         assert!(tx.offer(OfferId(1)).await.unwrap().is_some());
         assert!(tx.recording(RecordingId(2)).await.unwrap().is_none());
         assert_eq!(tx.open_agent_span(AgentId(1)).await.unwrap().unwrap().from_seq, 1);
-        assert_eq!(tx.segments_in(NOW, Timestamp(NOW.0 + 5000)).await.unwrap().len(), 1);
         let foreign = FloorRow { tenant_id: env.b, ..floor.clone() };
         assert!(matches!(tx.put_interactions(&[interaction(&foreign, 2, 1)]).await, Err(Error::Invalid { .. })));
         assert!(tx.commit(0, NOW).await.is_err());
