@@ -87,9 +87,8 @@ both! {
         assert_eq!(store.address(env.a, ids[0]).await.unwrap().name.as_deref(), Some("New"));
         assert_eq!(store.address(env.a, ids[1]).await.unwrap().value, known);
         let mut tx = store.begin_projection(floor).await.unwrap();
-        for id in [first, ids[1]] {
-            assert_eq!(tx.address_key(id).await.unwrap(), Some(known.key()));
-        }
+        let keys = tx.address_keys(&[first, ids[1]]).await.unwrap();
+        assert_eq!(keys, [(first, known.key()), (ids[1], known.key())].into());
         drop(tx);
         // Erased by either id, both go.
         store.erase_address(env.a, ids[1]).await.unwrap();
