@@ -52,11 +52,6 @@ impl Via {
         (cookie.eq_ignore_ascii_case("z9hG4bK") && branch.len() > 7).then_some(branch)
     }
 
-    /// sent-by as text, with the default port made explicit so that both spellings are one.
-    pub fn sent_by(&self) -> String {
-        format!("{}:{}", self.host, self.port.unwrap_or(5060))
-    }
-
     /// Notes where the request came from (RFC 3261 §18.2.1, RFC 3581 §4).
     pub fn stamp(&mut self, source: SocketAddr) {
         let ip = source.ip().to_canonical().to_string();

@@ -3,12 +3,14 @@
 
 mod calls;
 mod dialogs;
+mod door;
 mod digest;
 mod hostile;
 mod lossy;
 mod messages;
 mod net;
 mod registrar;
+mod restart;
 mod sdp;
 mod torture;
 mod transactions;
