@@ -55,10 +55,8 @@ pub async fn flush(shared: &Shared) {
     if waiting.is_empty() {
         return;
     }
-    let devices: Vec<DeviceBindings> = waiting
-        .into_iter()
-        .map(|(device, (tenant, bindings))| DeviceBindings { tenant, device, bindings })
-        .collect();
+    let devices: Vec<DeviceBindings> =
+        waiting.into_iter().map(|(device, (tenant, bindings))| DeviceBindings { tenant, device, bindings }).collect();
     if let Err(e) = shared.store.save_bindings(&devices, shared.clock.now()).await {
         warn!(error = %e, "registrations are not stored; trying again");
         let mut waiting = shared.bindings.waiting();

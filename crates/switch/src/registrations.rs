@@ -53,11 +53,13 @@ impl Registered {
 
     /// What is worth telling at once when it changes.
     fn identity(&self) -> Option<u64> {
-        let mut hash = DefaultHasher::new();
-        for binding in &self.bindings {
+        // A sum, as their order means nothing.
+        let hash_of = |binding: &sip::registrar::Binding| {
+            let mut hash = DefaultHasher::new();
             (binding.contact.to_string(), binding.hop.transport, binding.hop.remote, &binding.call_id).hash(&mut hash);
-        }
-        (!self.bindings.is_empty()).then(|| hash.finish())
+            hash.finish()
+        };
+        self.bindings.iter().map(hash_of).reduce(u64::wrapping_add)
     }
 
     /// The present contacts are known outside.

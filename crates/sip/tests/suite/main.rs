@@ -3,8 +3,8 @@
 
 mod calls;
 mod dialogs;
-mod door;
 mod digest;
+mod door;
 mod hostile;
 mod lossy;
 mod messages;
