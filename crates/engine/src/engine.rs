@@ -400,6 +400,10 @@ impl Engine {
         if tokio::time::timeout(STOP, tables).await.is_err() {
             warn!("the tables are not complete; the next start completes them");
         }
+        // Before their writer is ended, who may be writing.
+        if tokio::time::timeout(STOP, bindings::flush(&self.shared)).await.is_err() {
+            warn!("the last registrations were not stored; phones register again by themselves");
+        }
         for helper in running.helpers {
             helper.abort();
         }

@@ -162,16 +162,23 @@ impl Intake {
     }
 
     async fn device(&self, report: DeviceReport) {
+        let report = match report {
+            // Of no interest to desks and floors.
+            DeviceReport::Binding { device, bindings } => {
+                if let Some(tenant) = self.shared.tenant_of_device(device) {
+                    self.shared.bindings.changed(tenant, device, bindings);
+                }
+                return;
+            }
+            report => report,
+        };
         let input = match &report {
             DeviceReport::Ready { device, .. } => Some((*device, Input::DeviceReady { device: *device })),
             DeviceReport::Lost { device, why, .. } => Some((*device, Input::DeviceLost { device: *device, why: *why })),
-            DeviceReport::Binding { device, bindings } => {
-                if let Some(tenant) = self.shared.tenant_of_device(*device) {
-                    self.shared.bindings.changed(tenant, *device, bindings.clone());
-                }
-                None
-            }
-            DeviceReport::Answer { .. } | DeviceReport::Refused { .. } | DeviceReport::GuestCall { .. } => None,
+            DeviceReport::Binding { .. }
+            | DeviceReport::Answer { .. }
+            | DeviceReport::Refused { .. }
+            | DeviceReport::GuestCall { .. } => None,
         };
         if let Some((device, input)) = input
             && let Some(tenant) = self.shared.tenant_of_device(device)

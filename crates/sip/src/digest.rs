@@ -4,7 +4,7 @@
 //! under an HMAC) and keeps a bounded window of nonce counts against replay. Passwords never appear: accounts hold
 //! HA1 = H(user:realm:password). Nothing here logs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ pub struct Server {
     counter: u64,
     lifetime: Duration,
     capacity: usize,
-    windows: BTreeMap<[u8; 16], Window>,
+    windows: HashMap<[u8; 16], Window>,
     order: VecDeque<[u8; 16]>,
     /// Counters up to this one were forgotten; a nonce not in `windows` must be newer.
     forgotten: u64,
@@ -157,7 +157,7 @@ impl Server {
             counter: 0,
             lifetime,
             capacity: capacity.max(1),
-            windows: BTreeMap::new(),
+            windows: HashMap::new(),
             order: VecDeque::new(),
             forgotten: 0,
         }
@@ -192,8 +192,11 @@ impl Server {
     }
 
     fn mac(&self, stamp: &[u8; 16], source: IpAddr) -> [u8; 32] {
-        let source = source.to_canonical().to_string();
-        hmac_sha256(&self.secret, &[b"nonce", stamp, source.as_bytes()])
+        let octets = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
+        };
+        hmac_sha256(&self.secret, &[b"nonce", stamp, &octets(source)])
     }
 
     /// Reads the credentials among `headers` that are meant for `realm`.
@@ -300,9 +303,10 @@ fn split_nonce(nonce: &str) -> Option<([u8; 16], [u8; 16])> {
     if nonce.len() != 64 || !nonce.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase()) {
         return None;
     }
+    let digit = |b: u8| if b <= b'9' { b - b'0' } else { b - b'a' + 10 };
     let mut bytes = [0; 32];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(nonce.get(at * 2..at * 2 + 2)?, 16).ok()?;
+    for (byte, pair) in bytes.iter_mut().zip(nonce.as_bytes().chunks_exact(2)) {
+        *byte = (digit(pair[0]) << 4) | digit(pair[1]);
     }
     let (mut stamp, mut mac) = ([0; 16], [0; 16]);
     stamp.copy_from_slice(&bytes[..16]);
@@ -368,7 +372,7 @@ pub fn answer<'a>(
     cnonce: &str,
 ) -> Option<String> {
     for header in challenges.take(8) {
-        let Some(challenge) = Challenge::parse(header).filter(Challenge::is_digest) else { continue };
+        let Some(challenge) = Challenge::parse(header).filter(|c| c.is_digest()) else { continue };
         let algorithm = challenge.get("algorithm").map_or(Some(Algorithm::Md5), Algorithm::from_text);
         let (Some(algorithm), Some(realm), Some(nonce)) = (algorithm, challenge.get("realm"), challenge.get("nonce"))
         else {

@@ -13,6 +13,7 @@
 //! acknowledged and ended) lives on in its transactions alone.
 
 mod commands;
+mod door;
 mod in_dialog;
 mod incoming;
 mod responses;
@@ -20,7 +21,7 @@ mod tables;
 mod types;
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,7 @@ use crate::msg::{Builder, Framer, Message, Method, Name, RawMessage};
 use crate::random::Random;
 use crate::registrar::{BindingRecord, Registrar};
 use crate::transaction::ServerKey;
-use tables::{Call, ClientEntry, MergeKey, ServerEntry, Timer, Timers, TxId};
+use tables::{Answered, Call, ClientEntry, MergeKey, ServerEntry, Timer, Timers, TxId};
 pub use types::{
     Account, Admission, CallId, Command, Config, Directory, EndCause, Event, ExtraHeader, IncomingCall, Input, Invite,
     Limits, Output, PingId, Transmit, info_digit,
@@ -64,37 +65,44 @@ pub struct Endpoint {
     registrar: Registrar,
     out: VecDeque<Output>,
     streams: BTreeMap<ConnId, Stream>,
-    clients: BTreeMap<TxId, ClientEntry>,
-    client_keys: BTreeMap<(String, Method), TxId>,
+    /// The maps by hash are looked up, never walked: their order must not show.
+    clients: HashMap<TxId, ClientEntry>,
+    client_keys: HashMap<(String, Method), TxId>,
     /// Client transactions by peer, for the network's bad news.
     client_remotes: BTreeSet<(SocketAddr, TxId)>,
-    servers: BTreeMap<TxId, ServerEntry>,
-    server_keys: BTreeMap<ServerKey, TxId>,
-    merges: BTreeMap<MergeKey, TxId>,
-    calls: BTreeMap<CallId, Call>,
-    dialogs: BTreeMap<DialogKey, CallId>,
+    servers: HashMap<TxId, ServerEntry>,
+    server_keys: HashMap<ServerKey, TxId>,
+    merges: HashMap<MergeKey, TxId>,
+    answered: Answered,
+    calls: HashMap<CallId, Call>,
+    dialogs: HashMap<DialogKey, CallId>,
     timers: Timers,
+    /// Of refusals without state.
+    mark: door::Mark,
     last_tx: TxId,
     last_call: u64,
 }
 
 impl Endpoint {
     pub fn new(config: Config) -> Self {
+        let random = Random::new(config.seed);
         Self {
-            random: Random::new(config.seed),
+            mark: door::Mark::new(&random),
+            random,
             nonces: digest::Server::new(config.seed, config.nonce_lifetime, config.limits.nonces),
             registrar: Registrar::new(config.registrar.clone()),
             config,
             out: VecDeque::new(),
             streams: BTreeMap::new(),
-            clients: BTreeMap::new(),
-            client_keys: BTreeMap::new(),
+            clients: HashMap::new(),
+            client_keys: HashMap::new(),
             client_remotes: BTreeSet::new(),
-            servers: BTreeMap::new(),
-            server_keys: BTreeMap::new(),
-            merges: BTreeMap::new(),
-            calls: BTreeMap::new(),
-            dialogs: BTreeMap::new(),
+            servers: HashMap::new(),
+            server_keys: HashMap::new(),
+            merges: HashMap::new(),
+            answered: Answered::default(),
+            calls: HashMap::new(),
+            dialogs: HashMap::new(),
             timers: Timers::default(),
             last_tx: 0,
             last_call: 0,
@@ -141,10 +149,7 @@ impl Endpoint {
 
     /// When to call [`Self::handle`] with [`Input::Timeout`] at the latest.
     pub fn next_timeout(&self) -> Option<Duration> {
-        match (self.timers.next(), self.registrar.next_expiry()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        [self.timers.next(), self.answered.next(), self.registrar.next_expiry()].into_iter().flatten().min()
     }
 
     /// The registrations, for look-ups.
@@ -163,7 +168,7 @@ impl Endpoint {
             calls: self.calls.len(),
             dialogs: self.dialogs.len(),
             client_transactions: self.clients.len(),
-            server_transactions: self.servers.len(),
+            server_transactions: self.servers.len() + self.answered.len(),
             streams: self.streams.len(),
             bindings: self.registrar.len(),
         }
@@ -217,6 +222,9 @@ impl Endpoint {
     }
 
     fn on_message(&mut self, now: Duration, hop: Hop, bytes: &[u8], directory: &dyn Directory) {
+        if self.mark.is_on(bytes) {
+            return;
+        }
         match Message::parse(bytes) {
             Ok(message) if message.is_request() => self.on_request(now, hop, Arc::new(message), directory),
             Ok(message) => self.on_response(now, hop, Arc::new(message)),
@@ -234,6 +242,7 @@ impl Endpoint {
     }
 
     fn run_timers(&mut self, now: Duration) {
+        self.answered.forget(now);
         let lapsed = self.registrar.expire(now);
         self.report_bindings(lapsed);
         // Every timer re-arms itself later than `now`, so this ends.
@@ -297,7 +306,7 @@ impl Endpoint {
     fn settle_server(&mut self, id: TxId) {
         let Some(entry) = self.servers.get_mut(&id) else { return };
         let over = entry.tx.is_terminated();
-        let want = if over { None } else { entry.tx.deadline() };
+        let want = if over { None } else { entry.deadline() };
         self.timers.arm(&mut entry.armed, Timer::Server(id), want);
         if over && let Some(entry) = self.servers.remove(&id) {
             self.server_keys.remove(&entry.key);
@@ -353,12 +362,16 @@ impl Endpoint {
 
     /// True when new work may take another transaction.
     fn has_room(&self) -> bool {
-        self.clients.len() + self.servers.len() < self.config.limits.transactions
+        self.transactions() < self.config.limits.transactions
+    }
+
+    fn transactions(&self) -> usize {
+        self.clients.len() + self.servers.len() + self.answered.len()
     }
 
     /// Even requests within dialogs must stop somewhere.
     fn has_room_in_dialog(&self) -> bool {
-        self.clients.len() + self.servers.len() < self.config.limits.transactions * 2
+        self.transactions() < self.config.limits.transactions * 2
     }
 
     fn next_tx(&mut self) -> TxId {

@@ -103,7 +103,7 @@ pub use config::{
 pub use error::{Error, Result};
 pub use journal::{Batch, Committing, Draft, FloorKind, FloorRow, LeaseRow, NewAddress, Snapshot, StoredBatch};
 pub use keyring::{Key, Keyring};
-pub use node::HeartbeatRow;
+pub use node::{DeviceBindings, HeartbeatRow};
 pub use outbox::{MAX_ATTEMPTS, OutboxRow};
 pub use people::{GrantRow, HostRow, LoginRow, NewTenant, TenantRow, UserRow, normalise_email};
 pub use query::{HostScope, Page, PageRequest, Scope};

@@ -19,6 +19,14 @@ table_row! {
     }
 }
 
+/// The present registrations of one device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceBindings {
+    pub tenant: TenantId,
+    pub device: DeviceId,
+    pub bindings: Vec<Binding>,
+}
+
 impl Store {
     /// Each second. Read the former row ([`Store::last_heartbeat`]) before the first beat after a start.
     pub async fn heartbeat(&self, node: &str, started_at: Timestamp, version: &str, now: Timestamp) -> Result<()> {
@@ -37,34 +45,50 @@ impl Store {
         read_all(&select::<HeartbeatRow>("ORDER BY node LIMIT 10000").all(&mut self.db.read().await?).await?)
     }
 
-    /// The present registrations of a device; an empty list removes them. A device deleted meanwhile is ignored.
-    pub async fn save_bindings(
-        &self,
-        tenant: TenantId,
-        device: DeviceId,
-        bindings: &[Binding],
-        now: Timestamp,
-    ) -> Result<()> {
+    /// The present registrations of devices, none of them named twice; an empty list removes them. Devices deleted
+    /// meanwhile are ignored.
+    pub async fn save_bindings(&self, devices: &[DeviceBindings], now: Timestamp) -> Result<()> {
+        let (gone, present): (Vec<_>, Vec<_>) = devices.iter().partition(|d| d.bindings.is_empty());
         let mut tx = self.db.begin().await?;
-        if bindings.is_empty() {
+        for device in gone {
             sql("DELETE FROM sip_bindings WHERE device_id = $1 AND tenant_id = $2")
-                .bind(device)
-                .bind(tenant)
+                .bind(device.device)
+                .bind(device.tenant)
                 .execute(&mut tx)
                 .await?;
-        } else {
-            let json = serde_json::to_string(bindings).map_err(|e| Error::invalid("bindings", e))?;
-            sql("INSERT INTO sip_bindings (tenant_id, device_id, bindings, updated_at) \
-                 SELECT tenant_id, id, $3, $4 FROM config_items \
-                 WHERE tenant_id = $1 AND class = 'device' AND id = $2 AND deleted_at IS NULL \
-                 ON CONFLICT (device_id) DO UPDATE SET bindings = excluded.bindings, updated_at = excluded.updated_at")
-            .bind(tenant)
-            .bind(device)
-            .bind(json)
-            .bind(now)
-            .execute(&mut tx)
-            .await?;
+        }
+        let mut rest = present.as_slice();
+        for size in ROWS {
+            while rest.len() >= size {
+                let (some, others) = rest.split_at(size);
+                rest = others;
+                let mut statement = sql(upsert_text(size, self.db.is_sqlite()));
+                for device in some {
+                    let json = serde_json::to_string(&device.bindings).map_err(|e| Error::invalid("bindings", e))?;
+                    statement = statement.bind(device.tenant).bind(device.device).bind(json);
+                }
+                statement.bind(now).execute(&mut tx).await?;
+            }
         }
         tx.commit().await
     }
+}
+
+/// Devices in one statement: few sizes, so that each stays prepared.
+const ROWS: [usize; 3] = [64, 8, 1];
+
+/// The text for so many devices; SQLite takes nameless places faster.
+fn upsert_text(rows: usize, is_sqlite: bool) -> String {
+    let place = |n: usize| if is_sqlite { "?".to_owned() } else { format!("${n}") };
+    let row = |n: usize| format!("({}, {}, {})", place(3 * n + 1), place(3 * n + 2), place(3 * n + 3));
+    let values: Vec<String> = (0..rows).map(row).collect();
+    format!(
+        "WITH given (tenant_id, id, bindings) AS (VALUES {}) \
+         INSERT INTO sip_bindings (tenant_id, device_id, bindings, updated_at) \
+         SELECT c.tenant_id, c.id, given.bindings, {} FROM given JOIN config_items c \
+         ON c.tenant_id = given.tenant_id AND c.class = 'device' AND c.id = given.id WHERE c.deleted_at IS NULL \
+         ON CONFLICT (device_id) DO UPDATE SET bindings = excluded.bindings, updated_at = excluded.updated_at",
+        values.join(", "),
+        place(3 * rows + 1)
+    )
 }

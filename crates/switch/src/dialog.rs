@@ -13,6 +13,7 @@ impl Switch {
     pub(crate) fn on_sip(&mut self, event: Event) {
         match event {
             Event::IncomingCall(incoming) => self.on_incoming_call(&incoming),
+            Event::Invited { call, request } => self.on_invited(call, request),
             Event::Progress { call, status, .. } => self.on_progress(call, status),
             Event::Answered { call, message, sdp } => self.on_answered(call, &message, sdp.as_deref()),
             Event::Established { call, sdp } => self.on_established(call, sdp.as_deref()),

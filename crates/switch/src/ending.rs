@@ -28,7 +28,7 @@ impl Switch {
                 commands.push(sip::Command::Reject { call: sip.call, status, headers });
             }
             Party::Outgoing(sip) => {
-                for call in sip.calls.iter().map(|(call, _)| *call).chain(sip.won) {
+                for call in sip.calls.iter().map(|a| a.call).chain(sip.won) {
                     commands.push(sip::Command::Hangup { call, headers: reason(cause) });
                 }
             }
@@ -88,7 +88,7 @@ impl Switch {
                 self.by_call.remove(&call);
             }
             Party::Outgoing(sip) => {
-                let calls: Vec<_> = sip.calls.drain(..).map(|(call, _)| call).chain(sip.won.take()).collect();
+                let calls: Vec<_> = sip.calls.drain(..).map(|a| a.call).chain(sip.won.take()).collect();
                 for call in calls {
                     self.by_call.remove(&call);
                 }

@@ -1,6 +1,7 @@
 //! What the switch remembers of a leg. The state machine's picture is in the crate's header; its steps are spread over
 //! `inbound`, `outbound`, `dialog`, `browser`, `sound` and `ending`, which alone change these values.
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::{BridgeId, DeviceId, LegId, PlayId, TenantId};
@@ -119,8 +120,8 @@ pub(crate) struct Outgoing {
     pub(crate) from: CallerId,
     /// Contacts to call, until media is open.
     pub(crate) targets: Vec<Target>,
-    /// Calls still unanswered, and where they went.
-    pub(crate) calls: Vec<(CallId, sip::Hop)>,
+    /// Calls still unanswered.
+    pub(crate) calls: Vec<Attempt>,
     /// The call that was answered.
     pub(crate) won: Option<CallId>,
     /// For a BYE after a crash.
@@ -129,6 +130,15 @@ pub(crate) struct Outgoing {
     /// The best reason why calls failed so far.
     pub(crate) failure: Option<(EndCause, EndedBy)>,
     pub(crate) session: Session,
+}
+
+/// One INVITE of ours.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) call: CallId,
+    pub(crate) hop: sip::Hop,
+    /// As it went out, for a CANCEL after a crash.
+    pub(crate) invite: Option<Arc<sip::msg::Message>>,
 }
 
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 //! Calls we place: where a device or URI is, INVITEs to all contacts at once, the first answer wins.
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::directory::DeviceEntryKind;
@@ -10,7 +11,7 @@ use sip::msg::{Message, Name, NameAddr, Uri};
 use sip::{CallId, Hop};
 
 use crate::io::{Output, ResolveKey, Transport};
-use crate::leg::{Leg, Outgoing, Party, Phase, Target};
+use crate::leg::{Attempt, Leg, Outgoing, Party, Phase, Target};
 use crate::negotiate::Session;
 use crate::switch::Switch;
 use crate::timers::Timer;
@@ -52,7 +53,7 @@ impl Switch {
     fn originate_registered(&mut self, leg: LegId, tenant: TenantId, device: DeviceId, from: CallerId, ring: Duration) {
         let now = self.now;
         let mut bindings: Vec<_> =
-            self.registered.get(&device).into_iter().flatten().filter(|b| b.expires_at > now).collect();
+            self.registered.get(&device).iter().flat_map(|s| &s.bindings).filter(|b| b.expires_at > now).collect();
         // The most recently refreshed first, in case there are too many.
         bindings.sort_by_key(|b| std::cmp::Reverse(b.expires_at));
         let targets: Vec<Target> =
@@ -154,7 +155,7 @@ impl Switch {
             }
             let call = CallId::outgoing(self.next_number());
             if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
-                sip.calls.push((call, target.hop));
+                sip.calls.push(Attempt { call, hop: target.hop, invite: None });
             }
             self.by_call.insert(call, leg);
             self.sip(sip::Command::Invite(Box::new(sip::Invite {
@@ -168,6 +169,16 @@ impl Switch {
                 sdp: Some(sdp.clone()),
                 credentials: None,
             })));
+        }
+    }
+
+    /// The INVITE went out: from now on a crash would leave a phone ringing.
+    pub(crate) fn on_invited(&mut self, call: CallId, request: Arc<Message>) {
+        let Some(leg) = self.living_by_call(call) else { return };
+        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
+        if let Some(attempt) = sip.calls.iter_mut().find(|a| a.call == call) {
+            attempt.invite = Some(request);
+            self.checkpoint(leg);
         }
     }
 
@@ -190,8 +201,8 @@ impl Switch {
         if sip.won.is_some() {
             return;
         }
-        let hop = sip.calls.iter().find(|(c, _)| *c == call).map(|(_, hop)| *hop);
-        let losers: Vec<CallId> = sip.calls.drain(..).map(|(c, _)| c).filter(|c| *c != call).collect();
+        let hop = sip.calls.iter().find(|a| a.call == call).map(|a| a.hop);
+        let losers: Vec<CallId> = sip.calls.drain(..).map(|a| a.call).filter(|c| *c != call).collect();
         sip.won = Some(call);
         sip.dialog = hop.and_then(|hop| Some((Box::new(dialog_of_answer(response)?), hop)));
         for loser in losers {
@@ -213,7 +224,7 @@ impl Switch {
     pub(crate) fn attempt_failed(&mut self, leg: LegId, call: CallId, cause: &sip::EndCause) {
         let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
         self.by_call.remove(&call);
-        sip.calls.retain(|(c, _)| *c != call);
+        sip.calls.retain(|a| a.call != call);
         let failure = failure_of(cause, sip.rang);
         let better = sip.failure.is_none_or(|old| weight(failure.0) > weight(old.0));
         if better {

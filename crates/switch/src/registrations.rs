@@ -1,6 +1,9 @@
 //! Registered phones and URI devices: which are reachable, where, and the reports about it.
 //!
-//! The registrar itself is the SIP endpoint's; the switch keeps a copy by device, because calls go to devices.
+//! The registrar itself is the SIP endpoint's; the switch keeps a copy by device, because calls go to devices. Reports are
+//! gathered (decision 29): a change is told within [`TELL`], a mere new expiry only when half of what was told last has
+//! passed, so that phones which come often cost nobody anything.
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use domain::device::{Binding, DeviceLoss, DeviceReport};
@@ -16,10 +19,60 @@ use crate::switch::Switch;
 
 /// SIP and URI devices have one life only; generations are for peer connections.
 const GENERATION: u64 = 0;
+/// Changes of many devices within this share one journal entry and one statement of the database. Shorter than anybody
+/// reaches for a phone that has just come up.
+const TELL: Duration = Duration::from_millis(200);
+
+/// A device with contacts, and what was told of it.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    pub(crate) bindings: Vec<sip::registrar::Binding>,
+    /// Reported ready.
+    is_ready: bool,
+    /// Of the contacts told last, without their expiry; `None` when none were.
+    told: Option<u64>,
+    /// When what was told last has lived for half of its time.
+    renew_at: Duration,
+    /// The next report, also in [`Switch::tells`].
+    tell_at: Option<Duration>,
+    /// Why the last contact went.
+    loss: DeviceLoss,
+}
+
+impl Registered {
+    fn new() -> Self {
+        Self {
+            bindings: Vec::new(),
+            is_ready: false,
+            told: None,
+            renew_at: Duration::ZERO,
+            tell_at: None,
+            loss: DeviceLoss::Unregistered,
+        }
+    }
+
+    /// What is worth telling at once when it changes.
+    fn identity(&self) -> Option<u64> {
+        // A sum, as their order means nothing.
+        let hash_of = |binding: &sip::registrar::Binding| {
+            let mut hash = DefaultHasher::new();
+            (binding.contact.to_string(), binding.hop.transport, binding.hop.remote, &binding.call_id).hash(&mut hash);
+            hash.finish()
+        };
+        self.bindings.iter().map(hash_of).reduce(u64::wrapping_add)
+    }
+
+    /// The present contacts are known outside.
+    fn is_told(&mut self, now: Duration) {
+        self.told = self.identity();
+        let first = self.bindings.iter().map(|b| b.expires_at).min().unwrap_or_default();
+        self.renew_at = now + first.saturating_sub(now) / 2;
+    }
+}
 
 impl Switch {
     pub(crate) fn on_registration(&mut self, aor: &str, change: BindingChange) {
-        let (binding, why) = match &change {
+        let (binding, why) = match change {
             BindingChange::Bound(binding) => (binding, None),
             BindingChange::Removed(binding) => (binding, Some(DeviceLoss::Unregistered)),
             BindingChange::Expired(binding) | BindingChange::Disconnected(binding) => {
@@ -29,53 +82,77 @@ impl Switch {
         let account = split_key(&binding.user).and_then(|(user, realm)| policy::account(&self.directory, user, realm));
         let Some(device) = account.map(|a| a.device) else {
             tracing::debug!("a registration of an account that has gone");
-            return self.forget_contact(aor, binding);
+            return self.forget_contact(aor, &binding);
         };
-        let list = self.registered.entry(device).or_default();
-        let was_ready = !list.is_empty();
-        list.retain(|b| !same(b, binding));
+        let state = self.registered.entry(device).or_insert_with(Registered::new);
+        state.bindings.retain(|b| !same(b, &binding));
         match why {
-            None => list.push(binding.clone()),
-            Some(_) if list.is_empty() => {
-                self.registered.remove(&device);
-            }
-            Some(_) => {}
+            None => state.bindings.push(binding),
+            Some(why) => state.loss = why,
         }
-        self.report_bindings(device);
-        let is_ready = self.registered.contains_key(&device);
-        match (was_ready, is_ready) {
-            (false, true) => self.report(DeviceReport::Ready { device, generation: GENERATION }),
-            (true, false) => {
-                let why = why.unwrap_or(DeviceLoss::Unregistered);
-                self.report(DeviceReport::Lost { device, generation: GENERATION, why });
-            }
-            _ => {}
-        }
+        self.plan_tell(device);
     }
 
     /// The account has left the directory; what the device table still holds of the contact goes.
     fn forget_contact(&mut self, _aor: &str, binding: &sip::registrar::Binding) {
-        let holders: Vec<DeviceId> = self
-            .registered
-            .iter()
-            .filter(|(_, list)| list.iter().any(|b| same(b, binding)))
-            .map(|(device, _)| *device)
-            .collect();
+        let holds = |state: &Registered| state.bindings.iter().any(|b| same(b, binding));
+        let holders: Vec<DeviceId> =
+            self.registered.iter().filter(|(_, state)| holds(state)).map(|(device, _)| *device).collect();
         for device in holders {
-            if let Some(list) = self.registered.get_mut(&device) {
-                list.retain(|b| !same(b, binding));
-                if list.is_empty() {
-                    self.registered.remove(&device);
-                    let why = DeviceLoss::Unregistered;
-                    self.report(DeviceReport::Lost { device, generation: GENERATION, why });
-                }
+            if let Some(state) = self.registered.get_mut(&device) {
+                state.bindings.retain(|b| !same(b, binding));
+                state.loss = DeviceLoss::Unregistered;
             }
+            self.plan_tell(device);
         }
     }
 
-    fn report_bindings(&mut self, device: DeviceId) {
-        let bindings = self.registered.get(&device).into_iter().flatten().map(|b| self.stored(b)).collect();
-        self.report(DeviceReport::Binding { device, bindings });
+    /// Decides when the device's state is told: with the next gathering if it is another, late if only time went by.
+    fn plan_tell(&mut self, device: DeviceId) {
+        let Some(state) = self.registered.get_mut(&device) else { return };
+        let soon = next_gathering(self.now);
+        let at = if state.identity() == state.told { state.renew_at.max(soon) } else { soon };
+        if state.tell_at.is_none_or(|planned| at < planned) {
+            if let Some(planned) = state.tell_at.replace(at) {
+                self.tells.remove(&(planned, device));
+            }
+            self.tells.insert((at, device));
+        }
+        if self.draining {
+            self.tell_registrations(Duration::MAX);
+        }
+    }
+
+    /// Tells what was planned up to `until`.
+    pub(crate) fn tell_registrations(&mut self, until: Duration) {
+        while let Some((at, device)) = self.tells.first().copied()
+            && at <= until
+        {
+            self.tells.remove(&(at, device));
+            self.tell_registration(device);
+        }
+    }
+
+    fn tell_registration(&mut self, device: DeviceId) {
+        let now = self.now;
+        let Some(state) = self.registered.get_mut(&device) else { return };
+        state.tell_at = None;
+        let is_ready = !state.bindings.is_empty();
+        let was_ready = std::mem::replace(&mut state.is_ready, is_ready);
+        let (was_told, why) = (state.told.is_some(), state.loss);
+        state.is_told(now);
+        if is_ready || was_told {
+            let bindings = self.registered.get(&device).map(|s| s.bindings.iter().map(|b| self.stored(b)).collect());
+            self.report(DeviceReport::Binding { device, bindings: bindings.unwrap_or_default() });
+        }
+        match (was_ready, is_ready) {
+            (false, true) => self.report(DeviceReport::Ready { device, generation: GENERATION }),
+            (true, false) => self.report(DeviceReport::Lost { device, generation: GENERATION, why }),
+            _ => {}
+        }
+        if !is_ready {
+            self.registered.remove(&device);
+        }
     }
 
     /// As kept by the store.
@@ -124,8 +201,13 @@ impl Switch {
         let gone: Vec<DeviceId> =
             self.registered.keys().filter(|d| !is(d, |k| matches!(k, DeviceEntryKind::Sip { .. }))).copied().collect();
         for device in gone {
-            self.registered.remove(&device);
-            self.report(DeviceReport::Lost { device, generation: GENERATION, why: DeviceLoss::Unregistered });
+            let Some(state) = self.registered.remove(&device) else { continue };
+            if let Some(at) = state.tell_at {
+                self.tells.remove(&(at, device));
+            }
+            if state.is_ready {
+                self.report(DeviceReport::Lost { device, generation: GENERATION, why: DeviceLoss::Unregistered });
+            }
         }
     }
 
@@ -156,7 +238,8 @@ impl Switch {
                 user: key.clone(),
                 user_agent: None,
             });
-            self.registered.entry(device).or_default().push(sip::registrar::Binding {
+            let state = self.registered.entry(device).or_insert_with(Registered::new);
+            state.bindings.push(sip::registrar::Binding {
                 contact,
                 q_milli: 1000,
                 expires_at: self.now + left,
@@ -167,11 +250,20 @@ impl Switch {
                 user_agent: None,
             });
         }
-        if !records.is_empty() {
+        if let Some(state) = self.registered.get_mut(&device).filter(|_| !records.is_empty()) {
+            // The store is where they came from.
+            state.is_told(self.now);
+            state.is_ready = true;
             self.report(DeviceReport::Ready { device, generation: GENERATION });
         }
         records
     }
+}
+
+/// The next of the moments, [`TELL`] apart, at which devices are told of together.
+fn next_gathering(now: Duration) -> Duration {
+    let past = now.as_nanos() % TELL.as_nanos();
+    now + TELL - Duration::from_nanos(u64::try_from(past).unwrap_or_default())
 }
 
 /// One phone, whether it registers anew under the domain or under our bare address.

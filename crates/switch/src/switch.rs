@@ -16,6 +16,7 @@ use crate::inbound::Policy;
 use crate::io::{Input, Output, ResolveKey, Transport};
 use crate::leg::{Leg, MediaLeg, Party, Phase};
 use crate::recording::Recording;
+use crate::registrations::Registered;
 use crate::sound::Bridge;
 use crate::timers::{Timer, Timers};
 
@@ -43,7 +44,9 @@ pub struct Switch {
     pub(crate) recorded_legs: BTreeSet<(LegId, RecordingId)>,
     pub(crate) by_recording: HashMap<RecordingKey, RecordingId>,
     pub(crate) peers: BTreeMap<DeviceId, Peer>,
-    pub(crate) registered: BTreeMap<DeviceId, Vec<sip::registrar::Binding>>,
+    pub(crate) registered: BTreeMap<DeviceId, Registered>,
+    /// When registered devices are told of next.
+    pub(crate) tells: BTreeSet<(Duration, DeviceId)>,
     /// URI devices reported ready.
     pub(crate) uri_devices: BTreeSet<DeviceId>,
 }
@@ -70,6 +73,7 @@ impl Switch {
             by_recording: HashMap::new(),
             peers: BTreeMap::new(),
             registered: BTreeMap::new(),
+            tells: BTreeSet::new(),
             uri_devices: BTreeSet::new(),
         }
     }
@@ -111,7 +115,8 @@ impl Switch {
 
     /// Call [`Switch::handle`] with [`Input::Tick`] not later than this.
     pub fn next_timeout(&self) -> Option<Duration> {
-        self.timers.next()
+        let told = self.tells.first().map(|(at, _)| *at);
+        [self.timers.next(), told].into_iter().flatten().min()
     }
 
     /// Legs that have not been reported ended.
@@ -201,6 +206,7 @@ impl Switch {
     }
 
     fn run_timers(&mut self) {
+        self.tell_registrations(self.now);
         while let Some(timer) = self.timers.pop(self.now) {
             match timer {
                 Timer::Offer(leg) => self.offer_timed_out(leg),
@@ -222,6 +228,7 @@ impl Switch {
 
     fn drain(&mut self) {
         self.draining = true;
+        self.tell_registrations(Duration::MAX);
         let legs: Vec<LegId> = self.legs.keys().copied().collect();
         for leg in legs {
             self.end(leg, EndCause::SystemShutdown, EndedBy::System);

@@ -423,7 +423,9 @@ fn what_is_wished_before_the_answer_happens_after_it() {
 fn registrations_make_a_device_ready_and_lost_and_outlive_a_restart() {
     let mut w = World::new();
     w.register(phone(2), 600);
+    w.advance(SECOND);
     w.register(phone(2), 0);
+    w.advance(SECOND);
     w.register(phone(2), 600);
     w.advance(601 * SECOND);
     let ready = DeviceReport::Ready { device: SIP_DEVICE, generation: 0 };
@@ -454,6 +456,43 @@ fn registrations_make_a_device_ready_and_lost_and_outlive_a_restart() {
 }
 
 #[test]
+fn registrations_are_told_gathered_and_a_new_expiry_only_when_half_the_old_one_is_over() {
+    let mut w = World::new();
+    let told = |w: &mut World| std::mem::take(&mut w.reports);
+    let contacts = |reports: &[DeviceReport]| -> Vec<Vec<String>> {
+        let list = |r: &DeviceReport| match r {
+            DeviceReport::Binding { bindings, .. } => Some(bindings.iter().map(|b| b.contact.clone()).collect()),
+            _ => None,
+        };
+        reports.iter().filter_map(list).collect()
+    };
+    // Two phones of one account at once, and one that is gone before anybody heard of it.
+    w.register(phone(2), 600);
+    w.register(phone(4), 600);
+    w.register(phone(5), 600);
+    w.register(phone(5), 0);
+    assert_eq!(told(&mut w), []);
+    w.advance(SECOND);
+    let both = [phone(2), phone(4)].map(|p| format!("sip:agent@{p}"));
+    assert_eq!(contacts(&told(&mut w)), [both.to_vec()]);
+    // Refreshed before half of the time: nothing to tell until then, and only once.
+    w.advance(100 * SECOND);
+    w.register(phone(2), 600);
+    w.register(phone(4), 600);
+    w.advance(100 * SECOND);
+    w.register(phone(4), 600);
+    w.register(phone(2), 600);
+    w.advance(90 * SECOND);
+    assert_eq!(told(&mut w), []);
+    w.advance(20 * SECOND);
+    assert_eq!(contacts(&told(&mut w)).len(), 1);
+    // An end in order loses nothing.
+    w.register(phone(2), 0);
+    w.input(Input::Drain);
+    assert_eq!(contacts(&told(&mut w)), [vec![format!("sip:agent@{}", phone(4))]]);
+}
+
+#[test]
 fn after_a_crash_every_checkpointed_call_gets_a_bye() {
     let mut w = World::new();
     w.register(phone(2), 600);
@@ -479,6 +518,45 @@ fn after_a_crash_every_checkpointed_call_gets_a_bye() {
 }
 
 #[test]
+fn after_a_crash_every_phone_that_rang_stops() {
+    let mut w = World::new();
+    w.register(phone(2), 600);
+    w.register(phone(4), 600);
+    w.originate(SIP_DEVICE);
+    let calls = [phone(2), phone(4)].map(|p| (p, w.rung(p)));
+    for (phone, call) in calls {
+        w.phone(phone, sip::Command::Progress { call, status: 180, sdp: None });
+        w.heard(phone);
+    }
+    let written: Vec<String> = w.checkpoints.values().map(|c| serde_json::to_string(c).unwrap()).collect();
+    assert_eq!(written.len(), 1);
+    assert!(!written[0].contains("v=0"), "no session description is kept");
+
+    w.switch = Switch::new(Config::new(1, 2, 43, 1_700_000_100_000));
+    w.endpoint = sip::Endpoint::new(sip::Config::new([9; 32]));
+    w.plane = media::Plane::new(media::PlaneConfig::default());
+    w.carriers.clear();
+    let checkpoints: Vec<switch::Checkpoint> = written.iter().map(|c| serde_json::from_str(c).unwrap()).collect();
+    w.switch.recover(w.now, checkpoints);
+    w.pump();
+    assert_eq!(w.heard(phone(2)), ["ended Cancelled { reason: None }"]);
+    assert_eq!(w.heard(phone(4)), ["ended Cancelled { reason: None }"]);
+    w.assert_empty();
+}
+
+#[test]
+fn a_checkpoint_of_an_earlier_version_is_still_read() {
+    let old = r#"{"v":1,"leg":"LEG","call_id":"c","local":"<sip:a@192.0.2.1>;tag=a",
+        "remote":"<sip:b@192.0.2.2>;tag=b","target":"sip:b@192.0.2.2","routes":[],"local_cseq":3,"transport":"udp",
+        "local_address":"192.0.2.1:5060","remote_address":"192.0.2.2:5060"}"#;
+    let leg = domain::id::LegId(7).to_string();
+    let checkpoint: switch::Checkpoint = serde_json::from_str(&old.replace("LEG", &leg)).unwrap();
+    let mut switch = Switch::new(Config::new(1, 2, 43, 0));
+    switch.recover(Duration::ZERO, [checkpoint]);
+    assert!(matches!(switch.poll(), Some(switch::Output::Sip(sip::Command::EndDialog { .. }))));
+}
+
+#[test]
 fn draining_ends_every_call_and_lets_none_in() {
     let mut w = World::new();
     w.caller_up(phone(1));
@@ -501,6 +579,7 @@ fn draining_ends_every_call_and_lets_none_in() {
 fn a_new_directory_takes_a_removed_phone_away() {
     let mut w = World::new();
     w.register(phone(2), 600);
+    w.advance(SECOND);
     w.reports.clear();
     let mut d = directory();
     d.devices.remove(&SIP_DEVICE);

@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, Sender};
 use domain::device::DeviceSignal;
 use domain::directory::Directory;
-use domain::leg::{EndCause, LegCommand, LegEvent};
+use domain::leg::{EndCause, LegCommand};
 use media::{LegKey, RecordingKey};
 use mio::{Events, Poll, Token};
 use sip::Endpoint;
-use switch::{Input, Output, PeerCommand, Policy, ResolveKey, Switch, Transport};
+use switch::{Input, Policy, ResolveKey, Switch};
 
 use crate::checkpoint::CheckpointFile;
 use crate::config::{Sink, Up};
@@ -32,11 +32,16 @@ use crate::ring::Outbox;
 use crate::stats::Counters;
 use crate::wake::Wake;
 
+mod carry;
+mod door;
 mod gate;
+mod pace;
 mod pressure;
 pub(crate) mod sip_io;
 
+use door::{Door, Waiting};
 use gate::Gate;
+use pace::Pace;
 use pressure::Pressure;
 use sip_io::{SipIo, TcpEvent};
 
@@ -60,8 +65,6 @@ pub(crate) type Answer = (ResolveKey, Vec<SocketAddr>);
 pub(crate) const WAKER: Token = Token(0);
 /// Longest wait without any deadline.
 const IDLE: Duration = Duration::from_secs(1);
-/// Between the beginnings of two rounds.
-const PACE: Duration = Duration::from_millis(1);
 /// While something could not be passed on, it is tried again this often.
 const RETRY: Duration = Duration::from_millis(2);
 /// Commands taken in one round, so that the sockets get their turn.
@@ -69,16 +72,13 @@ const DOWN_BUDGET: usize = 1024;
 const EVENTS_BUDGET: usize = 4096;
 /// Datagrams read in one round.
 const UDP_BUDGET: usize = 512;
-/// Requests that begin something, waiting until everything about living calls has been served; a few times what
-/// arrives in the time after which they are refused. Beyond it they are dropped: their senders repeat them.
-const FRESH_MAX: usize = 4096;
-/// Of these, taken in one round, so that messages of living calls never wait long.
+/// Requests that begin something, taken in one round, so that messages of living calls never wait long.
 const FRESH_BUDGET: usize = 32;
+/// Of those that waited too long, refused in one round. That is cheap, and they should know soon.
+const LATE_BUDGET: usize = 512;
 /// A new call that has waited this long is refused instead of taken: this thread does not keep up. Less than T1 (RFC
 /// 3261 §17.1.1.1), so that a refusal comes before the caller repeats itself.
 const FRESH_LATE: Duration = Duration::from_millis(400);
-/// Steps of one input; a call takes a dozen.
-const STEPS_MAX: usize = 1_000_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 pub(crate) struct Parts {
@@ -117,9 +117,9 @@ pub(crate) struct Control {
     backlog: VecDeque<Up>,
     /// Sockets with more to read than their budget.
     again: Vec<Token>,
-    /// When and whence: requests that begin something.
-    fresh: VecDeque<(Duration, SocketAddr, Vec<u8>)>,
+    door: Door,
     pressure: Pressure,
+    pace: Pace,
     swept: Instant,
     stop_at: Option<Instant>,
     buffer: Box<[u8]>,
@@ -137,8 +137,9 @@ impl Control {
             recordings: HashSet::new(),
             backlog: VecDeque::new(),
             again: Vec::new(),
-            fresh: VecDeque::new(),
+            door: Door::default(),
             pressure: Pressure::default(),
+            pace: Pace::new(Instant::now()),
             swept: Instant::now(),
             stop_at: None,
             buffer: vec![0; DATAGRAM_MAX].into_boxed_slice(),
@@ -157,9 +158,10 @@ impl Control {
         while !self.parts.abort.load(Ordering::Relaxed) && !self.is_done() {
             self.parts.wake.before_wait();
             let timeout = self.timeout();
+            let since = Instant::now();
             let waited = self.parts.poll.poll(&mut events, Some(timeout));
             self.parts.wake.after_wait();
-            let round = Instant::now();
+            self.pace.round(since, Instant::now());
             if let Err(error) = waited
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -177,7 +179,7 @@ impl Control {
             self.run_timers();
             self.take_fresh();
             self.flush();
-            self.pace(round);
+            self.rest();
         }
         self.parts.to_media.send(ToMedia::Stop);
         self.parts.to_writer.send(Job::Stop);
@@ -192,11 +194,9 @@ impl Control {
         }
     }
 
-    /// Waking a thread costs more than most of what it is woken for: what comes within a millisecond after the last
-    /// round began is served together. The first message after a silence is served at once.
-    fn pace(&self, round: Instant) {
-        let rest = PACE.saturating_sub(round.elapsed());
-        if !rest.is_zero() && self.again.is_empty() && self.fresh.is_empty() {
+    fn rest(&self) {
+        let rest = self.pace.rest(Instant::now());
+        if !rest.is_zero() && self.again.is_empty() && self.door.is_empty() {
             std::thread::sleep(rest);
         }
     }
@@ -213,7 +213,7 @@ impl Control {
     fn timeout(&self) -> Duration {
         let parts = &self.parts;
         if !self.again.is_empty()
-            || !self.fresh.is_empty()
+            || !self.door.is_empty()
             || !parts.down.is_empty()
             || !parts.from_media.is_empty()
             || !parts.from_writer.is_empty()
@@ -262,12 +262,14 @@ impl Control {
     /// `is_late`: a new call in it has waited too long to be taken.
     fn tell_sip_when(&mut self, input: sip::Input<'_>, is_late: bool) {
         let now = self.now();
-        let is_closed = is_late
-            || !self.has_directory
-            || self.backlog.len() >= self.parts.backlog_max
-            || self.pressure.is_high(now);
+        let is_closed = is_late || self.is_closed(now);
         let gate = Gate { policy: &self.policy, is_closed, refused: &self.parts.counters.calls_refused };
         self.parts.endpoint.handle(now, input, &gate);
+    }
+
+    /// True while no new calls are taken.
+    fn is_closed(&self, now: Duration) -> bool {
+        !self.has_directory || self.backlog.len() >= self.parts.backlog_max || self.pressure.is_high(now)
     }
 
     fn tell_switch(&mut self, input: Input) {
@@ -301,35 +303,78 @@ impl Control {
 
     /// Serves what is about living calls at once and keeps the rest for [`Self::take_fresh`].
     fn read_udp(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut is_empty = false;
         for _ in 0..UDP_BUDGET {
-            let (len, remote) = match self.parts.sip.receive(&mut self.buffer) {
+            let (len, remote) = match self.parts.sip.receive(&mut buffer) {
                 Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    is_empty = true;
+                    break;
+                }
                 // An ICMP error of an earlier message; its transaction times out.
                 Err(_) => continue,
             };
             Counters::add(&self.parts.counters.sip_received, 1);
-            let bytes = self.buffer[..len].to_vec();
-            if !sip::msg::begins_new_work(&bytes) {
-                self.datagram(remote, &bytes, false);
-            } else if self.fresh.len() < FRESH_MAX {
-                self.fresh.push_back((self.now(), remote, bytes));
-            } else {
-                Counters::add(&self.parts.counters.sip_dropped, 1);
+            let bytes = &buffer[..len];
+            if sip::msg::begins_new_work(bytes) {
+                self.knock(remote, bytes);
+            } else if !self.door.cancel(remote.ip(), bytes) {
+                self.datagram(remote, bytes, false);
             }
         }
-        self.again.push(sip_io::UDP);
+        self.buffer = buffer;
+        if !is_empty {
+            self.again.push(sip_io::UDP);
+        }
+    }
+
+    /// A request that begins something has come.
+    fn knock(&mut self, remote: SocketAddr, bytes: &[u8]) {
+        if self.door.holds(remote.ip(), bytes) {
+            return;
+        }
+        let now = self.now();
+        let is_full = self.door.is_full();
+        if (is_full || self.is_closed(now)) && self.turn_away(remote, bytes) {
+            return;
+        }
+        if is_full {
+            Counters::add(&self.parts.counters.sip_dropped, 1);
+        } else {
+            self.door.push(now, remote, bytes);
+        }
+    }
+
+    /// Refuses a new call as cheaply as can be; false for anything else.
+    fn turn_away(&mut self, remote: SocketAddr, bytes: &[u8]) -> bool {
+        let hop = sip::Hop::udp(self.parts.sip.local_for(remote.ip()), remote);
+        let Some(refusal) = self.parts.endpoint.turn_away(&hop, bytes) else { return false };
+        Counters::add(&self.parts.counters.calls_refused, 1);
+        // A refusal that does not go out is made again for the repeat.
+        let sent = self.parts.sip.send(self.parts.poll.registry(), &refusal.hop, &refusal.bytes);
+        let counters = &self.parts.counters;
+        Counters::add(if sent.is_ok() { &counters.sip_sent } else { &counters.sip_send_failed }, 1);
+        true
     }
 
     fn take_fresh(&mut self) {
-        let mut taken = 0;
+        let (mut taken, mut late) = (0, 0);
         while taken < FRESH_BUDGET
-            && let Some((at, remote, bytes)) = self.fresh.pop_front()
+            && late < LATE_BUDGET
+            && let Some(Waiting { at, remote, bytes, cancel, .. }) = self.door.take()
         {
-            let is_late = self.now().saturating_sub(at) > FRESH_LATE;
-            self.datagram(remote, &bytes, is_late);
-            // Refusing is cheap; those who wait in vain should know soon.
-            taken += usize::from(!is_late);
+            let now = self.now();
+            let is_late = now.saturating_sub(at) > FRESH_LATE;
+            if (is_late || self.is_closed(now)) && self.turn_away(remote, &bytes) {
+                late += 1;
+            } else {
+                self.datagram(remote, &bytes, is_late);
+                taken += 1;
+            }
+            if let Some(cancel) = cancel {
+                self.datagram(remote, &cancel, false);
+            }
         }
     }
 
@@ -463,142 +508,5 @@ impl Control {
         Counters::set(&self.parts.counters.sip_connections, load.streams as u64);
         self.parts.to_media.flush();
         self.parts.to_writer.flush();
-    }
-
-    /// Carries out what the two machines say until both are silent.
-    fn pump(&mut self) {
-        for _ in 0..STEPS_MAX {
-            if let Some(output) = self.parts.endpoint.poll_output() {
-                self.on_sip_output(output);
-            } else if let Some(output) = self.parts.switch.poll() {
-                self.on_switch_output(output);
-            } else if let Some(answer) = self.answers.pop_front() {
-                self.tell_switch(answer);
-            } else {
-                return;
-            }
-        }
-        tracing::error!("the switch and the SIP endpoint do not come to rest");
-    }
-
-    fn on_sip_output(&mut self, output: sip::Output) {
-        match output {
-            sip::Output::Transmit(transmit) => {
-                let sent = self.parts.sip.send(self.parts.poll.registry(), &transmit.hop, &transmit.bytes);
-                match sent {
-                    Ok(()) => Counters::add(&self.parts.counters.sip_sent, 1),
-                    Err(error) => {
-                        Counters::add(&self.parts.counters.sip_send_failed, 1);
-                        tracing::debug!(remote = %transmit.hop.remote, %error, "a SIP message could not be sent");
-                        // A full UDP socket recovers (the transaction repeats); anything else will not.
-                        if error.kind() != io::ErrorKind::WouldBlock {
-                            let (transport, remote) = (transmit.hop.transport, transmit.hop.remote);
-                            self.tell_sip(sip::Input::Unreachable { transport, remote });
-                        }
-                    }
-                }
-            }
-            sip::Output::CloseStream { conn } => {
-                self.parts.sip.close(conn);
-                self.tell_sip(sip::Input::StreamClosed { conn });
-            }
-            sip::Output::Event(event) => self.tell_switch(Input::Sip(event)),
-        }
-    }
-
-    fn on_switch_output(&mut self, output: Output) {
-        let counters = &self.parts.counters;
-        match output {
-            Output::Leg(event) => {
-                match &event {
-                    LegEvent::Offered { leg, .. } => {
-                        Counters::add(&counters.legs_started, 1);
-                        let now = self.parts.start.elapsed();
-                        self.pressure.offered(now, *leg);
-                    }
-                    LegEvent::Answered { .. } => Counters::add(&counters.legs_started, 1),
-                    LegEvent::Ended { leg, .. } => {
-                        Counters::add(&counters.legs_ended, 1);
-                        self.pressure.decided(*leg);
-                    }
-                    _ => {}
-                }
-                self.backlog.push_back(Up::Leg(event));
-            }
-            Output::Report(report) => self.backlog.push_back(Up::Device(report)),
-            Output::RestoreBindings { records } => {
-                let now = self.now();
-                self.parts.endpoint.import_bindings(now, Duration::ZERO, records);
-            }
-            Output::Peer(PeerCommand::Accept { peer, offer_sdp }) => {
-                self.tell_media(ToMedia::Accept { peer, offer_sdp });
-            }
-            Output::Peer(PeerCommand::Close { peer }) => self.tell_media(ToMedia::ClosePeer { peer }),
-            Output::OpenMedia { media, transport, towards } => {
-                let opened = self.open(media, transport);
-                let ip = self.parts.sip.media_ip_for(towards);
-                self.answers.push_back(match opened {
-                    Some(port) => Input::MediaOpened { media, local: SocketAddr::new(ip, port) },
-                    None => Input::MediaFailed { media },
-                });
-            }
-            Output::MoveMedia { media, transport } => {
-                self.free_port(media);
-                if self.open(media, transport).is_none() {
-                    self.answers.push_back(Input::MediaFailed { media });
-                }
-            }
-            Output::CloseMedia { media } => self.tell_media(ToMedia::Close { media }),
-            Output::Media(command) => self.tell_media(ToMedia::Plane(command)),
-            Output::OpenRecording { recording, id, tenant: _ } => {
-                self.recordings.insert(recording);
-                self.parts.to_writer.send(Job::Open { recording, id });
-            }
-            Output::Resolve { key, host, port } => {
-                let asked = self.parts.questions.try_send(Question { key, host, port });
-                if let Err(TrySendError::Full(question) | TrySendError::Disconnected(question)) = asked {
-                    self.answers.push_back(Input::Resolved { key: question.key, addresses: Vec::new() });
-                }
-            }
-            Output::Checkpoint { leg, value } => {
-                let bytes = value.map(|v| serde_json::to_vec(&v)).transpose().map_err(io::Error::other);
-                if let Err(error) = bytes.and_then(|bytes| self.parts.checkpoints.put(leg.0, bytes)) {
-                    self.checkpoint_failed(&error);
-                }
-            }
-            Output::Sip(command) => self.tell_sip(sip::Input::Command(command)),
-        }
-    }
-
-    fn checkpoint_failed(&self, error: &io::Error) {
-        Counters::add(&self.parts.counters.checkpoint_errors, 1);
-        tracing::error!(%error, "calls cannot be written to the checkpoint file: after a crash they would not be ended");
-    }
-
-    fn tell_media(&mut self, command: ToMedia) {
-        self.parts.to_media.send(command);
-    }
-
-    /// Gives a media leg its carrier; the port, which means nothing for a peer.
-    fn open(&mut self, media: LegKey, transport: Transport) -> Option<u16> {
-        match transport {
-            Transport::Udp => {
-                let pair = self.parts.ports.take()?;
-                let port = pair.port;
-                self.media_ports.insert(media, port);
-                self.tell_media(ToMedia::OpenUdp { media, pair });
-                Some(port)
-            }
-            Transport::Peer(peer) => {
-                self.tell_media(ToMedia::OpenPeer { media, peer });
-                Some(0)
-            }
-        }
-    }
-
-    fn free_port(&mut self, media: LegKey) {
-        if let Some(port) = self.media_ports.remove(&media) {
-            self.parts.ports.give_back(port);
-        }
     }
 }

@@ -125,7 +125,8 @@ impl Lab {
                 assert!(self.calls.insert(incoming.call), "a call comes twice");
                 incoming.call
             }
-            Event::Progress { call, .. }
+            Event::Invited { call, .. }
+            | Event::Progress { call, .. }
             | Event::Answered { call, .. }
             | Event::Established { call, .. }
             | Event::Reinvite { call, .. }

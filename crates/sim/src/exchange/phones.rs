@@ -366,7 +366,8 @@ impl Phone {
                 self.remote = None;
                 Some(Noticed::Ended(was))
             }
-            Event::Progress { .. }
+            Event::Invited { .. }
+            | Event::Progress { .. }
             | Event::Established { .. }
             | Event::ReinviteAcked { .. }
             | Event::ReinviteDone { .. }

@@ -65,6 +65,7 @@ impl Endpoint {
             }
             Command::Ping { ping, hop, uri } => self.ping(now, ping, hop, &uri),
             Command::EndDialog { mut dialog, hop } => self.send_bye(now, &mut dialog, hop, None, &[]),
+            Command::Withdraw { invite, hop } => self.withdraw(now, &invite, hop),
         }
     }
 
@@ -131,6 +132,13 @@ impl Endpoint {
         };
         self.calls.insert(call, row);
         self.settle_call(call);
+        self.tell_invited(call, tx);
+    }
+
+    pub(super) fn tell_invited(&mut self, call: CallId, tx: TxId) {
+        if let Some(request) = self.clients.get(&tx).map(|entry| entry.request.clone()) {
+            self.emit(Event::Invited { call, request });
+        }
     }
 
     /// Opens a client transaction and sends. `None` when the request cannot be written as a valid message.
@@ -146,17 +154,33 @@ impl Endpoint {
         let bytes = request.finish();
         // Reading our own message back keeps one form for both directions, and checks what was put into it.
         let request = Arc::new(Message::parse(&bytes).ok()?);
+        let bytes: Arc<[u8]> = bytes.into();
+        let id = self.open_client(now, hop, request, bytes.clone(), owner, credentials, auth_tries)?;
+        self.transmit(hop, bytes);
+        self.settle_client(id);
+        Some(id)
+    }
+
+    fn open_client(
+        &mut self,
+        now: Duration,
+        hop: Hop,
+        request: Arc<Message>,
+        bytes: Arc<[u8]>,
+        owner: Owner,
+        credentials: Option<Credentials>,
+        auth_tries: u8,
+    ) -> Option<TxId> {
         let key = (request.via.branch()?.to_owned(), request.method().clone());
         let kind = if key.1 == Method::Invite { Kind::Invite } else { Kind::NonInvite };
         let id = self.next_tx();
         self.client_keys.insert(key.clone(), id);
         self.client_remotes.insert((hop.remote, id));
-        let bytes: Arc<[u8]> = bytes.into();
         let entry = ClientEntry {
             tx: ClientTransaction::new(kind, hop.transport.is_reliable(), self.config.timers, now),
             key,
             hop,
-            bytes: bytes.clone(),
+            bytes,
             request,
             owner,
             credentials,
@@ -169,9 +193,23 @@ impl Endpoint {
             armed: None,
         };
         self.clients.insert(id, entry);
-        self.transmit(hop, bytes);
-        self.settle_client(id);
         Some(id)
+    }
+
+    /// Takes an INVITE of a former run over and cancels it. Whether a provisional response had come, as §9.1 asks, nobody
+    /// knows any more; by now one would have.
+    fn withdraw(&mut self, now: Duration, invite: &[u8], hop: Hop) {
+        let Ok(request) = Message::parse(invite) else { return };
+        if *request.method() != Method::Invite {
+            return;
+        }
+        let Some(id) = self.open_client(now, hop, Arc::new(request), invite.into(), Owner::Nobody, None, 0) else {
+            return;
+        };
+        if let Some(entry) = self.clients.get_mut(&id) {
+            entry.tx.on_response(now, 100);
+        }
+        self.cancel(now, id, &[]);
     }
 
     fn progress(&mut self, now: Duration, id: CallId, status: u16, sdp: Option<Vec<u8>>) {

@@ -33,8 +33,8 @@ impl Endpoint {
         match request.method() {
             Method::Invite => self.on_reinvite(now, hop, id, request, tag),
             Method::Bye => {
-                let tx = self.open_server(hop, &request, None, tag);
-                self.tx_answer(now, tx, 200);
+                let reply = self.tagged_reply(&request, hop, 200, &tag);
+                self.answer_at_once(now, hop, &request, reply);
                 let Some(call) = self.calls.get_mut(&id) else { return };
                 let ringing = call.stage == Stage::Ringing;
                 // §15.1.2: what still waits for an answer gets 487.
@@ -46,8 +46,8 @@ impl Endpoint {
                 self.drop_call(now, id, cause);
             }
             Method::Info => {
-                let tx = self.open_server(hop, &request, None, tag);
-                self.tx_answer(now, tx, 200);
+                let reply = self.tagged_reply(&request, hop, 200, &tag);
+                self.answer_at_once(now, hop, &request, reply);
                 if !closing && !request.body().is_empty() {
                     self.emit(Event::Info {
                         call: id,
@@ -57,11 +57,8 @@ impl Endpoint {
                 }
             }
             Method::Options => {
-                let tx = self.open_server(hop, &request, None, tag);
-                if let Some(reply) = self.tx_reply(tx, 200) {
-                    let reply = self.capabilities(reply);
-                    self.tx_send(now, tx, 200, reply);
-                }
+                let reply = self.capabilities(self.tagged_reply(&request, hop, 200, &tag));
+                self.answer_at_once(now, hop, &request, reply);
             }
             Method::Other(_) => self.refuse(&request, hop, 501),
             _ => self.refuse(&request, hop, 405),
@@ -85,7 +82,7 @@ impl Endpoint {
             dialog.refresh_target(&request);
         }
         let sdp = request.sdp().map(<[u8]>::to_vec);
-        let tx = self.open_server(hop, &request, Some(id), tag);
+        let tx = self.open_server(hop, &request, id, tag);
         self.tx_answer(now, tx, 100);
         if let Some(call) = self.calls.get_mut(&id) {
             call.invite_in = Some(tx);

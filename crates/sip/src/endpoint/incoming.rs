@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tables::{Call, ServerEntry, Stage, TxId};
+use super::door::RETRY_AFTER_S;
+use super::tables::{Call, ServerEntry, Stage, Transmitted, TxId};
 use super::types::{Admission, CallId, Directory, EndCause, Event, IncomingCall};
 use super::wire::{self, reason_phrase};
 use super::{Endpoint, Hop};
@@ -11,10 +12,7 @@ use crate::dialog::Dialog;
 use crate::digest::Denial;
 use crate::msg::{Builder, ContactList, Message, Method, Name};
 use crate::registrar::{RegisterError, Registration, UserKey};
-use crate::transaction::{Kind, ServerKey, ServerTransaction};
-
-/// Seconds after which refused work may be tried again.
-const RETRY_AFTER_S: u32 = 5;
+use crate::transaction::{ServerKey, ServerTransaction};
 
 impl Endpoint {
     pub(super) fn on_request(&mut self, now: Duration, hop: Hop, request: Arc<Message>, directory: &dyn Directory) {
@@ -41,6 +39,10 @@ impl Endpoint {
                 }
             }
             (method, None) => {
+                if let Some(response) = self.answered.get(&key) {
+                    let Transmitted { hop, bytes } = response.clone();
+                    return self.transmit(hop, bytes);
+                }
                 let unsupported: Vec<&str> = request.list(Name::Require).filter(|o| !o.is_empty()).collect();
                 if !unsupported.is_empty() {
                     let reply = self.reply(&request, hop, 420).header(Name::Unsupported, unsupported.join(", "));
@@ -51,7 +53,7 @@ impl Endpoint {
                 match method {
                     _ if in_dialog => self.on_dialog_request(now, hop, request),
                     Method::Invite => self.on_invite(now, hop, request, directory),
-                    Method::Register => self.on_register(now, hop, request, directory),
+                    Method::Register => self.on_register(now, hop, &request, directory),
                     Method::Options => {
                         let reply = self.capabilities(self.reply(&request, hop, 200));
                         self.send_stateless(&request, hop, reply);
@@ -68,8 +70,11 @@ impl Endpoint {
 
     /// A response to `request`, with a To tag made from it.
     pub(super) fn reply(&self, request: &Message, hop: Hop, status: u16) -> Builder {
-        let tag = self.tag_for(request);
-        Builder::reply(request, hop.remote, status, reason_phrase(status), Some(&tag))
+        self.tagged_reply(request, hop, status, &self.tag_for(request))
+    }
+
+    pub(super) fn tagged_reply(&self, request: &Message, hop: Hop, status: u16, tag: &str) -> Builder {
+        Builder::reply(request, hop.remote, status, reason_phrase(status), Some(tag))
     }
 
     pub(super) fn send_stateless(&mut self, request: &Message, hop: Hop, reply: Builder) {
@@ -111,17 +116,28 @@ impl Endpoint {
         (has_accept && !request.list(Name::Accept).any(reads_sdp)).then_some(406)
     }
 
-    pub(super) fn open_server(&mut self, hop: Hop, request: &Arc<Message>, call: Option<CallId>, tag: String) -> TxId {
+    /// Answers a request that is no INVITE with its final response.
+    pub(super) fn answer_at_once(&mut self, now: Duration, hop: Hop, request: &Message, reply: Builder) {
+        let bytes = self.finish(reply);
+        let response = Transmitted { hop: wire::reply_hop(&request.via, &hop), bytes: bytes.clone() };
+        self.transmit(response.hop, bytes);
+        // Over a reliable transport timer J is zero.
+        if !hop.transport.is_reliable() {
+            self.answered.keep(ServerKey::of(request), response, now + self.config.timers.patience());
+        }
+    }
+
+    /// Opens the transaction of an INVITE.
+    pub(super) fn open_server(&mut self, hop: Hop, request: &Arc<Message>, call: CallId, tag: String) -> TxId {
         let id = self.next_tx();
-        let kind = if *request.method() == Method::Invite { Kind::Invite } else { Kind::NonInvite };
         let key = ServerKey::of(request);
-        let merge = (kind == Kind::Invite && request.to.tag().is_none()).then(|| merge_key(request));
+        let merge = request.to.tag().is_none().then(|| merge_key(request));
         self.server_keys.insert(key.clone(), id);
         if let Some(merge) = &merge {
             self.merges.insert(merge.clone(), id);
         }
         let entry = ServerEntry {
-            tx: ServerTransaction::new(kind, hop.transport.is_reliable(), self.config.timers),
+            tx: ServerTransaction::new(hop.transport.is_reliable(), self.config.timers),
             key,
             merge,
             source: hop,
@@ -195,7 +211,7 @@ impl Endpoint {
         };
         self.last_call += 1;
         let call = CallId::incoming(self.last_call);
-        let tx = self.open_server(hop, &request, Some(call), tag);
+        let tx = self.open_server(hop, &request, call, tag);
         self.tx_answer(now, tx, 100);
         let user = request.uri().and_then(|uri| uri.user.clone());
         let dialog_key = dialog.key();
@@ -236,7 +252,9 @@ impl Endpoint {
         let (tag, call, pending) = (entry.tag.clone(), entry.call, entry.tx.is_pending());
         let reply = Builder::reply(request, hop.remote, 200, reason_phrase(200), Some(&tag));
         self.send_stateless(request, hop, reply);
-        let Some(call) = call.filter(|_| pending) else { return };
+        if !pending {
+            return;
+        }
         self.tx_answer(now, id, 487);
         let Some(row) = self.calls.get_mut(&call) else { return };
         row.invite_in = None;
@@ -292,25 +310,23 @@ impl Endpoint {
         None
     }
 
-    fn on_register(&mut self, now: Duration, hop: Hop, request: Arc<Message>, directory: &dyn Directory) {
+    fn on_register(&mut self, now: Duration, hop: Hop, request: &Message, directory: &dyn Directory) {
         if !self.has_room() {
-            return self.refuse(&request, hop, 503);
+            return self.refuse(request, hop, 503);
         }
         // §10.2: the address of record is a SIP URI, and a Contact must be one thing or the other (RFC 4475 §3.1.2.13, §3.3.4).
         let contacts = request.contacts();
         if !request.to.uri.is_sip() || contacts.is_none() {
-            return self.refuse(&request, hop, 400);
+            return self.refuse(request, hop, 400);
         }
         // §10.3: the address of record is To, the domain ours.
-        let Some(realm) = directory.realm(&request.to.uri.host) else { return self.refuse(&request, hop, 404) };
-        let Some(user) = self.authenticate(now, hop, &request, &realm, directory) else { return };
+        let Some(realm) = directory.realm(&request.to.uri.host) else { return self.refuse(request, hop, 404) };
+        let Some(user) = self.authenticate(now, hop, request, &realm, directory) else { return };
         let aor = request.to.uri.aor();
         if !directory.may_register(&user, &aor) {
             self.emit(Event::Refused { hop, status: 403 });
-            return self.refuse(&request, hop, 403);
+            return self.refuse(request, hop, 403);
         }
-        let tag = self.random.hex(8);
-        let tx = self.open_server(hop, &request, None, tag);
         let result = match &contacts {
             None => Err(RegisterError::Malformed),
             Some(ContactList::Addresses(list)) if list.is_empty() => Ok(Vec::new()),
@@ -336,7 +352,7 @@ impl Endpoint {
             Err(RegisterError::Full) => 503,
             Err(RegisterError::Malformed) => 400,
         };
-        let Some(mut reply) = self.tx_reply(tx, status) else { return };
+        let mut reply = self.reply(request, hop, status);
         match &result {
             Ok(_) => {
                 for binding in self.registrar.bindings(&aor) {
@@ -350,7 +366,7 @@ impl Endpoint {
             }
             Err(RegisterError::TooMany | RegisterError::Malformed) => {}
         }
-        self.tx_send(now, tx, status, reply);
+        self.answer_at_once(now, hop, request, reply);
         for change in result.unwrap_or_default() {
             self.emit(Event::Registration { aor: aor.clone(), change });
         }

@@ -179,8 +179,10 @@ impl Endpoint {
             return;
         }
         let request = entry.request.clone();
-        let (Owner::Invite(call_id) | Owner::Reinvite(call_id)) = entry.owner else { return };
         let is_first = entry.winner.is_none();
+        let (Owner::Invite(call_id) | Owner::Reinvite(call_id)) = entry.owner else {
+            return self.on_orphan_accepted(now, hop, id, response);
+        };
         let call = self.calls.get_mut(&call_id).filter(|call| is_first && call.invite_out == Some(id));
         let Some(call) = call else { return self.on_orphan_accepted(now, hop, id, response) };
         entry.winner = Some(tag);
@@ -321,6 +323,9 @@ impl Endpoint {
             && next.is_some()
         {
             call.invite_out = next;
+        }
+        if let (Owner::Invite(call), Some(tx)) = (owner, next) {
+            self.tell_invited(call, tx);
         }
         next.is_some()
     }

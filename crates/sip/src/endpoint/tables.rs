@@ -1,6 +1,6 @@
 //! Rows of the endpoint's tables, and the timer queue they share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +52,45 @@ impl Timers {
             self.0.remove(&(at, timer));
             timer
         })
+    }
+}
+
+/// A deadline at which something is merely forgotten, moved to the next full second: a thousand of them share one wake-up.
+pub(super) fn coarse(at: Duration) -> Duration {
+    Duration::from_secs(at.as_secs() + u64::from(at.subsec_nanos() > 0))
+}
+
+/// Requests other than INVITE, answered finally at once: of their transactions nothing is left but a response that is
+/// repeated when the request is, until timer J (RFC 3261 §17.2.2).
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    responses: HashMap<ServerKey, Transmitted>,
+    /// In order, as all live equally long.
+    until: VecDeque<(Duration, ServerKey)>,
+}
+
+impl Answered {
+    pub(super) fn keep(&mut self, key: ServerKey, response: Transmitted, until: Duration) {
+        self.until.push_back((coarse(until), key.clone()));
+        self.responses.insert(key, response);
+    }
+
+    pub(super) fn get(&self, key: &ServerKey) -> Option<&Transmitted> {
+        self.responses.get(key)
+    }
+
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.until.front().map(|(at, _)| *at)
+    }
+
+    pub(super) fn forget(&mut self, now: Duration) {
+        while let Some((_, key)) = self.until.pop_front_if(|(at, _)| *at <= now) {
+            self.responses.remove(&key);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.responses.len()
     }
 }
 
@@ -108,6 +147,9 @@ pub(super) struct Transmitted {
 
 impl ClientEntry {
     pub(super) fn deadline(&self) -> Option<Duration> {
+        if self.tx.is_lingering() {
+            return self.tx.deadline().map(coarse);
+        }
         match (self.tx.deadline(), self.give_up_at) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -118,6 +160,7 @@ impl ClientEntry {
 /// Call-ID, From tag, CSeq: equal in a request that reached us twice by different ways (§8.2.2.2).
 pub(super) type MergeKey = (String, String, u32);
 
+/// An INVITE that came in.
 #[derive(Debug)]
 pub(super) struct ServerEntry {
     pub tx: ServerTransaction,
@@ -128,11 +171,17 @@ pub(super) struct ServerEntry {
     pub reply_to: Hop,
     pub request: Arc<Message>,
     pub last: Option<Arc<[u8]>>,
-    /// The call an INVITE belongs to.
-    pub call: Option<CallId>,
+    pub call: CallId,
     /// Our To tag.
     pub tag: String,
     pub armed: Option<Duration>,
+}
+
+impl ServerEntry {
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let at = self.tx.deadline();
+        if self.tx.is_lingering() { at.map(coarse) } else { at }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

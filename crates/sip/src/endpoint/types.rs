@@ -226,6 +226,12 @@ pub enum Command {
         dialog: Box<Dialog>,
         hop: Hop,
     },
+    /// CANCEL for an INVITE of a former run, known from a checkpoint ([`Message::bare`] of [`Event::Invited`]): whoever
+    /// still rings stops, and who has answered meanwhile gets ACK and BYE. No event follows.
+    Withdraw {
+        invite: Vec<u8>,
+        hop: Hop,
+    },
 }
 
 /// What the endpoint wants done or known; drain with [`super::Endpoint::poll_output`].
@@ -309,6 +315,11 @@ impl IncomingCall {
 #[derive(Debug, Clone)]
 pub enum Event {
     IncomingCall(IncomingCall),
+    /// Outgoing call: this INVITE went out, the first or one with credentials.
+    Invited {
+        call: CallId,
+        request: Arc<Message>,
+    },
     /// Outgoing call: a provisional response above 100. Forks may each send theirs; `fork` is the peer's tag.
     Progress {
         call: CallId,

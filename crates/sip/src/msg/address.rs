@@ -49,7 +49,7 @@ fn parse(text: &str) -> Option<NameAddr> {
         if !rest.starts_with('<') {
             return None;
         }
-        (display, rest)
+        (display.into_owned(), rest)
     } else if let Some(open) = text.find('<') {
         // Unquoted display names are tokens and blanks; bytes above ASCII are common in practice and harmless.
         let display = text[..open].trim();

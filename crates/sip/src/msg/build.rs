@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::fields::Via;
 use super::name::{Method, Name};
-use super::parse::RawMessage;
+use super::parse::{Message, RawMessage};
 use super::uri::Uri;
 
 /// Builds one message; [`Builder::finish`] adds Content-Length and the body.
@@ -88,6 +88,19 @@ impl Builder {
         let mut bytes = self.head.into_bytes();
         bytes.extend_from_slice(&self.body);
         bytes
+    }
+}
+
+impl Message {
+    /// A request without its body: what is needed to cancel or acknowledge it after a restart. `None` for responses.
+    pub fn bare(&self) -> Option<Vec<u8>> {
+        let mut out = Builder::request(self.method(), self.uri()?);
+        for (name, value) in self.headers() {
+            if !matches!(Name::from_text(name), Name::ContentLength | Name::ContentType) {
+                out = out.header_named(name, value);
+            }
+        }
+        Some(out.finish())
     }
 }
 

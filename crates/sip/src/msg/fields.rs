@@ -1,5 +1,6 @@
 //! Typed header values other than addresses: Via, CSeq, authentication challenges, comma lists.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -50,11 +51,6 @@ impl Via {
         let branch = self.params.get("branch")?;
         let cookie = branch.get(..7)?;
         (cookie.eq_ignore_ascii_case("z9hG4bK") && branch.len() > 7).then_some(branch)
-    }
-
-    /// sent-by as text, with the default port made explicit so that both spellings are one.
-    pub fn sent_by(&self) -> String {
-        format!("{}:{}", self.host, self.port.unwrap_or(5060))
     }
 
     /// Notes where the request came from (RFC 3261 §18.2.1, RFC 3581 §4).
@@ -134,19 +130,19 @@ pub fn split_list(value: &str) -> impl Iterator<Item = &str> {
 
 /// A scheme with comma separated parameters: the shape of challenges and of credentials (RFC 3261 §20.7, §20.44).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Challenge {
+pub struct Challenge<'a> {
     /// `Digest`, as written.
-    pub scheme: String,
-    params: Vec<(String, String)>,
+    pub scheme: &'a str,
+    params: Vec<(&'a str, Cow<'a, str>)>,
 }
 
-impl Challenge {
-    pub fn parse(text: &str) -> Option<Self> {
+impl<'a> Challenge<'a> {
+    pub fn parse(text: &'a str) -> Option<Self> {
         let (scheme, rest) = text.trim().split_once([' ', '\t'])?;
         if !is_token(scheme) {
             return None;
         }
-        let mut params = Vec::new();
+        let mut params: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(10);
         for item in split_list(rest) {
             let (name, value) = item.split_once('=')?;
             let (name, value) = (name.trim(), value.trim());
@@ -157,19 +153,19 @@ impl Challenge {
                 }
                 inner
             } else {
-                value.to_owned()
+                Cow::Borrowed(value)
             };
             // A repeated parameter is ambiguous, and ambiguity is what request smuggling lives on.
-            if !is_token(name) || params.iter().any(|(key, _): &(String, String)| key.eq_ignore_ascii_case(name)) {
+            if !is_token(name) || params.iter().any(|(key, _)| key.eq_ignore_ascii_case(name)) {
                 return None;
             }
-            params.push((name.to_owned(), value));
+            params.push((name, value));
         }
-        Some(Self { scheme: scheme.to_owned(), params })
+        Some(Self { scheme, params })
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
 
     pub fn is_digest(&self) -> bool {

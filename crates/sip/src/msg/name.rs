@@ -82,7 +82,7 @@ impl fmt::Display for Name {
 macro_rules! methods {
     ($($variant:ident $text:literal,)*) => {
         /// A request method. Methods compare with case (RFC 3261 §7.1).
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Method {
             $($variant,)*
             /// A method this crate does not know.

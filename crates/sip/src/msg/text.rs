@@ -1,5 +1,6 @@
 //! Lexical helpers shared by the header parsers: tokens, quoted strings, parameters, list splitting.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::limits;
@@ -45,8 +46,13 @@ pub(super) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
 }
 
 /// Reads a quoted string that starts at the beginning of `text`: its unescaped content and the rest behind it.
-pub(super) fn take_quoted(text: &str) -> Option<(String, &str)> {
+pub(super) fn take_quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let inner = text.strip_prefix('"')?;
+    // Hardly any has escapes.
+    let end = inner.bytes().position(|b| b == b'"' || b == b'\\')?;
+    if inner.as_bytes()[end] == b'"' {
+        return Some((Cow::Borrowed(&inner[..end]), &inner[end + 1..]));
+    }
     let mut out = String::new();
     let mut escaped = false;
     for (at, c) in inner.char_indices() {
@@ -56,7 +62,7 @@ pub(super) fn take_quoted(text: &str) -> Option<(String, &str)> {
         } else if c == '\\' {
             escaped = true;
         } else if c == '"' {
-            return Some((out, &inner[at + 1..]));
+            return Some((Cow::Owned(out), &inner[at + 1..]));
         } else {
             out.push(c);
         }
@@ -135,7 +141,7 @@ impl Params {
                         if !after.trim().is_empty() {
                             return None;
                         }
-                        inner
+                        inner.into_owned()
                     } else if value.is_empty() || value.bytes().any(|b| b <= b' ' || b"\",;<>=\x7f".contains(&b)) {
                         return None;
                     } else {

@@ -76,6 +76,11 @@ impl ClientTransaction {
         matches!(self.state, State::Trying | State::Proceeding)
     }
 
+    /// True when its deadline only makes it forgotten, so that nobody minds if it comes late.
+    pub fn is_lingering(&self) -> bool {
+        matches!(self.state, State::Accepted | State::Completed)
+    }
+
     /// True once any response has come: a CANCEL may be sent (§9.1).
     pub fn is_proceeding(&self) -> bool {
         self.state == State::Proceeding

@@ -1,9 +1,11 @@
 //! How requests find their server transaction (RFC 3261 §17.2.3), with the fallback for RFC 2543 clients.
 
-use crate::msg::{Message, Method, Name};
+use std::fmt::Write;
+
+use crate::msg::{Message, Method, Name, Via};
 
 /// Identity of a server transaction. ACK and CANCEL are looked up as the INVITE they belong to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServerKey {
     /// INVITE for ACK; the request's own otherwise.
     method: Method,
@@ -26,9 +28,14 @@ impl ServerKey {
         Self::with_method(cancel, Method::Invite)
     }
 
+    /// The key of an INVITE of which only the topmost Via is known; `None` when that does not tell.
+    pub(crate) fn of_invite(via: &Via) -> Option<Self> {
+        Some(Self { method: Method::Invite, identity: identity(via)? })
+    }
+
     fn with_method(request: &Message, method: Method) -> Self {
-        let identity = match request.via.branch() {
-            Some(branch) => format!("{}\n{}", branch.to_ascii_lowercase(), request.via.sent_by()),
+        let identity = match identity(&request.via) {
+            Some(identity) => identity,
             None => {
                 // The To tag is left out: an INVITE has none where its ACK has one. All else must agree.
                 let uri = request.uri().map(ToString::to_string).unwrap_or_default();
@@ -39,4 +46,15 @@ impl ServerKey {
         };
         Self { method, identity }
     }
+}
+
+/// What names a transaction since RFC 3261.
+fn identity(via: &Via) -> Option<String> {
+    let branch = via.branch()?;
+    let mut out = String::with_capacity(branch.len() + via.host.len() + 7);
+    out.push_str(branch);
+    out.make_ascii_lowercase();
+    // Writing to a String cannot fail.
+    let _ = write!(out, "\n{}:{}", via.host, via.port.unwrap_or(5060));
+    Some(out)
 }

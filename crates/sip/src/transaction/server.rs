@@ -1,14 +1,16 @@
-//! Server transactions (RFC 3261 §17.2, RFC 6026 §7.1).
+//! INVITE server transactions (RFC 3261 §17.2.1, RFC 6026 §7.1).
 //!
 //! ```text
-//! INVITE      Proceeding ─2xx→ Accepted (L) ─→ Terminated
-//!                 └─3xx-6xx→ Completed (G, H) ─ACK→ Confirmed (I) ─→ Terminated
-//! non-INVITE  Trying ─1xx→ Proceeding ─final→ Completed (J) ─→ Terminated
+//! Proceeding ─2xx→ Accepted (L) ─→ Terminated
+//!     └─3xx-6xx→ Completed (G, H) ─ACK→ Confirmed (I) ─→ Terminated
 //! ```
+//!
+//! All other requests are answered finally at once, so that nothing is left of their transaction (§17.2.2) but a response
+//! to repeat until timer J: `endpoint` keeps that by itself.
 
 use std::time::Duration;
 
-use super::{Kind, Timers};
+use super::Timers;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -31,7 +33,6 @@ pub struct ServerStep {
 /// One server transaction.
 #[derive(Debug)]
 pub struct ServerTransaction {
-    kind: Kind,
     state: State,
     reliable: bool,
     timers: Timers,
@@ -41,12 +42,8 @@ pub struct ServerTransaction {
 }
 
 impl ServerTransaction {
-    pub fn new(kind: Kind, reliable: bool, timers: Timers) -> Self {
-        Self { kind, state: State::Proceeding, reliable, timers, interval: timers.t1, resend_at: None, end_at: None }
-    }
-
-    pub fn kind(&self) -> Kind {
-        self.kind
+    pub fn new(reliable: bool, timers: Timers) -> Self {
+        Self { state: State::Proceeding, reliable, timers, interval: timers.t1, resend_at: None, end_at: None }
     }
 
     /// When [`Self::on_timeout`] wants to be called.
@@ -55,6 +52,11 @@ impl ServerTransaction {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// True when its deadline only makes it forgotten, so that nobody minds if it comes late.
+    pub fn is_lingering(&self) -> bool {
+        self.resend_at.is_none()
     }
 
     pub fn is_terminated(&self) -> bool {
@@ -81,28 +83,19 @@ impl ServerTransaction {
         if status < 200 {
             return true;
         }
-        match self.kind {
-            Kind::Invite if status < 300 => {
-                self.state = State::Accepted;
-                self.end_at = Some(now + self.timers.patience());
-            }
-            Kind::Invite => {
-                self.state = State::Completed;
-                self.end_at = Some(now + self.timers.patience());
-                self.resend_at = (!self.reliable).then_some(now + self.timers.t1);
-            }
-            Kind::NonInvite if self.reliable => self.state = State::Terminated,
-            Kind::NonInvite => {
-                self.state = State::Completed;
-                self.end_at = Some(now + self.timers.patience());
-            }
+        self.end_at = Some(now + self.timers.patience());
+        if status < 300 {
+            self.state = State::Accepted;
+        } else {
+            self.state = State::Completed;
+            self.resend_at = (!self.reliable).then_some(now + self.timers.t1);
         }
         true
     }
 
     /// An ACK with this transaction's branch came (non-2xx).
     pub fn on_ack(&mut self, now: Duration) {
-        if self.state == State::Completed && self.kind == Kind::Invite {
+        if self.state == State::Completed {
             self.resend_at = None;
             if self.reliable {
                 (self.state, self.end_at) = (State::Terminated, None);
@@ -116,7 +109,7 @@ impl ServerTransaction {
     pub fn on_timeout(&mut self, now: Duration) -> ServerStep {
         let mut step = ServerStep::default();
         if self.end_at.is_some_and(|at| at <= now) {
-            step.timed_out = self.state == State::Completed && self.kind == Kind::Invite;
+            step.timed_out = self.state == State::Completed;
             (self.state, self.resend_at, self.end_at) = (State::Terminated, None, None);
             return step;
         }

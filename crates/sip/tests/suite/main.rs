@@ -4,11 +4,13 @@
 mod calls;
 mod dialogs;
 mod digest;
+mod door;
 mod hostile;
 mod lossy;
 mod messages;
 mod net;
 mod registrar;
+mod restart;
 mod sdp;
 mod torture;
 mod transactions;

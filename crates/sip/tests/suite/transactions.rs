@@ -101,7 +101,7 @@ fn late_responses_to_a_finished_request_are_swallowed() {
 
 #[test]
 fn refusal_of_an_invite_is_repeated_until_acknowledged() {
-    let mut tx = ServerTransaction::new(Kind::Invite, false, Timers::default());
+    let mut tx = ServerTransaction::new(false, Timers::default());
     assert!(tx.on_send(ms(0), 180));
     assert!(tx.on_retransmit().resend);
     assert!(tx.on_send(ms(0), 486));
@@ -118,7 +118,7 @@ fn refusal_of_an_invite_is_repeated_until_acknowledged() {
 
 #[test]
 fn refusal_without_ack_ends_after_32_s() {
-    let mut tx = ServerTransaction::new(Kind::Invite, false, Timers::default());
+    let mut tx = ServerTransaction::new(false, Timers::default());
     tx.on_send(ms(0), 486);
     let mut repeats = 0;
     while let Some(at) = tx.deadline() {
@@ -131,19 +131,8 @@ fn refusal_without_ack_ends_after_32_s() {
 
 #[test]
 fn accepted_invite_absorbs_repeats_of_the_request() {
-    let mut tx = ServerTransaction::new(Kind::Invite, false, Timers::default());
+    let mut tx = ServerTransaction::new(false, Timers::default());
     tx.on_send(ms(0), 200);
     assert!(!tx.on_retransmit().resend);
     assert_eq!(tx.deadline(), Some(ms(32000)));
-}
-
-#[test]
-fn other_responses_are_repeated_on_request_for_32_s_or_not_at_all_over_tcp() {
-    let mut tx = ServerTransaction::new(Kind::NonInvite, false, Timers::default());
-    tx.on_send(ms(0), 200);
-    assert!(tx.on_retransmit().resend);
-    assert_eq!(tx.deadline(), Some(ms(32000)));
-    let mut tx = ServerTransaction::new(Kind::NonInvite, true, Timers::default());
-    tx.on_send(ms(0), 200);
-    assert!(tx.is_terminated());
 }

@@ -11,7 +11,7 @@ use domain::flow::{Flow, Step, StepId};
 use domain::id::*;
 use domain::localized::{Lang, Localized};
 use domain::medium::{Medium, PerMedium};
-use store::{Author, Change, Class, Error, Ha1, PageRequest, Scope, SkillConfig};
+use store::{Author, Change, Class, DeviceBindings, Error, Ha1, PageRequest, Scope, SkillConfig};
 
 pub fn skill(n: u128) -> SkillConfig {
     SkillConfig { id: SkillId(n), name: Localized::both(format!("技能{n}"), format!("Skill {n}")) }
@@ -233,9 +233,16 @@ both! {
             cseq: 1,
         };
         let bindings = [binding];
-        env.store.save_bindings(env.a, DeviceId(2), &bindings, NOW).await.unwrap();
-        env.store.save_bindings(env.b, DeviceId(2), &[], NOW).await.unwrap();
-        env.store.save_bindings(env.a, DeviceId(77), &bindings, NOW).await.unwrap();
+        let of = |tenant, device, bindings: &[Binding]| DeviceBindings {
+            tenant,
+            device: DeviceId(device),
+            bindings: bindings.to_vec(),
+        };
+        // One that exists among more unknown ones than go into one statement, then another tenant's removal.
+        let mut many: Vec<DeviceBindings> = (100..180).map(|n| of(env.a, n, &bindings)).collect();
+        many.insert(70, of(env.a, 2, &bindings));
+        env.store.save_bindings(&many, NOW).await.unwrap();
+        env.store.save_bindings(&[of(env.b, 2, &[])], NOW).await.unwrap();
 
         let d = env.store.load_directory(env.host).await.unwrap();
         assert_eq!(d.default_tenant, Some(env.a));

@@ -174,7 +174,9 @@ impl World {
 
     /// What a phone has heard since it was asked last, by name.
     pub fn heard(&mut self, at: SocketAddr) -> Vec<String> {
-        std::mem::take(&mut self.phone_at(at).events).iter().map(name_of).collect()
+        let events = std::mem::take(&mut self.phone_at(at).events);
+        // That its own INVITE went out is nothing a phone hears.
+        events.iter().filter(|e| !matches!(e, sip::Event::Invited { .. })).map(name_of).collect()
     }
 
     /// A call from a phone.
@@ -551,6 +553,7 @@ pub fn sdp(rtp: SocketAddr, formats: &str, extra: &str) -> Vec<u8> {
 fn name_of(event: &sip::Event) -> String {
     match event {
         sip::Event::IncomingCall(_) => "incoming".to_owned(),
+        sip::Event::Invited { .. } => "invited".to_owned(),
         sip::Event::Progress { status, .. } => format!("progress {status}"),
         sip::Event::Answered { .. } => "answered".to_owned(),
         sip::Event::Established { .. } => "established".to_owned(),

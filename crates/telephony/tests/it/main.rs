@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod browser;
 mod calls;
+mod door;
 mod floor;
+mod line;
 mod phone;
 mod restart;
 mod safety;
