@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use domain::id::LegId;
 
-/// A decision normally takes a few milliseconds, and some hundred when the disk stalls. A caller bears with a second
-/// before the first ring; many seconds of it would be a queue in front of the queue.
-const DECISION_LATE: Duration = Duration::from_secs(1);
+/// A decision normally takes a few milliseconds, and some hundred when the disk stalls. More
+/// would be a queue in front of the queue, whose callers repeat themselves (T1, RFC 3261 §17.1.1.1).
+const DECISION_LATE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 pub(crate) struct Pressure {
@@ -56,11 +56,11 @@ mod tests {
         let mut p = Pressure::default();
         p.offered(ms(0), LegId(1));
         p.offered(ms(200), LegId(2));
-        assert!(!p.is_high(ms(1000)));
-        assert!(p.is_high(ms(1001)));
+        assert!(!p.is_high(ms(500)));
+        assert!(p.is_high(ms(501)));
         p.decided(LegId(1));
-        assert!(!p.is_high(ms(1200)));
-        assert!(p.is_high(ms(1201)));
+        assert!(!p.is_high(ms(700)));
+        assert!(p.is_high(ms(701)));
         p.decided(LegId(2));
         assert!(!p.is_high(ms(10_000)));
     }
