@@ -87,6 +87,11 @@ impl Answered {
         while let Some((_, key)) = self.until.pop_front_if(|(at, _)| *at <= now) {
             self.responses.remove(&key);
         }
+        // After a burst.
+        if self.responses.capacity() > 1024 && self.responses.len() < self.responses.capacity() / 8 {
+            self.responses.shrink_to(self.responses.len() * 2);
+            self.until.shrink_to(self.until.len() * 2);
+        }
     }
 
     pub(super) fn len(&self) -> usize {
