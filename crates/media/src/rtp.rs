@@ -7,6 +7,8 @@ use thiserror::Error;
 
 /// Octets of a header without CSRCs and extension.
 pub const HEADER_LEN: usize = 12;
+/// Octets that whoever encrypts a written packet can append without moving it.
+const SEAL_ROOM: usize = 16;
 
 /// Why bytes are not an RTP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -58,8 +60,38 @@ fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+impl Header {
+    /// The header of a packet and the octets before its payload (header, CSRCs, extension), for packets whose rest is
+    /// encrypted. `None` if it is no RTP.
+    pub fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
+        let fixed: &[u8; HEADER_LEN] = bytes.first_chunk()?;
+        if fixed[0] >> 6 != 2 {
+            return None;
+        }
+        let mut end = HEADER_LEN + usize::from(fixed[0] & 0x0f) * 4;
+        if fixed[0] & 0x10 != 0 {
+            end += 4 + usize::from(be16(bytes, end + 2)?) * 4;
+        }
+        let header = Self {
+            marker: fixed[1] & 0x80 != 0,
+            payload_type: fixed[1] & 0x7f,
+            sequence: u16::from_be_bytes([fixed[2], fixed[3]]),
+            timestamp: u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
+            ssrc: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
+        };
+        (end <= bytes.len()).then_some((header, end))
+    }
+
+    /// As it is sent, without CSRCs and extension.
+    pub fn to_bytes(&self) -> [u8; HEADER_LEN] {
+        let mut out = [0; HEADER_LEN];
+        out[0] = 0x80;
+        out[1] = (u8::from(self.marker) << 7) | (self.payload_type & 0x7f);
+        out[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+        out[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
+        out[8..].copy_from_slice(&self.ssrc.to_be_bytes());
+        out
+    }
 }
 
 impl<'a> Packet<'a> {
@@ -73,27 +105,15 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// [`RtpError`] when the version is wrong or any length field points outside the datagram.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, RtpError> {
-        if bytes.len() < HEADER_LEN {
-            return Err(RtpError::Truncated);
-        }
-        if bytes[0] >> 6 != 2 {
+        if bytes.len() >= HEADER_LEN && bytes[0] >> 6 != 2 {
             return Err(RtpError::Version);
         }
-        let header = Header {
-            marker: bytes[1] & 0x80 != 0,
-            payload_type: bytes[1] & 0x7f,
-            sequence: be16(bytes, 2).ok_or(RtpError::Truncated)?,
-            timestamp: be32(bytes, 4).ok_or(RtpError::Truncated)?,
-            ssrc: be32(bytes, 8).ok_or(RtpError::Truncated)?,
-        };
+        let (header, payload_start) = Header::parse(bytes).ok_or(RtpError::Truncated)?;
         let csrc_end = HEADER_LEN + usize::from(bytes[0] & 0x0f) * 4;
         let csrc_bytes = bytes.get(HEADER_LEN..csrc_end).ok_or(RtpError::Truncated)?;
-        let mut payload_start = csrc_end;
         let mut extension = None;
         if bytes[0] & 0x10 != 0 {
             let profile = be16(bytes, csrc_end).ok_or(RtpError::Truncated)?;
-            let words = usize::from(be16(bytes, csrc_end + 2).ok_or(RtpError::Truncated)?);
-            payload_start = csrc_end + 4 + words * 4;
             let data = bytes.get(csrc_end + 4..payload_start).ok_or(RtpError::Truncated)?;
             extension = Some(Extension { profile, data });
         }
@@ -118,14 +138,16 @@ impl<'a> Packet<'a> {
     pub fn write(&self, out: &mut Vec<u8>) {
         let extension = self.extension.filter(|e| e.data.len() % 4 == 0 && e.data.len() / 4 <= usize::from(u16::MAX));
         out.reserve(
-            HEADER_LEN + self.csrc_bytes.len() + extension.map_or(0, |e| e.data.len() + 4) + self.payload.len(),
+            HEADER_LEN
+                + self.csrc_bytes.len()
+                + extension.map_or(0, |e| e.data.len() + 4)
+                + self.payload.len()
+                + SEAL_ROOM,
         );
         let csrc_count = (self.csrc_bytes.len() / 4) as u8;
-        out.push(0x80 | if extension.is_some() { 0x10 } else { 0 } | csrc_count);
-        out.push((u8::from(self.header.marker) << 7) | (self.header.payload_type & 0x7f));
-        out.extend_from_slice(&self.header.sequence.to_be_bytes());
-        out.extend_from_slice(&self.header.timestamp.to_be_bytes());
-        out.extend_from_slice(&self.header.ssrc.to_be_bytes());
+        let mut header = self.header.to_bytes();
+        header[0] |= if extension.is_some() { 0x10 } else { 0 } | csrc_count;
+        out.extend_from_slice(&header);
         out.extend_from_slice(self.csrc_bytes);
         if let Some(extension) = extension {
             out.extend_from_slice(&extension.profile.to_be_bytes());

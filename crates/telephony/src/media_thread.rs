@@ -2,9 +2,8 @@
 //! by [`crate::Telephony::start`], commanded by the control thread; it decides nothing and takes no lock.
 //!
 //! A round of the loop: wait for packets, commands or the tick; take what has arrived from [`PacketIo`]; hand everything
-//! to the plane; carry out what the plane says. Rounds are paced: one begins at the earliest [`PACE`] after the former
-//! began, so that a busy thread wakes up a thousand times a second and serves all that has come, instead of once per
-//! packet. Events to the control thread and recorded frames to the writer go through rings that never block here.
+//! to the plane; carry out what the plane says. Rounds are paced: one begins [`PACE_MIN`] to [`PACE_MAX`] after the former,
+//! so that a busy thread wakes up some hundreds of times a second and serves all that has come, instead of once per packet. Events to the control thread and recorded frames to the writer go through rings that never block here.
 //!
 //! Panics: the code of one leg's packet runs under `catch_unwind`. A panic removes that leg and tells the switch, which
 //! ends the call. A panic in the tick cannot be blamed on a leg: when it repeats, the plane is replaced by an empty one
@@ -75,8 +74,11 @@ pub(crate) enum FromMedia {
 const MUX: SocketKey = 1;
 /// Per UDP slot two keys from here on: RTP, then RTCP.
 const SLOTS: SocketKey = 64;
-/// Rounds begin this far apart at least: the latency a packet may gain, against wake-ups saved.
-const PACE: Duration = Duration::from_millis(1);
+/// A packet is delayed by one pace and by the serving of one round at most. Together they stay below this, as long as serving
+/// leaves room for it: the latency a packet may gain, against a round's own cost, which its packets share.
+const DELAY_MAX: Duration = Duration::from_micros(1_750);
+const PACE_MIN: Duration = Duration::from_millis(1);
+const PACE_MAX: Duration = Duration::from_micros(1_500);
 /// Longest wait: keeps the WebRTC timers going.
 const IDLE: Duration = Duration::from_millis(100);
 const PEER_TICK: Duration = Duration::from_millis(20);
@@ -96,6 +98,8 @@ pub(crate) struct MediaThread {
     io: PacketIo,
     wake: Arc<Wake>,
     start: Instant,
+    /// When the current round began.
+    began: Instant,
     plane: Plane,
     plane_config: PlaneConfig,
     peers: Peers,
@@ -144,6 +148,7 @@ impl MediaThread {
             io,
             wake: parts.wake,
             start: parts.start,
+            began: parts.start,
             plane: Plane::new(parts.plane.clone()),
             plane_config: parts.plane,
             peers: parts.peers,
@@ -177,32 +182,41 @@ impl MediaThread {
             tracing::error!(%error, "the media thread cannot start its packet queue: set --media-io epoll");
             return;
         }
-        let mut began = Instant::now();
+        // When the current round was due: to take in what has come is part of serving it.
+        let mut due = self.began;
         loop {
-            let rest = PACE.saturating_sub(began.elapsed());
-            if !rest.is_zero() {
-                std::thread::sleep(rest);
-            }
             self.wake.before_wait();
             let waited = self.io.wait(self.timeout());
             self.wake.after_wait();
-            if let Err(error) = waited {
+            self.began = Instant::now();
+            if self.began.saturating_duration_since(due) > PACE_MAX {
+                due = self.began;
+            }
+            if !self.round() {
+                return;
+            }
+            due += DELAY_MAX.saturating_sub(due.elapsed()).clamp(PACE_MIN, PACE_MAX);
+            if let Err(error) = waited.and_then(|()| self.io.rest(due)) {
                 tracing::error!(%error, "the media thread cannot wait for packets and stops");
                 return;
             }
-            began = Instant::now();
-            // Late ticks are heard, late packets are not: the tick goes first.
-            self.tick();
-            self.read();
-            if !self.take_commands() {
-                return;
-            }
-            self.settle();
-            self.io.flush();
-            self.pass_on_frames();
-            self.control.flush();
-            self.writer.flush();
         }
+    }
+
+    /// Serves all that has come; false when the thread is to stop.
+    fn round(&mut self) -> bool {
+        // Late ticks are heard, late packets are not: the tick goes first.
+        self.tick();
+        self.read();
+        if !self.take_commands() {
+            return false;
+        }
+        self.settle();
+        self.io.flush();
+        self.pass_on_frames();
+        self.control.flush();
+        self.writer.flush();
+        true
     }
 
     fn timeout(&self) -> Duration {
@@ -224,7 +238,7 @@ impl MediaThread {
             }
             self.settle();
         }
-        let instant = Instant::now();
+        let instant = self.began;
         if instant.duration_since(self.peers_ticked) >= PEER_TICK {
             self.peers_ticked = instant;
             let out = &mut self.peer_out;
@@ -250,14 +264,21 @@ impl MediaThread {
 
     /// Takes what has arrived.
     fn read(&mut self) {
-        let (mut rtp, instant) = (0, Instant::now());
-        let now = instant.duration_since(self.start);
+        let mut rtp = 0;
+        let (instant, now) = (self.began, self.began.duration_since(self.start));
         while let Some(datagram) = self.io.next() {
             let (key, source, bytes) = (datagram.socket, datagram.source, datagram.bytes);
             let mut panicked = None;
             if key < SLOTS {
                 let out = &mut self.peer_out;
-                self.peers.receive(instant, key - MUX, source, bytes, &mut |o| out.push_back(o));
+                let peer = self.peers.receive(instant, key - MUX, source, bytes, &mut |o| out.push_back(o));
+                rtp += u64::from(peer.is_some());
+                if let Some(&media) = peer.and_then(|peer| self.by_peer.get(&peer)) {
+                    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+                    let (plane, plain) = (&mut self.plane, self.peers.plain());
+                    let handled = catch_unwind(AssertUnwindSafe(|| plane.handle_packet(now, media, nowhere, plain)));
+                    panicked = handled.is_err().then_some(media);
+                }
             } else {
                 let (slot, is_rtcp) = ((key - SLOTS) / 2, (key - SLOTS) % 2 == 1);
                 let Some(Some(media)) = self.slots.get(slot).copied() else { continue };
@@ -275,23 +296,22 @@ impl MediaThread {
             if let Some(media) = panicked {
                 self.panicked(media);
             }
-            self.settle();
         }
         Counters::add(&self.counters.rtp_received, rtp);
+        // All together: code and data of each step are used many times before the next step's.
+        self.settle();
     }
 
-    /// Carries out everything the plane and the peers have said; neither says more without new input, except that a
-    /// packet of one may be a packet for the other.
+    /// Carries out everything the plane and the peers have said; neither says more without new input.
     fn settle(&mut self) {
-        loop {
-            while let Some(output) = self.plane.poll() {
-                match output {
-                    media::Output::Packet(packet) => self.send(packet),
-                    media::Output::Event(event) => self.tell(FromMedia::Event(event)),
-                    media::Output::Record { recording, frame } => self.frames.push((recording, frame)),
-                }
+        while let Some(output) = self.plane.poll() {
+            match output {
+                media::Output::Packet(packet) => self.send(packet),
+                media::Output::Event(event) => self.tell(FromMedia::Event(event)),
+                media::Output::Record { recording, frame } => self.frames.push((recording, frame)),
             }
-            let Some(out) = self.peer_out.pop_front() else { return };
+        }
+        while let Some(out) = self.peer_out.pop_front() {
             match out {
                 PeerOut::Datagram { socket, to, bytes } => {
                     Counters::add(&self.counters.webrtc_sent, 1);
@@ -303,37 +323,26 @@ impl MediaThread {
                     }
                     self.tell(FromMedia::Peer(event));
                 }
-                PeerOut::Rtp { peer, packet } => {
-                    Counters::add(&self.counters.rtp_received, 1);
-                    if let Some(&media) = self.by_peer.get(&peer) {
-                        let now = self.now();
-                        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-                        let plane = &mut self.plane;
-                        let handled =
-                            catch_unwind(AssertUnwindSafe(|| plane.handle_packet(now, media, nowhere, &packet)));
-                        if handled.is_err() {
-                            self.panicked(media);
-                        }
-                    }
-                }
             }
         }
     }
 
     fn send(&mut self, packet: media::Outgoing) {
-        match self.carriers.get(&packet.leg) {
+        let media::Outgoing { leg, dst, rtcp, mut bytes } = packet;
+        let (key, dst) = match self.carriers.get(&leg) {
             Some(Carrier::Udp(slot)) => {
-                let Some(dst) = packet.dst else { return };
-                Counters::add(&self.counters.rtp_sent, 1);
-                self.io.send(SLOTS + slot * 2 + usize::from(packet.rtcp), dst, packet.bytes);
+                let Some(dst) = dst else { return };
+                (SLOTS + slot * 2 + usize::from(rtcp), dst)
             }
             Some(Carrier::Peer(peer)) => {
-                Counters::add(&self.counters.rtp_sent, 1);
-                let out = &mut self.peer_out;
-                self.peers.send(Instant::now(), *peer, &packet.bytes, &mut |o| out.push_back(o));
+                let Some((socket, dst)) = self.peers.seal(self.began, *peer, rtcp, &mut bytes) else { return };
+                Counters::add(&self.counters.webrtc_sent, 1);
+                (MUX + socket, dst)
             }
-            None => {}
-        }
+            None => return,
+        };
+        Counters::add(&self.counters.rtp_sent, 1);
+        self.io.send(key, dst, bytes);
     }
 
     fn tell(&mut self, event: FromMedia) {

@@ -3,15 +3,16 @@
 //! alone.
 //!
 //! A round: [`PacketIo::wait`], then [`PacketIo::next`] until `None`, with [`PacketIo::send`] in between, then
-//! [`PacketIo::flush`]. Received bytes are valid until the next call of `next`. One socket gets a budget of datagrams
-//! per round, so that a flood on it starves neither the others nor the tick: with epoll the rest stays in its socket
-//! buffer, with io_uring it has left it already and is dropped.
+//! [`PacketIo::flush`], and [`PacketIo::rest`] if the next round is to serve more. Received bytes are valid until the next call of `next`. One socket gets a budget of datagrams
+//! per round, so that a flood on it starves neither the others nor the tick: with epoll, where a leg's socket is read once
+//! a round, the rest stays in its socket buffer; with io_uring a few rounds' worth is held, and until it has been handed
+//! out the rest stays in the socket buffer too.
 //!
 //! A socket may be removed at any time; what is in flight for it is cancelled or ignored.
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::Poll;
 use mio::net::UdpSocket;
@@ -76,7 +77,7 @@ impl PacketIo {
     ) -> io::Result<Self> {
         if wish == MediaIo::Epoll {
             tracing::info!(media_io = "epoll", "media packets by epoll, as set");
-            return Ok(Self::Epoll(Box::new(Epoll::new(poll, budget, counters))));
+            return Ok(Self::Epoll(Box::new(Epoll::new(poll, budget, counters)?)));
         }
         match Uring::open(budget, sockets_max, counters.clone()) {
             Ok(mut ring) => {
@@ -87,7 +88,7 @@ impl PacketIo {
             Err(error) if wish == MediaIo::IoUring => Err(error),
             Err(error) => {
                 tracing::info!(media_io = "epoll", %error, "media packets by epoll: this kernel refuses io_uring");
-                Ok(Self::Epoll(Box::new(Epoll::new(poll, budget, counters))))
+                Ok(Self::Epoll(Box::new(Epoll::new(poll, budget, counters)?)))
             }
         }
     }
@@ -123,7 +124,7 @@ impl PacketIo {
         }
     }
 
-    /// Returns when there is something to do, or after `timeout`.
+    /// Returns when there is something to do (at once if there is), or after `timeout`.
     pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
         match self {
             Self::Epoll(epoll) => epoll.wait(timeout),
@@ -147,10 +148,25 @@ impl PacketIo {
         }
     }
 
+    /// Ends a round: what is queued is sent.
     pub(crate) fn flush(&mut self) {
         match self {
             Self::Epoll(epoll) => epoll.flush(),
             Self::Uring(ring) => ring.flush(),
+        }
+    }
+
+    /// Sleeps, whatever comes: all of it is served together by the next round.
+    pub(crate) fn rest(&mut self, until: Instant) -> io::Result<()> {
+        match self {
+            Self::Epoll(_) => {
+                let rest = until.saturating_duration_since(Instant::now());
+                if !rest.is_zero() {
+                    std::thread::sleep(rest);
+                }
+                Ok(())
+            }
+            Self::Uring(ring) => ring.rest(until),
         }
     }
 }
@@ -175,6 +191,24 @@ fn parse_name(name: &[u8]) -> Option<SocketAddr> {
         }
         _ => None,
     }
+}
+
+/// The inverse of [`parse_name`], and how many octets of it count.
+fn write_name(addr: SocketAddr) -> ([u8; NAME_MAX], libc::socklen_t) {
+    let mut name = [0; NAME_MAX];
+    name[2..4].copy_from_slice(&addr.port().to_be_bytes());
+    let (family, length) = match addr.ip() {
+        IpAddr::V4(ip) => {
+            name[4..8].copy_from_slice(&ip.octets());
+            (libc::AF_INET, 16)
+        }
+        IpAddr::V6(ip) => {
+            name[8..24].copy_from_slice(&ip.octets());
+            (libc::AF_INET6, 28)
+        }
+    };
+    name[..2].copy_from_slice(&(family as u16).to_ne_bytes());
+    (name, length)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! WebRTC peers of one media thread: str0m sessions behind one multiplexed UDP port. Called by the media thread only.
 //!
 //! A browser offers one audio line; we are ICE-lite, answer G.711 (the first of PCMU and PCMA the browser lists) and
-//! telephone-event, and hand plain RTP up and down. What a session goes through:
+//! telephone-event, and hand plain RTP up and down. str0m does SDP, ICE and DTLS; packets of sound do not pass through
+//! it but through [`srtp`], with the keys of its handshake (decision 27). What a session goes through:
 //!
 //! ```text
 //! accept → Connecting ─ ICE + DTLS done → Ready ─ DTLS closed → Closed
@@ -11,6 +12,9 @@
 //! Datagrams find their session by remote address. An address is learned only from a STUN binding request whose
 //! username names the session **and** whose message integrity proves knowledge of its password (RFC 8445 §7.3);
 //! everything else from strangers is counted and dropped.
+//!
+//! Sound goes where the browser's own newest authentic sound comes from: that is the path it has chosen, and no one else
+//! can name another. Until it speaks, where DTLS was spoken; while it is silent, where its check nominates a path.
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,9 +22,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use media::rtp;
+use rustc_hash::FxHashMap;
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::RtpPacket;
 use str0m::{Candidate, Event, Input, Output, Rtc};
 use switch::{PeerAudio, PeerEvent, PeerRef};
 
@@ -28,16 +33,22 @@ use crate::config::StartError;
 use crate::net::{self, WEBRTC};
 use crate::stats::Counters;
 
+mod dtls;
 mod offer;
 mod rewrite;
+mod srtp;
 
+use dtls::{Keys, Listener};
 use rewrite::Rewrite;
+use srtp::Srtp;
 
 /// From the offer to ICE and DTLS done; a person answering a microphone prompt has answered before the offer.
 const CONNECT_WITHIN: Duration = Duration::from_secs(20);
 /// Browsers check consent every 2.5 to 6 s and send audio between; RFC 7675 lets consent live 30 s, an agent's desk
 /// wants to know sooner.
 const SILENT_FOR: Duration = Duration::from_secs(10);
+/// After this long without sound a check may name the path that ours takes.
+const SPOKE_LATELY: Duration = Duration::from_secs(1);
 /// Remote addresses remembered for one session (interfaces of a laptop, NAT rebinding).
 const ADDRESSES_MAX: usize = 8;
 /// Outputs taken from one session at a time; str0m is done long before.
@@ -102,12 +113,10 @@ pub(crate) enum PeerOut {
         to: SocketAddr,
         bytes: Vec<u8>,
     },
-    /// A decrypted RTP packet, header rebuilt without extensions.
-    Rtp {
-        peer: PeerRef,
-        packet: Vec<u8>,
-    },
 }
+
+/// A mux socket, and the address at its other end.
+type Path = (usize, SocketAddr);
 
 /// How a session says that it is over.
 enum End {
@@ -121,11 +130,19 @@ struct Session {
     rtc: Rtc,
     ufrag: String,
     audio: PeerAudio,
-    mid: Option<str0m::media::Mid>,
     addresses: Vec<SocketAddr>,
+    keys: Arc<Keys>,
+    /// Once the handshake is over.
+    srtp: Option<Srtp>,
+    /// Of what we send, as our answer says.
+    ssrc: Option<u32>,
+    /// Where our packets go.
+    path: Option<Path>,
     ready: bool,
     since: Instant,
     heard: Instant,
+    /// The newest authentic packet of sound.
+    spoke: Option<Instant>,
     deadline: Instant,
     /// Over: reported once, then removed.
     over: bool,
@@ -135,31 +152,38 @@ struct Session {
 pub(crate) struct Peers {
     /// The address that each mux socket stands for.
     candidates: Vec<SocketAddr>,
-    sessions: HashMap<PeerRef, Session>,
+    // Keys of ours, while addresses and user names are the peers' choice.
+    sessions: FxHashMap<PeerRef, Session>,
     by_addr: HashMap<SocketAddr, PeerRef>,
     by_ufrag: HashMap<String, PeerRef>,
     crypto: Arc<CryptoProvider>,
+    listener: &'static Listener,
     /// One certificate for the run: making one costs as much as a handshake, and it says nothing about the peer.
     certificate: DtlsCert,
     max: usize,
+    /// The packet that [`Peers::receive`] opened.
+    plain: Vec<u8>,
     counters: Arc<Counters>,
 }
 
 impl Peers {
     pub(crate) fn new(mux: &[MuxSocket], max: usize, counters: Arc<Counters>) -> Result<Self, StartError> {
-        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let mut crypto = str0m::crypto::from_feature_flags();
+        let listener = Listener::install(&mut crypto);
         let certificate = crypto
             .dtls_provider
             .generate_certificate()
             .ok_or(StartError::Crypto { what: "to make a certificate for WebRTC" })?;
         Ok(Self {
             candidates: mux.iter().map(|socket| socket.candidate).collect(),
-            sessions: HashMap::new(),
+            sessions: FxHashMap::default(),
             by_addr: HashMap::new(),
             by_ufrag: HashMap::new(),
-            crypto,
+            crypto: Arc::new(crypto),
+            listener,
             certificate,
             max,
+            plain: Vec::new(),
             counters,
         })
     }
@@ -201,6 +225,7 @@ impl Peers {
             .set_extension(4, str0m::rtp::Extension::RtpMid);
         wanted.configure(config.codec_config());
         let mut rtc = config.build(now);
+        let keys = self.listener.take().ok_or("system.error")?;
         for &candidate in &self.candidates {
             let candidate = Candidate::host(candidate, "udp").map_err(|_| "system.error")?;
             rtc.add_local_candidate(candidate);
@@ -216,11 +241,15 @@ impl Peers {
             rtc,
             ufrag,
             audio: wanted.audio(),
-            mid: None,
             addresses: Vec::new(),
+            keys,
+            srtp: None,
+            ssrc: None,
+            path: None,
             ready: false,
             since: now,
             heard: now,
+            spoke: None,
             deadline: now,
             over: false,
             out: Rewrite::default(),
@@ -259,7 +288,8 @@ impl Peers {
         }
     }
 
-    /// A datagram that arrived on mux socket number `socket`.
+    /// A datagram that arrived on mux socket number `socket`. Answers whose RTP it was, if it was authentic RTP; the plain
+    /// packet is then in [`Peers::plain`].
     pub(crate) fn receive(
         &mut self,
         now: Instant,
@@ -267,8 +297,56 @@ impl Peers {
         source: SocketAddr,
         bytes: &[u8],
         out: &mut dyn FnMut(PeerOut),
-    ) {
+    ) -> Option<PeerRef> {
         Counters::add(&self.counters.webrtc_received, 1);
+        // RFC 7983 §7.
+        if matches!(bytes.first(), Some(128..=191)) {
+            return self.open(now, (socket, source), bytes, out);
+        }
+        self.negotiate(now, (socket, source), bytes, out);
+        None
+    }
+
+    /// The packet that [`Peers::receive`] told of.
+    pub(crate) fn plain(&self) -> &[u8] {
+        &self.plain
+    }
+
+    fn open(&mut self, now: Instant, path: Path, bytes: &[u8], out: &mut dyn FnMut(PeerOut)) -> Option<PeerRef> {
+        let session = self.by_addr.get(&path.1).and_then(|peer| self.sessions.get_mut(peer));
+        let Some(Session { peer, srtp: Some(srtp), over: false, heard, spoke, path: ours, .. }) = session else {
+            Counters::add(&self.counters.webrtc_unknown, 1);
+            return None;
+        };
+        // Nothing is made of a browser's reports yet.
+        if rtp::is_rtcp(bytes) {
+            return None;
+        }
+        let (peer, plain) = (*peer, &mut self.plain);
+        match catch_unwind(AssertUnwindSafe(|| srtp.open(bytes, plain))) {
+            Ok(Some(is_newest)) => {
+                *heard = now;
+                *spoke = Some(now);
+                if is_newest {
+                    *ours = Some(path);
+                }
+                Some(peer)
+            }
+            // Whoever sent it cannot end the session by it.
+            Ok(None) => {
+                Counters::add(&self.counters.webrtc_unknown, 1);
+                None
+            }
+            Err(_) => {
+                self.fail(peer, out);
+                None
+            }
+        }
+    }
+
+    /// STUN and DTLS.
+    fn negotiate(&mut self, now: Instant, path: Path, bytes: &[u8], out: &mut dyn FnMut(PeerOut)) {
+        let (socket, source) = path;
         let Some(&destination) = self.candidates.get(socket) else { return };
         let ufrag = binding_ufrag(bytes);
         let is_check = ufrag.is_some();
@@ -286,11 +364,14 @@ impl Peers {
         let input = Input::Receive(now, receive);
         let by_addr = &mut self.by_addr;
         let taken = catch_unwind(AssertUnwindSafe(|| {
-            if by_addr.get(&source) != Some(&peer) {
-                // Only a request with the right integrity gets here and past this: see the header.
-                if !session.rtc.accepts(&input) {
-                    return false;
-                }
+            let is_known = by_addr.get(&source) == Some(&peer);
+            let spoke_lately = session.spoke.is_some_and(|at| now.duration_since(at) < SPOKE_LATELY);
+            let moves = is_check && session.path != Some(path) && !spoke_lately && nominates(bytes);
+            // Only a request with the right integrity gets here and past this: see the header.
+            if (!is_known || moves) && !session.rtc.accepts(&input) {
+                return false;
+            }
+            if !is_known {
                 if session.addresses.len() >= ADDRESSES_MAX {
                     let oldest = session.addresses.remove(0);
                     if by_addr.get(&oldest) == Some(&peer) {
@@ -299,6 +380,9 @@ impl Peers {
                 }
                 session.addresses.push(source);
                 by_addr.insert(source, peer);
+            }
+            if moves {
+                session.path = Some(path);
             }
             if is_check {
                 session.heard = now;
@@ -310,38 +394,35 @@ impl Peers {
             true
         }));
         match taken {
-            Ok(true) => {
-                self.drive(now, peer, out);
-            }
+            Ok(true) => self.drive(now, peer, out),
             Ok(false) => Counters::add(&self.counters.webrtc_unknown, 1),
             Err(_) => self.fail(peer, out),
         }
     }
 
-    /// Sends one RTP packet (plain, as the media plane made it) to a peer. Dropped while it is not ready.
-    pub(crate) fn send(&mut self, now: Instant, peer: PeerRef, packet: &[u8], out: &mut dyn FnMut(PeerOut)) {
-        let Some(session) = self.sessions.get_mut(&peer) else { return };
-        let (true, Some(mid), Ok(packet)) = (session.ready, session.mid, media::rtp::Packet::parse(packet)) else {
-            return;
-        };
-        let (sequence, timestamp) = session.out.next(now, &packet.header);
-        let written = catch_unwind(AssertUnwindSafe(|| {
-            if let Some(stream) = session.rtc.direct_api().stream_tx_by_mid(mid, None) {
-                let write = str0m::rtp::RtpWrite::new(
-                    packet.header.payload_type.into(),
-                    sequence.into(),
-                    timestamp,
-                    now,
-                    packet.payload,
-                );
-                stream.write_rtp(write.marker(packet.header.marker));
+    /// Protects a packet of the media plane for a peer and answers the mux socket and address it is to leave by; `None`
+    /// while the peer is not ready for it.
+    pub(crate) fn seal(&mut self, now: Instant, peer: PeerRef, is_rtcp: bool, packet: &mut Vec<u8>) -> Option<Path> {
+        let session = self.sessions.get_mut(&peer).filter(|session| !session.over)?;
+        let (path, ssrc, srtp) = (session.path?, session.ssrc?, session.srtp.as_mut()?);
+        let rewrite = &mut session.out;
+        let sealed = catch_unwind(AssertUnwindSafe(|| {
+            if is_rtcp {
+                return rewrite.report(ssrc, packet) && srtp.seal_rtcp(ssrc, packet);
             }
-            // Queued packets leave when time moves on.
-            session.rtc.handle_input(Input::Timeout(now))
+            let (Some((header, _)), Some(place)) = (rtp::Header::parse(packet), packet.first_chunk_mut()) else {
+                return false;
+            };
+            let (index, timestamp) = rewrite.next(now, &header);
+            *place = rtp::Header { sequence: index as u16, timestamp, ssrc, ..header }.to_bytes();
+            srtp.seal(ssrc, index, packet)
         }));
-        match written {
-            Ok(_) => self.drive(now, peer, out),
-            Err(_) => self.fail(peer, out),
+        match sealed {
+            Ok(is_sealed) => is_sealed.then_some(path),
+            Err(_) => {
+                Counters::add(&self.counters.panics, 1);
+                None
+            }
         }
     }
 
@@ -386,20 +467,26 @@ impl Peers {
                     }
                     Ok(Output::Transmit(t)) => {
                         let socket = candidates.iter().position(|c| *c == t.source).unwrap_or(0);
+                        let is_dtls = matches!(t.contents.first(), Some(20..=63));
+                        if is_dtls && session.spoke.is_none() {
+                            session.path = Some((socket, t.destination));
+                        }
                         out(PeerOut::Datagram { socket, to: t.destination, bytes: t.contents.into() });
                     }
                     Ok(Output::Event(event)) => match event {
+                        // The browser's certificate is the one its offer names: str0m has looked at it by now.
                         Event::Connected if !session.ready => {
+                            session.srtp = session.keys.srtp();
+                            if session.srtp.is_none() {
+                                return (!session.over).then_some(End::Failed);
+                            }
                             session.ready = true;
                             session.heard = now;
                             became_ready = true;
                         }
-                        Event::MediaAdded(added) => session.mid = Some(added.mid),
-                        Event::RtpPacket(packet) => {
-                            session.heard = now;
-                            if !session.over {
-                                out(PeerOut::Rtp { peer, packet: plain(&packet) });
-                            }
+                        Event::MediaAdded(added) => {
+                            let mut api = session.rtc.direct_api();
+                            session.ssrc = api.stream_tx_by_mid(added.mid, None).map(|stream| *stream.ssrc());
                         }
                         Event::Closed => return (!session.over).then_some(End::Closed),
                         _ => {}
@@ -444,18 +531,6 @@ impl Peers {
     }
 }
 
-/// The packet as plain RTP for the media plane.
-fn plain(packet: &RtpPacket) -> Vec<u8> {
-    let header = media::rtp::Header {
-        marker: packet.header.marker,
-        payload_type: *packet.header.payload_type,
-        sequence: packet.header.sequence_number,
-        timestamp: packet.header.timestamp,
-        ssrc: *packet.header.ssrc,
-    };
-    media::rtp::Packet::new(header, &packet.payload).to_vec()
-}
-
 /// The code with which a browser's offer is refused before str0m sees it; `None` when it is acceptable so far. Public for
 /// the fuzz targets.
 pub fn offer_fault(offer_sdp: &str) -> Option<&'static str> {
@@ -465,9 +540,20 @@ pub fn offer_fault(offer_sdp: &str) -> Option<&'static str> {
 /// Our username fragment in a STUN binding request (RFC 8489 §5, §14.3); `None` for any other datagram. Public for the fuzz
 /// targets.
 pub fn binding_ufrag(bytes: &[u8]) -> Option<&str> {
+    const USERNAME: [u8; 2] = [0, 6];
+    std::str::from_utf8(binding_attribute(bytes, USERNAME)?).ok()?.split(':').next()
+}
+
+/// Does this check choose its path for what follows (RFC 8445 §7.1.2)?
+fn nominates(bytes: &[u8]) -> bool {
+    const USE_CANDIDATE: [u8; 2] = [0, 0x25];
+    binding_attribute(bytes, USE_CANDIDATE).is_some()
+}
+
+/// The first attribute of this kind in a STUN binding request.
+fn binding_attribute(bytes: &[u8], kind: [u8; 2]) -> Option<&[u8]> {
     const BINDING_REQUEST: [u8; 2] = [0, 1];
     const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-    const USERNAME: [u8; 2] = [0, 6];
     let (header, mut rest) = bytes.split_first_chunk::<20>()?;
     if header[0..2] != BINDING_REQUEST || header[4..8] != COOKIE {
         return None;
@@ -475,8 +561,8 @@ pub fn binding_ufrag(bytes: &[u8]) -> Option<&str> {
     while let Some((attribute, tail)) = rest.split_first_chunk::<4>() {
         let length = usize::from(u16::from_be_bytes([attribute[2], attribute[3]]));
         let value = tail.get(..length)?;
-        if attribute[0..2] == USERNAME {
-            return std::str::from_utf8(value).ok()?.split(':').next();
+        if attribute[0..2] == kind {
+            return Some(value);
         }
         rest = tail.get(length.next_multiple_of(4)..)?;
     }
@@ -495,6 +581,10 @@ mod tests {
         stun.extend(b"ours:them");
         stun.extend([0; 3]);
         assert_eq!(binding_ufrag(&stun), Some("ours"));
+        assert!(!nominates(&stun));
+        let nomination = [&stun[..], &[0, 0x25, 0, 0]].concat();
+        assert!(nominates(&nomination));
+        assert_eq!(binding_ufrag(&nomination), Some("ours"));
         for cut in 0..stun.len() - 4 {
             assert_eq!(binding_ufrag(&stun[..cut]), None, "cut at {cut}");
         }

@@ -69,7 +69,7 @@ impl Leg {
     pub(super) fn new(now: Duration, add: &AddLeg, rtcp_interval: Duration) -> Self {
         let (source, rtcp) = match add.transport {
             Transport::Rtp { remote, lock, rtcp } => (Some(Source::new(lock, remote)), rtcp),
-            Transport::WebRtc => (None, RtcpMode::Off),
+            Transport::WebRtc => (None, RtcpMode::Mux),
         };
         Self {
             key: add.leg,

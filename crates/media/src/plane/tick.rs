@@ -161,8 +161,8 @@ impl Leg {
             return;
         }
         self.next_report = now + config.rtcp_interval;
-        let Some(Some(mut dst)) = self.destination() else { return };
-        if self.rtcp == RtcpMode::NextPort {
+        let Some(mut dst) = self.destination() else { return };
+        if let (RtcpMode::NextPort, Some(dst)) = (self.rtcp, &mut dst) {
             let Some(port) = dst.port().checked_add(1) else { return };
             dst.set_port(port);
         }
@@ -186,7 +186,7 @@ impl Leg {
         let mut bytes = Vec::new();
         rtcp::write(&report, &mut bytes);
         rtcp::write(&Rtcp::Description { ssrc, cname: config.cname.clone() }, &mut bytes);
-        push_packet(out, Outgoing { leg: self.key, dst: Some(dst), rtcp: true, bytes });
+        push_packet(out, Outgoing { leg: self.key, dst, rtcp: true, bytes });
     }
 }
 

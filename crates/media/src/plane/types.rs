@@ -40,7 +40,7 @@ pub enum LockPolicy {
 /// Where RTCP goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RtcpMode {
-    /// None is sent (the WebRTC stack makes its own).
+    /// None is sent.
     Off,
     /// To the RTP address (RFC 5761).
     Mux,
@@ -55,7 +55,7 @@ pub enum Transport {
     /// given up when [`UpdateLeg`] brings another `remote`, or when the locked source has been silent for
     /// [`PlaneConfig::relatch_after`] and the very same stream (SSRC, following sequence numbers) shows up elsewhere.
     Rtp { remote: Option<SocketAddr>, lock: LockPolicy, rtcp: RtcpMode },
-    /// The caller exchanges plaintext RTP with its WebRTC stack; packets come out without a destination.
+    /// The caller exchanges plaintext RTP with its WebRTC stack; packets, and reports, come out without a destination.
     WebRtc,
 }
 

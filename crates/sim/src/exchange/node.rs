@@ -468,6 +468,8 @@ impl Node {
                 let port = MEDIA_PORT + 2 * pair + u16::from(packet.rtcp);
                 out.send(SocketAddrV4::new(*NODE.ip(), port), to, Octets::Owned(packet.bytes));
             }
+            // Browsers here listen to no reports.
+            Some(Carrier::Peer(_)) if packet.rtcp => {}
             Some(Carrier::Peer(peer)) => {
                 let (device, generation) = (peer.device, peer.generation);
                 let bytes = Octets::Owned(packet.bytes);

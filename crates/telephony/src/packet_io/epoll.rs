@@ -1,64 +1,67 @@
-//! Packets by epoll: one `recvmmsg` per ready socket (it says by itself when the socket is empty), one `sendmmsg` for
-//! all packets of a round that leave by the same shared socket. Called by [`super::PacketIo`].
+//! Packets by epoll: one read of each ready leg's socket a round, one `recvmmsg` and one `sendmmsg` for many packets of
+//! a shared socket. Called by [`super::PacketIo`].
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll};
 
-use super::kernel::{Received, send_many};
-use super::{Budget, Datagram, SocketKey, WAKER};
+use super::kernel::{Readiness, Received, send_many};
+use super::{Budget, Datagram, PACKET_MAX, SocketKey, WAKER};
 use crate::stats::Counters;
 
-/// Ready sockets taken in one round; the others come with the next.
-const EVENTS_MAX: usize = 4096;
-/// Datagrams asked for at once. A leg's socket has one nearly always: the second slot finds out that it is empty.
-const BATCH_LEG: usize = 2;
-const BATCH_SHARED: usize = Received::MAX;
+/// Datagrams of a shared socket asked for at once.
+const BATCH: usize = Received::MAX;
 /// Packets queued for one shared socket before they are sent without waiting for the round's end.
 const QUEUE_MAX: usize = 64;
 
 pub(crate) struct Epoll {
-    poll: Poll,
-    events: Events,
+    readiness: Readiness,
+    /// The waker's own poll is one of the descriptors watched.
+    waker: Poll,
+    woken: Events,
     sockets: Vec<Option<UdpSocket>>,
     budget: Budget,
-    /// To be read in this round, and sockets that used their budget up: they are read again in the next.
-    ready: Vec<SocketKey>,
-    again: Vec<SocketKey>,
-    /// Where `received` came from, and what is left of that socket's budget if it may have more.
-    current: SocketKey,
-    more: Option<usize>,
-    received: Received,
-    /// Next of `received` to hand out.
+    /// The next of those that are ready in this round.
     at: usize,
+    /// The datagram of a leg's socket, with a place more than is taken: what fills it was longer.
+    single: Box<[u8; PACKET_MAX + 1]>,
+    /// The shared socket being read, what it may still give in this round, what it has given and the next of that.
+    shared: SocketKey,
+    left: usize,
+    received: Received,
+    next: usize,
     /// Waiting packets of the shared sockets, by key.
     queues: Vec<Vec<(SocketAddr, Vec<u8>)>>,
     counters: Arc<Counters>,
 }
 
 impl Epoll {
-    pub(super) fn new(poll: Poll, budget: Budget, counters: Arc<Counters>) -> Self {
-        Self {
-            poll,
-            events: Events::with_capacity(EVENTS_MAX),
+    pub(super) fn new(poll: Poll, budget: Budget, counters: Arc<Counters>) -> io::Result<Self> {
+        let readiness = Readiness::new()?;
+        readiness.add(WAKER, poll.as_raw_fd())?;
+        Ok(Self {
+            readiness,
+            waker: poll,
+            woken: Events::with_capacity(8),
             sockets: Vec::new(),
             budget,
-            ready: Vec::new(),
-            again: Vec::new(),
-            current: WAKER,
-            more: None,
-            received: Received::new(),
             at: 0,
+            single: Box::new([0; PACKET_MAX + 1]),
+            shared: WAKER,
+            left: 0,
+            received: Received::new(),
+            next: 0,
             queues: (0..budget.shared).map(|_| Vec::new()).collect(),
             counters,
-        }
+        })
     }
 
-    pub(super) fn add(&mut self, key: SocketKey, mut socket: UdpSocket) -> io::Result<()> {
-        self.poll.registry().register(&mut socket, Token(key), Interest::READABLE)?;
+    pub(super) fn add(&mut self, key: SocketKey, socket: UdpSocket) -> io::Result<()> {
+        self.readiness.add(key, socket.as_raw_fd())?;
         if self.sockets.len() <= key {
             self.sockets.resize_with(key + 1, || None);
         }
@@ -68,71 +71,69 @@ impl Epoll {
 
     pub(super) fn remove(&mut self, key: SocketKey) {
         self.flush_shared(key);
-        if let Some(mut socket) = self.sockets.get_mut(key).and_then(Option::take) {
+        if let Some(socket) = self.sockets.get_mut(key).and_then(Option::take) {
             // Closing the socket would do; a refusal changes nothing.
-            let _ = self.poll.registry().deregister(&mut socket);
+            let _ = self.readiness.remove(socket.as_raw_fd());
         }
-        self.again.retain(|&k| k != key);
-        if self.current == key {
-            self.more = None;
+        if self.shared == key {
+            self.left = 0;
             self.received.clear();
         }
     }
 
     pub(super) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
-        let timeout = if self.again.is_empty() { timeout } else { Duration::ZERO };
-        if let Err(error) = self.poll.poll(&mut self.events, Some(timeout))
-            && error.kind() != io::ErrorKind::Interrupted
-        {
-            return Err(error);
-        }
-        // Those that had their turn go last.
-        let again = std::mem::take(&mut self.again);
-        self.ready.extend(again.iter());
-        let fresh = self.events.iter().map(|event| event.token().0);
-        self.ready.extend(fresh.filter(|key| *key != WAKER && !again.contains(key)));
-        Ok(())
+        self.at = 0;
+        self.readiness.wait(timeout)
     }
 
     pub(super) fn next(&mut self) -> Option<Datagram<'_>> {
         loop {
-            while let Some(source) = self.received.source(self.at) {
-                self.at += 1;
+            while let Some(source) = self.received.source(self.next) {
+                self.next += 1;
                 if let Some(source) = source {
-                    return Some(Datagram { socket: self.current, source, bytes: self.received.bytes(self.at - 1) });
+                    return Some(Datagram { socket: self.shared, source, bytes: self.received.bytes(self.next - 1) });
                 }
             }
-            self.fill()?;
+            if self.left > 0 {
+                self.fill();
+                continue;
+            }
+            let key = self.readiness.get(self.at)?;
+            self.at += 1;
+            if key == WAKER {
+                // Takes the wake-up back; there is nothing else in this poll.
+                let _ = self.waker.poll(&mut self.woken, Some(Duration::ZERO));
+            } else if key < self.budget.shared {
+                (self.shared, self.left) = (key, self.budget.of(key));
+            } else if let Some(Some(socket)) = self.sockets.get(key) {
+                // One packet is what a leg has in a round. More are read in the next rounds: a flood holds nobody up, and
+                // a second of a leg's sound is caught up with in fifty.
+                match socket.recv_from(&mut self.single[..]) {
+                    Ok((length, source)) if length <= PACKET_MAX => {
+                        return Some(Datagram { socket: key, source, bytes: &self.single[..length] });
+                    }
+                    // Too long, or an ICMP error reported for an earlier packet.
+                    Ok(_) | Err(_) => {}
+                }
+            }
         }
     }
 
-    /// Reads on where something may be left; `None` when the round is over.
-    fn fill(&mut self) -> Option<()> {
+    /// Reads on from the shared socket.
+    fn fill(&mut self) {
         self.received.clear();
-        self.at = 0;
-        let (key, left) = match self.more.take() {
-            Some(left) => (self.current, left),
-            None => {
-                let key = self.ready.pop()?;
-                (key, self.budget.of(key))
-            }
-        };
-        self.current = key;
-        let Some(Some(socket)) = self.sockets.get(key) else { return Some(()) };
-        if left == 0 {
-            self.again.push(key);
-            return Some(());
-        }
-        let want = if key < self.budget.shared { BATCH_SHARED } else { BATCH_LEG }.min(left);
+        self.next = 0;
+        let left = std::mem::take(&mut self.left);
+        let Some(Some(socket)) = self.sockets.get(self.shared) else { return };
+        let want = BATCH.min(left);
         match self.received.read(socket, want) {
-            // Fewer than asked for: the socket is empty and epoll tells when it no longer is.
+            // Fewer than asked for: the socket is empty.
             Ok(got) if got < want => {}
-            Ok(got) => self.more = Some(left - got),
+            Ok(got) => self.left = left - got,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // An ICMP error reported for an earlier packet: the next read goes on.
-            Err(_) => self.more = Some(left - 1),
+            Err(_) => self.left = left - 1,
         }
-        Some(())
     }
 
     pub(super) fn send(&mut self, key: SocketKey, to: SocketAddr, bytes: Vec<u8>) {

@@ -1,7 +1,6 @@
 //! Both backends over loopback sockets; on a machine that refuses io_uring the tests of it say so and pass.
 use std::net::UdpSocket as Plain;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use mio::{Token, Waker};
 
@@ -98,6 +97,61 @@ fn datagrams_come_with_their_source_and_go_where_they_should() {
             }
         }
         assert_eq!(bench.counters.rtp_send_failed.load(Ordering::Relaxed), 0);
+    });
+}
+
+#[test]
+fn names_are_read_as_they_are_written() {
+    for text in ["192.0.2.7:4000", "[2001:db8::7]:65535"] {
+        let addr: SocketAddr = text.parse().unwrap();
+        let (name, length) = write_name(addr);
+        assert_eq!(parse_name(&name[..length as usize]), Some(addr));
+        assert_eq!(parse_name(&name[..7]), None);
+    }
+}
+
+/// Of many sockets, each with one packet, all are served within a round or two: the kernel does not stop at some twenty.
+#[test]
+fn one_round_serves_all_sockets_that_have_something() {
+    each(|bench| {
+        const SOCKETS: usize = 200;
+        let (peer, from) = peer();
+        let addrs: Vec<SocketAddr> = (0..SOCKETS).map(|n| bench.open(KEY + n)).collect();
+        for addr in &addrs {
+            peer.send_to(b"all", addr).unwrap();
+        }
+        bench.io.rest(Instant::now()).unwrap();
+        let got = bench.round();
+        assert_eq!(got.len(), SOCKETS, "{}", bench.io.name());
+        for n in 0..SOCKETS {
+            bench.io.send(KEY + n, from, vec![n as u8]);
+        }
+        bench.io.flush();
+        let mut buffer = [0; 10];
+        for (n, addr) in addrs.iter().enumerate() {
+            assert_eq!(peer.recv_from(&mut buffer).unwrap(), (1, *addr));
+            assert_eq!(buffer[0], n as u8);
+        }
+        assert_eq!(bench.counters.rtp_send_failed.load(Ordering::Relaxed), 0);
+    });
+}
+
+#[test]
+fn what_the_kernel_refuses_to_send_is_counted_and_the_rest_leaves() {
+    each(|bench| {
+        let (peer, from) = peer();
+        let addr = bench.open(KEY);
+        let nowhere = "[2001:db8::1]:9".parse().unwrap();
+        for (to, bytes) in [(nowhere, b"a".to_vec()), (from, b"b".to_vec()), (nowhere, vec![]), (from, b"c".to_vec())] {
+            bench.io.send(KEY, to, bytes);
+        }
+        bench.io.flush();
+        let mut buffer = [0; 10];
+        for wanted in [b"b", b"c"] {
+            assert_eq!(peer.recv_from(&mut buffer).unwrap(), (1, addr));
+            assert_eq!(&buffer[..1], wanted);
+        }
+        assert_eq!(bench.counters.rtp_send_failed.load(Ordering::Relaxed), 2);
     });
 }
 

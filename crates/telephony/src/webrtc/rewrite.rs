@@ -5,6 +5,7 @@
 //! timestamps that advance with time.
 use std::time::Instant;
 
+use media::rtcp::{self, Rtcp};
 use media::rtp::Header;
 
 #[derive(Debug, Default)]
@@ -46,6 +47,30 @@ impl Rewrite {
         *last = Last { source: *header, sequence, timestamp, at: now };
         (sequence, timestamp)
     }
+
+    /// Makes a report of the media plane one about the stream on the wire; false if nothing of it has been sent.
+    pub(super) fn report(&self, ssrc: u32, packet: &mut Vec<u8>) -> bool {
+        let Some(last) = &self.last else { return false };
+        let parts = rtcp::parse(packet);
+        packet.clear();
+        for part in parts {
+            let part = match part {
+                Rtcp::SenderReport { ssrc: source, mut info, blocks } => {
+                    if source != last.source.ssrc {
+                        return false;
+                    }
+                    let ahead = info.rtp_timestamp.wrapping_sub(last.source.timestamp);
+                    info.rtp_timestamp = last.timestamp.wrapping_add(ahead);
+                    Rtcp::SenderReport { ssrc, info, blocks }
+                }
+                Rtcp::ReceiverReport { blocks, .. } => Rtcp::ReceiverReport { ssrc, blocks },
+                Rtcp::Description { cname, .. } => Rtcp::Description { ssrc, cname },
+                Rtcp::Bye { .. } => Rtcp::Bye { ssrcs: vec![ssrc] },
+            };
+            rtcp::write(&part, packet);
+        }
+        !packet.is_empty()
+    }
 }
 
 #[cfg(test)]
@@ -74,5 +99,26 @@ mod tests {
         let later = now + Duration::from_secs(2);
         assert_eq!(rewrite.next(later, &header(2, 9, 7)), (2, 96_000));
         assert_eq!(rewrite.next(later, &header(2, 10, 167)), (3, 96_160));
+    }
+
+    #[test]
+    fn reports_speak_of_the_stream_on_the_wire() {
+        let info = |rtp_timestamp| rtcp::SenderInfo { ntp: 9, rtp_timestamp, packets: 3, octets: 480 };
+        let block = rtcp::ReportBlock { ssrc: 4, jitter: 7, ..rtcp::ReportBlock::default() };
+        let packet = |ssrc, info| {
+            let mut bytes = Vec::new();
+            rtcp::write(&Rtcp::SenderReport { ssrc, info, blocks: vec![block] }, &mut bytes);
+            rtcp::write(&Rtcp::Description { ssrc, cname: "c".into() }, &mut bytes);
+            bytes
+        };
+        let mut rewrite = Rewrite::default();
+        assert!(!rewrite.report(77, &mut packet(2, info(0))), "nothing was sent yet");
+        let now = Instant::now();
+        rewrite.next(now, &header(1, 500, 80_000));
+        let (_, timestamp) = rewrite.next(now + Duration::from_secs(2), &header(2, 9, 7));
+        let mut bytes = packet(2, info(7 + 320));
+        assert!(rewrite.report(77, &mut bytes));
+        assert_eq!(bytes, packet(77, info(timestamp + 320)));
+        assert!(!rewrite.report(77, &mut packet(1, info(80_000))), "of a call that is over");
     }
 }

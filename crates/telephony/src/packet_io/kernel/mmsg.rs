@@ -44,11 +44,7 @@ impl Received {
 
     /// Reads up to `want` datagrams without waiting; answers how many.
     pub(in crate::packet_io) fn read(&mut self, socket: &UdpSocket, want: usize) -> io::Result<usize> {
-        // Clearing 32 headers costs more than the rest when only one datagram is there, as on the socket of a leg.
-        if want <= 2 { self.read_into::<2>(socket, want) } else { self.read_into::<{ Self::MAX }>(socket, want) }
-    }
-
-    fn read_into<const N: usize>(&mut self, socket: &UdpSocket, want: usize) -> io::Result<usize> {
+        const N: usize = Received::MAX;
         let want = want.min(N);
         // SAFETY: all-zero bytes are valid values of these plain C structures.
         let (mut parts, mut headers): ([libc::iovec; N], [libc::mmsghdr; N]) = unsafe { std::mem::zeroed() };

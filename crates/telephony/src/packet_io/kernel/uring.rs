@@ -1,10 +1,17 @@
 //! Packets by io_uring: each socket has one multishot `recvmsg` that fills buffers of a shared ring as packets come,
-//! sends are queued and go out together with one `io_uring_enter`. Called by [`crate::packet_io::PacketIo`].
+//! sends are queued and go out together. Called by [`crate::packet_io::PacketIo`].
 //!
 //! ```text
-//! add ──► armed ──► packets … ──► (no buffer left, or an error) ──► armed again by the next flush
+//! add ──► armed ──► packets … ──► (no buffer left, or an error) ──► armed again at the end of the round
+//!           │                 └─► more than a round's budget: the rest is held, the reception cancelled, armed again
+//!           │                     when what is held has been handed out in the next rounds
 //!           └────── remove: cancelled; later completions carry an old generation and are ignored
 //! ```
+//!
+//! A busy round costs two system calls: [`Uring::flush`] hands its sends over, [`Uring::rest`] sleeps until the next round
+//! is due and comes back with all that has arrived meanwhile. It asks for more completions than can come ([`TOGETHER`]):
+//! the task is not woken before its time, and the kernel, which runs no more deferred work for one call than the caller
+//! asked for (or some twenty pieces, if that is more), runs all of it.
 //!
 //! Every completion carries what it belongs to in its user data: kind, generation, key. Memory that the kernel may
 //! touch (buffers, datagrams being sent, their addresses) is owned here and freed only when nothing is in flight.
@@ -16,27 +23,34 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use io_uring::types::{BufRingEntry, CancelBuilder, Fd, Fixed, RecvMsgOut, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use mio::net::UdpSocket;
 use mio::{Events, Poll};
-use socket2::SockAddr;
 
-use crate::packet_io::{Budget, Datagram, NAME_MAX, PACKET_MAX, SocketKey, parse_name};
+use crate::packet_io::{Budget, Datagram, NAME_MAX, PACKET_MAX, SocketKey, parse_name, write_name};
 use crate::stats::Counters;
 
+// The rings are used from end to end before a place is used again, so each is as short as a round allows: what fits the
+// processor's nearer caches stays there from round to round.
 /// Operations handed over with one `enter` at most; more are handed over in between.
-const QUEUE: u32 = 1024;
-/// Completions that fit: all buffers, all sends, one end of each of thousands of receptions. More wait in the kernel.
-const COMPLETIONS: u32 = 8192;
-/// Receive buffers, a power of two: 1,000 calls bring 100 packets a millisecond, so a stall of 20 ms is taken up here
-/// and a longer one in the sockets.
-const BUFFERS: u16 = 2048;
-/// Datagrams on their way out. They leave at once as a rule, so this bounds one round.
-const SENDS: usize = 2048;
+const QUEUE: u32 = 256;
+/// Completions that fit: all buffers, failed sends, the ends of receptions. More wait in the kernel.
+const COMPLETIONS: u32 = 2048;
+/// Receive buffers, a power of two. They are filled while this thread is in the kernel, so they need to hold one round: 512
+/// are what 3,000 calls bring in a millisecond and a half. What does not fit stays in its socket until the next.
+const BUFFERS: u16 = 512;
+/// Datagrams on their way out. They leave when they are handed over, so this bounds one handing over.
+const SENDS: usize = 2 * QUEUE as usize;
 const GROUP: u16 = 0;
+/// Datagrams of one socket held for later rounds; more are dropped. With a leg's budget of a round these are five seconds of
+/// its sound, and others still have half the buffers.
+const HELD_MAX: usize = 192;
+/// Completions that would end a round's rest before its time: more than there are buffers. Also the bound on pieces of
+/// work that the kernel does for one call.
+const TOGETHER: usize = 1024;
 
 const RECEIVE: u64 = 1;
 const SEND: u64 = 2;
@@ -101,10 +115,10 @@ impl Drop for Buffers {
     }
 }
 
-/// A datagram on its way out.
+/// A datagram on its way out, and the address as the kernel reads it.
 struct Sending {
     bytes: Vec<u8>,
-    to: SockAddr,
+    to: [u8; NAME_MAX],
 }
 
 /// What the kernel may read or write while operations are in flight.
@@ -112,7 +126,8 @@ struct Shared {
     buffers: Buffers,
     /// Says how much room a received datagram's address gets in its buffer.
     header: libc::msghdr,
-    sends: Vec<Option<Sending>>,
+    /// Queued, until they are handed over. Never grows beyond its first capacity: the kernel has been given pointers.
+    sends: Vec<Sending>,
 }
 
 // SAFETY: `header` holds null pointers only, and `Buffers` may be sent.
@@ -123,8 +138,13 @@ struct Socket {
     /// `None`: the key is free.
     socket: Option<UdpSocket>,
     generation: u32,
-    /// Datagrams in this round.
+    /// Datagrams in this round, and those held for the next ones.
     taken: usize,
+    held: usize,
+    /// The kernel has a reception of it.
+    armed: bool,
+    /// None is to be started while something is held.
+    paused: bool,
 }
 
 struct Received {
@@ -137,21 +157,26 @@ pub(crate) struct Uring {
     ring: IoUring,
     /// Boxed, so that addresses given to the kernel stay; leaked if operations cannot be ended (see `drop`).
     shared: Option<Box<Shared>>,
-    free_sends: Vec<usize>,
     sockets: Vec<Socket>,
     /// Size of the table of registered files: sockets with higher keys are used by their descriptor.
     files: usize,
     budget: Budget,
     inbox: VecDeque<Received>,
+    /// What came beyond its socket's budget of the round, in order.
+    held: VecDeque<Received>,
+    /// Sockets whose reception is to be cancelled.
+    pausing: Vec<SocketKey>,
     /// The buffer that the caller of `next` may still be reading.
     lent: Option<u16>,
     /// Sockets whose reception ended and is to be started again.
     rearm: Vec<SocketKey>,
     /// Keys with `taken` above zero.
     touched: Vec<SocketKey>,
-    /// Operations the kernel has not reported the end of.
+    /// Operations other than sends that the kernel has not reported the end of.
     in_flight: usize,
     waker: Option<(Poll, Events)>,
+    /// The waker was used since the last wait.
+    woken: bool,
     /// The waker's operation must be started (again).
     wake_ended: bool,
     begun: bool,
@@ -176,8 +201,7 @@ impl Uring {
         // SAFETY: all-zero bytes are a valid msghdr.
         let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
         header.msg_namelen = NAME_MAX as libc::socklen_t;
-        let sends = (0..SENDS).map(|_| None).collect();
-        let shared = Box::new(Shared { buffers: Buffers::new(), header, sends });
+        let shared = Box::new(Shared { buffers: Buffers::new(), header, sends: Vec::with_capacity(SENDS) });
         // SAFETY: the entries are page-aligned, BUFFERS of them, initialised, and live until the ring is closed.
         unsafe {
             ring.submitter().register_buf_ring_with_flags(shared.buffers.entries.as_ptr() as u64, BUFFERS, GROUP, 0)?;
@@ -190,16 +214,18 @@ impl Uring {
         Ok(Self {
             ring,
             shared: Some(shared),
-            free_sends: (0..SENDS).rev().collect(),
             sockets: Vec::new(),
             files,
             budget,
             inbox: VecDeque::new(),
+            held: VecDeque::new(),
+            pausing: Vec::new(),
             lent: None,
             rearm: Vec::new(),
             touched: Vec::new(),
             in_flight: 0,
             waker: None,
+            woken: false,
             wake_ended: false,
             begun: false,
             counters,
@@ -224,9 +250,8 @@ impl Uring {
             self.sockets.resize_with(key + 1, Socket::default);
         }
         self.register(key, socket.as_raw_fd())?;
-        let entry = &mut self.sockets[key];
-        entry.generation = entry.generation.wrapping_add(1);
-        entry.socket = Some(socket);
+        let generation = self.sockets[key].generation.wrapping_add(1);
+        self.sockets[key] = Socket { socket: Some(socket), generation, ..Socket::default() };
         self.rearm.push(key);
         Ok(())
     }
@@ -245,6 +270,15 @@ impl Uring {
         // What completes from here on belongs to nobody.
         entry.generation = entry.generation.wrapping_add(1);
         self.rearm.retain(|&k| k != key);
+        self.pausing.retain(|&k| k != key);
+        if let Some(shared) = &mut self.shared {
+            self.held.retain(|received| {
+                if received.key == key {
+                    shared.buffers.put(received.buffer);
+                }
+                received.key != key
+            });
+        }
         let cancel = opcode::AsyncCancel::new(target).build().user_data(tag(CANCEL, 0, 0));
         self.push(&cancel);
         // Packets queued for it leave before its place is given up.
@@ -256,8 +290,7 @@ impl Uring {
 
     /// Queues an operation; false if there is no room and the kernel takes none.
     fn push(&mut self, operation: &squeue::Entry) -> bool {
-        // SAFETY: what the operation points to is in `shared`: it lives until the operation's end is reported, and sent
-        // datagrams and their addresses do not change meanwhile.
+        // SAFETY: what the operation points to is in `shared` and lives until the operation's end is reported.
         while unsafe { self.ring.submission().push(operation) }.is_err() {
             if !self.submit() {
                 return false;
@@ -269,19 +302,31 @@ impl Uring {
 
     /// Hands the queued operations to the kernel and takes what has completed; false if it took none.
     fn submit(&mut self) -> bool {
-        // Before the ring is enabled its queue takes a thousand operations, far more than there are then.
+        // Before the ring is enabled its queue takes hundreds of operations, far more than there are then.
         if !self.begun {
             return false;
         }
         // Refused while completions overflow or memory is short: the operations stay queued.
         let taken = self.ring.submit();
-        self.reap();
+        self.handed_over();
         !matches!(taken, Ok(0) | Err(_))
     }
 
+    /// Call when the kernel has been given the queue. A send that may not wait (`MSG_DONTWAIT`) is over when the call that
+    /// hands it over returns: it is tried once, within that call, and never taken up again.
+    fn handed_over(&mut self) {
+        self.reap();
+        if self.ring.submission().is_empty()
+            && let Some(shared) = &mut self.shared
+        {
+            shared.sends.clear();
+        }
+    }
+
     fn arm(&mut self, key: SocketKey) {
-        let (Some(entry), Some(shared)) = (self.sockets.get(key), self.shared.as_ref()) else { return };
-        let Some(socket) = &entry.socket else { return };
+        let (Some(entry), Some(shared)) = (self.sockets.get_mut(key), self.shared.as_ref()) else { return };
+        let Some(socket) = entry.socket.as_ref().filter(|_| !entry.paused && !entry.armed) else { return };
+        entry.armed = true;
         let tag = tag(RECEIVE, entry.generation, key);
         let header = &raw const shared.header;
         let receive = if key < self.files {
@@ -290,24 +335,63 @@ impl Uring {
             opcode::RecvMsgMulti::new(Fd(socket.as_raw_fd()), header, GROUP).build()
         };
         if !self.push(&receive.user_data(tag)) {
+            self.sockets[key].armed = false;
             self.rearm.push(key);
         }
     }
 
-    pub(in crate::packet_io) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
-        if self.inbox.is_empty() && self.rearm.is_empty() && !self.wake_ended {
-            let time = Timespec::new().sec(timeout.as_secs()).nsec(timeout.subsec_nanos());
-            let args = SubmitArgs::new().timespec(&time);
-            if let Err(error) = self.ring.submitter().submit_with_args(1, &args) {
-                match error.raw_os_error() {
-                    // Time is up, a signal came, completions overflow: all of it is looked at in this round.
-                    Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => {}
-                    _ => return Err(error),
-                }
-            }
+    /// Cancels the receptions of sockets that gave more than they may, and hands out what is held of them, a round's budget
+    /// each.
+    fn hand_out_held(&mut self) {
+        for key in std::mem::take(&mut self.pausing) {
+            let Some(generation) = self.sockets.get(key).map(|socket| socket.generation) else { continue };
+            let cancel = opcode::AsyncCancel::new(tag(RECEIVE, generation, key)).build();
+            // If it cannot be cancelled now, what comes meanwhile is held, or dropped.
+            self.push(&cancel.user_data(tag(CANCEL, 0, 0)));
         }
-        self.reap();
+        for _ in 0..self.held.len() {
+            let Some(received) = self.held.pop_front() else { break };
+            let Some(socket) = self.sockets.get_mut(received.key) else { continue };
+            if socket.taken == self.budget.of(received.key) {
+                self.held.push_back(received);
+                continue;
+            }
+            if socket.taken == 0 {
+                self.touched.push(received.key);
+            }
+            socket.taken += 1;
+            socket.held -= 1;
+            if socket.held == 0 {
+                socket.paused = false;
+                self.rearm.push(received.key);
+            }
+            self.inbox.push_back(received);
+        }
+    }
+
+    /// Waits for the first thing to happen, unless something has happened already.
+    pub(in crate::packet_io) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        if self.inbox.is_empty() && !self.woken && self.rearm.is_empty() && !self.wake_ended && !timeout.is_zero() {
+            self.enter(1, timeout)?;
+        }
+        self.woken = false;
         Ok(())
+    }
+
+    /// Hands over what is queued, waits for so many completions or until the time is up, takes what has completed.
+    fn enter(&mut self, completions: usize, timeout: Duration) -> io::Result<()> {
+        let time = Timespec::new().sec(timeout.as_secs()).nsec(timeout.subsec_nanos());
+        let args = SubmitArgs::new().timespec(&time);
+        let entered = self.ring.submitter().submit_with_args(completions, &args);
+        self.handed_over();
+        match entered {
+            Ok(_) => Ok(()),
+            // Time is up, a signal came, completions overflow, memory is short: all of it is looked at in this round.
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
+                _ => Err(error),
+            },
+        }
     }
 
     /// Takes completions over.
@@ -317,38 +401,46 @@ impl Uring {
         for done in self.ring.completion() {
             let (data, result, flags) = (done.user_data(), done.result(), done.flags());
             let goes_on = cqueue::more(flags);
-            if !goes_on {
+            if !goes_on && data >> 56 != SEND {
                 self.in_flight -= 1;
             }
             let (generation, key) = ((data >> 32) as u32 & 0xff_ffff, (data & 0xffff_ffff) as usize);
             match data >> 56 {
                 RECEIVE => {
                     let socket = self.sockets.get_mut(key).filter(|s| s.generation & 0xff_ffff == generation);
-                    if let Some(buffer) = cqueue::buffer_select(flags) {
-                        let within = socket.as_ref().is_some_and(|s| s.taken < self.budget.of(key));
-                        match usize::try_from(result) {
-                            Ok(length) if within => self.inbox.push_back(Received { key, buffer, length }),
-                            _ => shared.buffers.put(buffer),
+                    let buffer = cqueue::buffer_select(flags);
+                    let Some(socket) = socket else {
+                        buffer.into_iter().for_each(|buffer| shared.buffers.put(buffer));
+                        continue;
+                    };
+                    if let Some(buffer) = buffer {
+                        let received = usize::try_from(result).map(|length| Received { key, buffer, length });
+                        match received {
+                            Ok(received) if socket.taken < self.budget.of(key) && socket.held == 0 => {
+                                if socket.taken == 0 {
+                                    self.touched.push(key);
+                                }
+                                socket.taken += 1;
+                                self.inbox.push_back(received);
+                            }
+                            Ok(received) if socket.held < HELD_MAX => {
+                                socket.held += 1;
+                                if !std::mem::replace(&mut socket.paused, true) {
+                                    self.pausing.push(key);
+                                }
+                                self.held.push_back(received);
+                            }
+                            Ok(_) | Err(_) => shared.buffers.put(buffer),
                         }
                     }
-                    let Some(socket) = socket else { continue };
-                    if socket.taken == 0 {
-                        self.touched.push(key);
-                    }
-                    socket.taken += 1;
-                    // Buffers were used up, or the kernel wants to be asked again.
+                    // Buffers were used up, it was cancelled, or the kernel wants to be asked again.
                     if !goes_on {
+                        socket.armed = false;
                         self.rearm.push(key);
                     }
                 }
-                SEND => {
-                    if shared.sends.get_mut(key).and_then(Option::take).is_some() {
-                        self.free_sends.push(key);
-                    }
-                    if result < 0 {
-                        Counters::add(&self.counters.rtp_send_failed, 1);
-                    }
-                }
+                // Only failures are reported.
+                SEND => Counters::add(&self.counters.rtp_send_failed, 1),
                 WAKE => {
                     woken = true;
                     self.wake_ended |= !goes_on;
@@ -357,6 +449,7 @@ impl Uring {
             }
         }
         if woken && let Some((poll, events)) = &mut self.waker {
+            self.woken = true;
             // Takes the wake-up back; there is nothing else in this poll.
             let _ = poll.poll(events, Some(Duration::ZERO));
         }
@@ -387,18 +480,24 @@ impl Uring {
     }
 
     pub(in crate::packet_io) fn send(&mut self, key: SocketKey, to: SocketAddr, bytes: Vec<u8>) {
-        if self.free_sends.is_empty() {
+        let is_full = |ring: &mut Self| {
+            ring.ring.submission().is_full() || ring.shared.as_ref().is_none_or(|shared| shared.sends.len() == SENDS)
+        };
+        // Before it is queued: handing over lets go of what is.
+        if is_full(self) {
             self.submit();
         }
         let fd = self.sockets.get(key).and_then(|s| s.socket.as_ref()).map(AsRawFd::as_raw_fd);
-        let (Some(fd), Some(shared)) = (fd, self.shared.as_mut()) else { return };
-        let Some(at) = self.free_sends.pop() else {
-            // Thousands of datagrams that the kernel has not taken: it will not take this one either.
+        let Some(fd) = fd else { return };
+        if is_full(self) {
+            // Hundreds of datagrams that the kernel has not taken: it will not take this one either.
             return Counters::add(&self.counters.rtp_send_failed, 1);
-        };
-        let sending = shared.sends[at].insert(Sending { bytes, to: to.into() });
-        let (start, length) = (sending.bytes.as_ptr(), sending.bytes.len() as u32);
-        let (name, name_length) = (sending.to.as_ptr().cast(), sending.to.len());
+        }
+        let Some(shared) = &mut self.shared else { return };
+        let (to, name_length) = write_name(to);
+        shared.sends.push(Sending { bytes, to });
+        let Some(sending) = shared.sends.last() else { return };
+        let (start, length, name) = (sending.bytes.as_ptr(), sending.bytes.len() as u32, sending.to.as_ptr());
         // Without waiting: a full socket is a lost packet, as with any other sender of RTP.
         let flags = libc::MSG_DONTWAIT;
         let send = if key < self.files {
@@ -406,17 +505,12 @@ impl Uring {
         } else {
             opcode::Send::new(Fd(fd), start, length)
         };
-        let send = send.flags(flags).dest_addr(name).dest_addr_len(name_length).build();
-        if !self.push(&send.user_data(tag(SEND, 0, at))) {
+        let send = send.flags(flags).dest_addr(name.cast()).dest_addr_len(name_length).build();
+        let send = send.flags(squeue::Flags::SKIP_SUCCESS).user_data(tag(SEND, 0, 0));
+        // SAFETY: octets and address are in `shared.sends`, which stays where it is (see there) and keeps them until the
+        // operation has been handed over and with that is over (see `handed_over`).
+        if unsafe { self.ring.submission().push(&send) }.is_err() {
             Counters::add(&self.counters.rtp_send_failed, 1);
-            self.give_back(at);
-        }
-    }
-
-    fn give_back(&mut self, at: usize) {
-        if let Some(shared) = &mut self.shared {
-            shared.sends[at] = None;
-            self.free_sends.push(at);
         }
     }
 
@@ -426,6 +520,7 @@ impl Uring {
                 socket.taken = 0;
             }
         }
+        self.hand_out_held();
         for key in std::mem::take(&mut self.rearm) {
             self.arm(key);
         }
@@ -438,6 +533,10 @@ impl Uring {
         if !self.ring.submission().is_empty() {
             self.submit();
         }
+    }
+
+    pub(in crate::packet_io) fn rest(&mut self, until: Instant) -> io::Result<()> {
+        self.enter(TOGETHER, until.saturating_duration_since(Instant::now()))
     }
 }
 
