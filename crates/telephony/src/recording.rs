@@ -1,9 +1,10 @@
 //! The recording writer: one thread that appends frames to spool files, so that a slow disk never delays a packet.
 //!
 //! The control thread opens a recording, media threads send its frames in batches, the writer puts them into
-//! `<spool>/<recording id>.part` within 200 ms, syncs about each second, and after the end mark renames the file to
-//! `.rec`. A killed process loses what was not yet written; the engine's shipper adopts the `.part` files it finds
-//! ([`leftovers`]) and the reader of the segments lists what is missing as gaps.
+//! `<spool>/<recording id>.part` at once, syncs about each second, and after the end mark renames the file to `.rec`. A
+//! killed process loses what was not yet written; the engine's shipper adopts the `.part` files it finds ([`leftovers`])
+//! and the reader of the segments lists what is missing as gaps. What a full disk does not take is lost and listed; the
+//! recording goes on when there is room again.
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -21,8 +22,10 @@ use media::recorder::{Frame, GapReason};
 
 use crate::stats::Counters;
 
-/// A process that dies loses no more than this of what reached the writer.
-const WRITE_EVERY: Duration = Duration::from_millis(200);
+/// What waits is written together, but no later than this. Nearly always nothing waits, and a frame is written as it comes.
+const WRITE_WITHIN: Duration = Duration::from_millis(20);
+/// Between attempts to write a file that a full disk refused.
+const RETRY: Duration = Duration::from_millis(500);
 /// A power cut loses no more than this, as long as the disk keeps up with [`SYNCS_MAX`].
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// Files synced in one pass: at 1 ms each the writer still keeps up with its ring. The rest get the next pass.
@@ -78,16 +81,22 @@ pub(crate) fn leftovers(spool: &Path) -> io::Result<Vec<Leftover>> {
 
 struct Open {
     path: PathBuf,
-    /// `None` once the disk refused: the rest is listed as lost.
+    header: Vec<u8>,
     file: Option<File>,
+    /// Octets of the file that are whole; what a refused write left behind them is cut off.
+    written: u64,
+    /// End of the audio in the file, and what is to follow: its first audio and all of it.
+    written_ms: u64,
+    next_ms: Option<u64>,
     buffer: Vec<u8>,
     dirty: bool,
     started: bool,
-    /// End of the last written audio.
+    /// End of the last audio that came.
     end_ms: u64,
     gap: Option<(u64, GapCause)>,
     gaps: Vec<Gap>,
-    failed_at_ms: Option<u64>,
+    /// The disk refuses: audio from here on is missing, and the next attempt is due then.
+    refused: Option<(u64, Instant)>,
 }
 
 pub(crate) struct Writer {
@@ -96,6 +105,8 @@ pub(crate) struct Writer {
     report: Box<dyn FnMut(Report) + Send>,
     counters: Arc<Counters>,
     open: HashMap<RecordingKey, Open>,
+    /// Have something to be written.
+    touched: Vec<RecordingKey>,
 }
 
 impl Writer {
@@ -105,77 +116,80 @@ impl Writer {
         report: Box<dyn FnMut(Report) + Send>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { spool, jobs, report, counters, open: HashMap::new() }
+        Self { spool, jobs, report, counters, open: HashMap::new(), touched: Vec::new() }
     }
 
     /// The thread's body: until [`Job::Stop`] or until all senders are gone.
     pub(crate) fn run(mut self) {
-        let mut written = Instant::now();
-        let mut synced = written;
-        loop {
-            let wait = WRITE_EVERY.saturating_sub(written.elapsed());
-            match self.jobs.recv_timeout(wait) {
-                Ok(Job::Open { recording, id }) => self.open(recording, id),
-                Ok(Job::Frames(frames)) => {
-                    for (recording, frame) in frames {
-                        self.frame(recording, frame);
-                    }
-                }
-                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {}
+        let mut synced = Instant::now();
+        let mut goes_on = true;
+        while goes_on {
+            let mut next = match self.jobs.recv_timeout(SYNC_EVERY.saturating_sub(synced.elapsed())) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(Job::Stop),
+            };
+            let began = Instant::now();
+            while let Some(job) = next {
+                goes_on = self.take(job);
+                next = if goes_on && began.elapsed() < WRITE_WITHIN { self.jobs.try_recv().ok() } else { None };
             }
-            if written.elapsed() >= WRITE_EVERY {
-                self.write_all();
-                written = Instant::now();
-                if synced.elapsed() >= SYNC_EVERY {
-                    self.sync_some();
-                    synced = Instant::now();
-                }
+            self.write_touched();
+            if synced.elapsed() >= SYNC_EVERY {
+                self.sync_some();
+                synced = Instant::now();
             }
         }
-        self.write_all();
         self.sync_some();
+    }
+
+    /// Whether to go on.
+    fn take(&mut self, job: Job) -> bool {
+        match job {
+            Job::Open { recording, id } => self.open(recording, id),
+            Job::Frames(frames) => {
+                for (recording, frame) in frames {
+                    self.frame(recording, frame);
+                }
+            }
+            Job::Stop => return false,
+        }
+        true
     }
 
     fn open(&mut self, recording: RecordingKey, id: RecordingId) {
         let path = self.spool.join(format!("{id}.part"));
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-        let mut buffer = Vec::with_capacity(4096);
+        let mut header = Vec::new();
         let start_unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
-        segment::write_header(&SpoolHeader { recording_id: id.to_string().into_bytes(), start_unix_ms }, &mut buffer);
-        let mut open = Open {
+        segment::write_header(&SpoolHeader { recording_id: id.to_string().into_bytes(), start_unix_ms }, &mut header);
+        let open = Open {
             path,
+            header,
             file: None,
-            buffer,
+            written: 0,
+            written_ms: 0,
+            next_ms: None,
+            buffer: Vec::with_capacity(4096),
             dirty: false,
             started: false,
             end_ms: 0,
             gap: None,
             gaps: Vec::new(),
-            failed_at_ms: None,
+            refused: None,
         };
-        match file {
-            Ok(file) => {
-                open.file = Some(file);
-                open.write(&self.counters);
-            }
-            Err(error) => open.fail(&error, &self.counters),
-        }
         self.open.insert(recording, open);
+        self.touched.push(recording);
     }
 
     fn frame(&mut self, recording: RecordingKey, frame: Frame) {
         let Some(open) = self.open.get_mut(&recording) else { return };
-        if open.file.is_some() {
-            segment::write_frame(&frame, &mut open.buffer);
-        }
+        open.keep(&frame);
         match frame {
             Frame::Audio { position_ms, length_ms, .. } => {
                 open.lost_to(position_ms);
                 open.end_ms = position_ms + u64::from(length_ms);
                 if !open.started {
                     open.started = true;
-                    open.write(&self.counters);
                     (self.report)(Report::Started { recording });
                 }
             }
@@ -193,12 +207,16 @@ impl Writer {
         }
         if open.buffer.len() > BUFFER_MAX {
             open.write(&self.counters);
+        } else if self.touched.last() != Some(&recording) {
+            self.touched.push(recording);
         }
     }
 
-    fn write_all(&mut self) {
-        for open in self.open.values_mut() {
-            open.write(&self.counters);
+    fn write_touched(&mut self) {
+        for recording in self.touched.drain(..) {
+            if let Some(open) = self.open.get_mut(&recording) {
+                open.write(&self.counters);
+            }
         }
     }
 
@@ -206,7 +224,7 @@ impl Writer {
         for open in self.open.values_mut().filter(|o| o.dirty).take(SYNCS_MAX) {
             open.dirty = false;
             if let Some(Err(error)) = open.file.as_ref().map(File::sync_data) {
-                open.fail(&error, &self.counters);
+                open.told(&error, &self.counters);
             }
         }
     }
@@ -241,40 +259,86 @@ impl Open {
         }
     }
 
+    /// Puts the frame behind what waits to be written, unless the disk refuses at present.
+    fn keep(&mut self, frame: &Frame) {
+        if self.refused.is_some_and(|(_, retry_at)| Instant::now() < retry_at) {
+            return;
+        }
+        if let (Frame::Audio { position_ms, .. }, None) = (frame, self.next_ms) {
+            self.next_ms = Some(*position_ms);
+        }
+        segment::write_frame(frame, &mut self.buffer);
+    }
+
     fn write(&mut self, counters: &Counters) {
-        if let Some(file) = &mut self.file
-            && !self.buffer.is_empty()
-        {
-            let bytes = self.buffer.len() as u64;
-            match file.write_all(&self.buffer) {
-                Ok(()) => {
-                    self.dirty = true;
-                    Counters::add(&counters.recording_bytes, bytes);
+        if self.buffer.is_empty() && self.written > 0 || self.refused.is_some_and(|(_, at)| Instant::now() < at) {
+            return;
+        }
+        match self.try_write() {
+            Ok(octets) => {
+                Counters::add(&counters.recording_bytes, octets);
+                self.dirty = true;
+                if let (Some((from_ms, _)), Some(to_ms)) = (self.refused, self.next_ms) {
+                    tracing::info!(file = %self.path.display(), "a recording can be written again");
+                    self.refused = None;
+                    self.add_gap(Gap { from_ms, to_ms, why: GapCause::Lost });
                 }
-                Err(error) => self.fail(&error, counters),
+                self.written_ms = self.end_ms;
+            }
+            Err(error) => {
+                if self.refused.is_none() {
+                    self.told(&error, counters);
+                }
+                let from_ms = self.refused.map_or(self.written_ms, |(from_ms, _)| from_ms);
+                self.refused = Some((from_ms, Instant::now() + RETRY));
+                if let Some(file) = &self.file {
+                    // If even this fails the reader stops at the torn frame.
+                    let _ = file.set_len(self.written);
+                }
             }
         }
         self.buffer.clear();
+        self.next_ms = None;
     }
 
-    fn fail(&mut self, error: &io::Error, counters: &Counters) {
+    /// Octets written.
+    fn try_write(&mut self) -> io::Result<u64> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+                self.file.insert(file)
+            }
+        };
+        let mut octets = 0;
+        if self.written == 0 {
+            file.write_all(&self.header)?;
+            octets += self.header.len() as u64;
+        }
+        file.write_all(&self.buffer)?;
+        octets += self.buffer.len() as u64;
+        self.written += octets;
+        Ok(octets)
+    }
+
+    fn told(&self, error: &io::Error, counters: &Counters) {
         tracing::error!(file = %self.path.display(), %error, "a recording cannot be written: free space on the disk or check its permissions");
         Counters::add(&counters.recording_errors, 1);
-        self.file = None;
-        self.failed_at_ms = Some(self.end_ms);
     }
 
     /// Everything on disk and under its final name; answers the gaps in order of time.
     fn finish(&mut self, length_ms: u64, counters: &Counters) -> Vec<Gap> {
         self.write(counters);
-        if let Some(file) = self.file.take() {
+        if self.written == 0 {
+            let _ = std::fs::remove_file(&self.path);
+        }
+        if let Some((from_ms, _)) = self.refused {
+            self.add_gap(Gap { from_ms, to_ms: length_ms, why: GapCause::Lost });
+        } else if let Some(file) = self.file.take() {
             let done = file.sync_data().and_then(|()| std::fs::rename(&self.path, self.path.with_extension("rec")));
             if let Err(error) = done {
-                self.fail(&error, counters);
+                self.told(&error, counters);
             }
-        }
-        if let Some(from_ms) = self.failed_at_ms {
-            self.add_gap(Gap { from_ms, to_ms: length_ms, why: GapCause::Lost });
         }
         self.gaps.sort_by_key(|gap| (gap.from_ms, gap.to_ms));
         std::mem::take(&mut self.gaps)
