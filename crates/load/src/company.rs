@@ -155,7 +155,7 @@ fn side_by_side<T: Send>(count: usize, work: impl Fn(usize) -> Result<T> + Sync)
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
             if n >= count {
-                return Ok(done);
+                return anyhow::Ok(done);
             }
             // The others find nothing more to do.
             done.push((n, work(n).inspect_err(|_| next.store(count, Ordering::Relaxed))?));

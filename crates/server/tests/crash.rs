@@ -17,7 +17,7 @@ use support::postgres::Postgres;
 use support::server::Server;
 use support::traffic::{Story, Traffic, equal};
 use support::verdict::{self, must};
-use support::{SOON, wait_for};
+use support::wait_for;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
