@@ -37,6 +37,8 @@ fn build() -> Result<()> {
     }
     let dist = web.join("dist");
     let stamp = dist.join(".sources");
+    // Whoever deletes the built console gets it again.
+    println!("cargo:rerun-if-changed={}", stamp.display());
     let hash = fingerprint(&sources)?;
     // One build serves every profile: debug, release and tests embed the same files.
     if fs::read_to_string(&stamp).unwrap_or_default() != hash {

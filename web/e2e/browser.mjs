@@ -24,9 +24,10 @@ export async function launch({ wav, args = [] } = {}) {
   });
 }
 
-/** A fresh person: no cookies, with or without a microphone. */
-export async function person(browser, { microphone = true, locale = 'en', scheme = 'light', viewport = { width: 1440, height: 900 } } = {}) {
+/** A fresh person, or one with another's cookies and storage; with or without a microphone. */
+export async function person(browser, { microphone = true, locale = 'en', scheme = 'light', viewport = { width: 1440, height: 900 }, storage } = {}) {
   return browser.newContext({
+    storageState: storage,
     permissions: microphone ? ['microphone'] : [],
     ignoreHTTPSErrors: true, // the first start makes its own certificate
     locale,

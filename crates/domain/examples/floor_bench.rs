@@ -184,7 +184,13 @@ impl Bench {
                         let gaps = Vec::new();
                         inputs.push_back(Input::Leg(LegEvent::RecordingEnded { recording, length_ms: 1, gaps }));
                         let blob = BlobId(recording.0);
-                        inputs.push_back(Input::RecordingStored { recording, blob, length_ms: 1, bytes: 1 });
+                        inputs.push_back(Input::RecordingStored {
+                            recording,
+                            blob,
+                            length_ms: 1,
+                            bytes: 1,
+                            gaps: Vec::new(),
+                        });
                     }
                     _ => {}
                 }

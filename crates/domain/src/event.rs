@@ -361,6 +361,9 @@ pub enum EventBody {
         blob: BlobId,
         length_ms: u64,
         bytes: u64,
+        /// Of a recording that a crash has cut off, and which never ended in order: what is silent or missing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gaps: Vec<Gap>,
     },
 }
 

@@ -184,8 +184,8 @@ impl Floor {
             }
             Input::WorkDone { interaction } => self.work_done(interaction)?,
             Input::Supervisor { by, command } => self.supervisor_command(by, command)?,
-            Input::RecordingStored { recording, blob, length_ms, bytes } => {
-                self.emit(EventBody::RecordingStored { recording, blob, length_ms, bytes });
+            Input::RecordingStored { recording, blob, length_ms, bytes, gaps } => {
+                self.emit(EventBody::RecordingStored { recording, blob, length_ms, bytes, gaps });
             }
             Input::Recovered { last_heartbeat } => self.recover(last_heartbeat),
             Input::Tick => {}

@@ -6,7 +6,7 @@ use crate::command::{AgentCommand, SupervisorCommand};
 use crate::config::TenantConfig;
 use crate::device::DeviceLoss;
 use crate::id::{AddressId, AgentId, BlobId, DeviceId, InteractionId, LegId, NumberId, QueueId, RecordingId, UserId};
-use crate::leg::{LegEvent, Via};
+use crate::leg::{Gap, LegEvent, Via};
 use crate::localized::Lang;
 use crate::medium::Medium;
 use crate::time::Timestamp;
@@ -65,6 +65,8 @@ pub enum Input {
         blob: BlobId,
         length_ms: u64,
         bytes: u64,
+        /// Of one that never ended in order.
+        gaps: Vec<Gap>,
     },
     /// First input after a crash (after snapshot and journal were applied): nothing live survived, calls ended at the
     /// last heartbeat.

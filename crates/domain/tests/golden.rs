@@ -140,7 +140,7 @@ fn samples() -> Vec<EventBody> {
             length_ms: 60_000,
             gaps: vec![Gap { from_ms: 1000, to_ms: 2000, why: GapCause::Hold }],
         },
-        EventBody::RecordingStored { recording, blob: BlobId(21), length_ms: 60_000, bytes: 960_044 },
+        EventBody::RecordingStored { recording, blob: BlobId(21), length_ms: 60_000, bytes: 960_044, gaps: vec![] },
     ]
 }
 

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -89,8 +89,11 @@ pub(crate) struct Shared {
     floors: RwLock<HashMap<TenantId, OpenFloor>>,
     addresses: Mutex<HashMap<(TenantId, String), AddressId>>,
     ready: AtomicBool,
-    /// One published revision at a time comes into force, so that none is overtaken by an older one.
-    publishing: tokio::sync::Mutex<()>,
+    /// Changes of configuration that were reported, counted.
+    changes: AtomicU64,
+    /// One published revision at a time comes into force, so that none is overtaken by an older one; and which changes
+    /// each tenant's last publication knew.
+    publishing: tokio::sync::Mutex<HashMap<TenantId, u64>>,
     running: Mutex<Running>,
 }
 
@@ -223,6 +226,7 @@ impl Engine {
             floors: RwLock::default(),
             addresses: Mutex::default(),
             ready: AtomicBool::new(false),
+            changes: AtomicU64::new(0),
             publishing: tokio::sync::Mutex::default(),
             running: Mutex::default(),
             node: config.node,
@@ -359,8 +363,14 @@ impl Engine {
     }
 
     /// After a published revision: the floor learns it first, so that it knows a device before telephony reports it.
+    /// Changes that came while an earlier one was being published share one publication: each reads everything.
     pub async fn config_changed(&self, tenant: TenantId) -> Result<(), CommandError> {
-        let _in_turn = self.shared.publishing.lock().await;
+        let change = self.shared.changes.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut published = self.shared.publishing.lock().await;
+        if published.get(&tenant).is_some_and(|known| *known >= change) {
+            return Ok(());
+        }
+        let known = self.shared.changes.load(Ordering::SeqCst);
         match self.shared.floor(tenant) {
             Some(floor) => {
                 let config = self.shared.store.load_config(tenant).await?;
@@ -368,7 +378,9 @@ impl Engine {
             }
             None => floors::open(&self.shared, tenant, None).await?,
         }
-        directory::push(&self.shared).await
+        directory::push(&self.shared).await?;
+        published.insert(tenant, known);
+        Ok(())
     }
 
     /// Takes what telephony has sent, writes snapshots, gives leases back, completes the tables; at most [`STOP`] for

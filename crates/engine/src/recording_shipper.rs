@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use domain::id::{BlobId, RecordingId, TenantId};
 use domain::input::Input;
+use domain::leg::{Gap, GapCause};
+use domain::time::Timestamp;
 use store::{HostScope, NewBlob};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -22,6 +24,11 @@ pub type Render = Arc<dyn Fn(&[u8]) -> Result<Rendered, String> + Send + Sync>;
 pub struct Rendered {
     pub wav: Vec<u8>,
     pub length_ms: u64,
+    pub started_at: Timestamp,
+    /// False of one that was cut off.
+    pub is_complete: bool,
+    /// Silent stretches within it.
+    pub gaps: Vec<Gap>,
 }
 
 pub struct Shipper {
@@ -38,12 +45,24 @@ struct Job {
     tenant: TenantId,
     recording: RecordingId,
     tries: u32,
-    /// Its blob, if an earlier try got as far: blob, length in milliseconds, bytes.
-    sealed: Option<(BlobId, u64, u64)>,
+    /// Of one that a crash may have cut off: when what it records ended, by the records.
+    ended_at: Option<Timestamp>,
+    /// Its blob, if an earlier try got as far.
+    sealed: Option<Sealed>,
 }
 
-/// After this many tries the file stays in the spool until the next start.
-const TRIES_MAX: u32 = 12;
+#[derive(Debug, Clone)]
+struct Sealed {
+    blob: BlobId,
+    length_ms: u64,
+    bytes: u64,
+    gaps: Vec<Gap>,
+}
+
+/// At this many tries (some five minutes) a person is told; the file waits in the spool and is tried again until it goes.
+const TRIES_TOLD: u32 = 12;
+/// The longest pause is 250 ms doubled so often: eight minutes.
+const DOUBLINGS: u32 = 11;
 
 impl Shipper {
     pub fn new(spool: PathBuf, render: Render) -> Self {
@@ -55,12 +74,18 @@ impl Shipper {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The spool file is complete, if there is one: a recording that could not begin has none.
+    /// The spool file is complete, if there is one: a recording that could not begin has none, nor has one of which
+    /// nothing could be written.
     pub fn recording_ended(&self, tenant: TenantId, recording: RecordingId, length_ms: u64) {
-        if length_ms == 0 && find(&self.spool, recording).is_none() {
-            return;
+        if find(&self.spool, recording).is_some() {
+            self.take(Job { tenant, recording, tries: 0, ended_at: None, sealed: None });
+        } else if length_ms > 0 {
+            warn!(%recording, length_ms, "nothing of a recording could be written");
         }
-        self.queue().push_back(Job { tenant, recording, tries: 0, sealed: None });
+    }
+
+    fn take(&self, job: Job) {
+        self.queue().push_back(job);
         self.more.notify_one();
     }
 
@@ -83,17 +108,16 @@ impl Shipper {
 async fn work(shared: &Arc<Shared>, mut job: Job) {
     let Err(why) = ship(shared, &mut job).await else { return };
     job.tries += 1;
-    if job.tries >= TRIES_MAX {
-        error!(recording = %job.recording, why, "a recording cannot be stored; it stays in the spool");
-        return;
+    if job.tries == TRIES_TOLD {
+        error!(recording = %job.recording, why, "a recording cannot be stored; it waits in the spool");
+    } else {
+        warn!(recording = %job.recording, why, "a recording was not stored; trying again");
     }
-    warn!(recording = %job.recording, why, "a recording was not stored; trying again");
-    let pause = Duration::from_millis(250 << job.tries.min(8));
+    let pause = Duration::from_millis(250 << job.tries.min(DOUBLINGS));
     let shared = shared.clone();
     tokio::spawn(async move {
         tokio::time::sleep(pause).await;
-        shared.shipper.queue().push_back(job);
-        shared.shipper.more.notify_one();
+        shared.shipper.take(job);
     });
 }
 
@@ -101,21 +125,21 @@ async fn ship(shared: &Arc<Shared>, job: &mut Job) -> Result<(), String> {
     let Some(file) = find(&shared.shipper.spool, job.recording) else {
         return Err("its spool file is missing".to_owned());
     };
-    let (blob, length_ms, bytes) = match job.sealed {
+    let sealed = match job.sealed.take() {
         Some(sealed) => sealed,
         None => seal(shared, job, &file).await?,
     };
-    job.sealed = Some((blob, length_ms, bytes));
+    let Sealed { blob, length_ms, bytes, gaps } = job.sealed.insert(sealed).clone();
     let floor = shared.floor(job.tenant).ok_or("its floor is not open")?;
-    let input = Input::RecordingStored { recording: job.recording, blob, length_ms, bytes };
+    let input = Input::RecordingStored { recording: job.recording, blob, length_ms, bytes, gaps };
     floor.send(input).await.map_err(|e| e.to_string())?;
     remove(job.recording, &file);
     info!(recording = %job.recording, length_ms, "recording stored");
     Ok(())
 }
 
-/// Renders the spool file and puts it into a blob: its id, length in milliseconds, bytes.
-async fn seal(shared: &Arc<Shared>, job: &Job, file: &Path) -> Result<(BlobId, u64, u64), String> {
+/// Renders the spool file and puts it into a blob.
+async fn seal(shared: &Arc<Shared>, job: &Job, file: &Path) -> Result<Sealed, String> {
     let (render, path) = (shared.shipper.render.clone(), file.to_owned());
     let rendered = tokio::task::spawn_blocking(move || {
         let bytes = std::fs::read(&path).map_err(|e| e.to_string())?;
@@ -123,7 +147,8 @@ async fn seal(shared: &Arc<Shared>, job: &Job, file: &Path) -> Result<(BlobId, u
     })
     .await
     .map_err(|e| e.to_string())??;
-    let Rendered { wav, length_ms } = rendered;
+    let gaps = job.ended_at.map(|ended_at| cut_off(&rendered, ended_at)).unwrap_or_default();
+    let Rendered { wav, length_ms, .. } = rendered;
     let new = NewBlob {
         tenant: job.tenant,
         kind: "recording",
@@ -132,7 +157,17 @@ async fn seal(shared: &Arc<Shared>, job: &Job, file: &Path) -> Result<(BlobId, u
         sample_floor: None,
     };
     let blob = shared.store.blobs().put_bytes(new, wav, shared.clock.now()).await.map_err(|e| e.to_string())?;
-    Ok((blob.id, length_ms, blob.length))
+    Ok(Sealed { blob: blob.id, length_ms, bytes: blob.length, gaps })
+}
+
+/// The gaps of a recording that never ended in order: what its frames say, and its end if that is missing.
+fn cut_off(rendered: &Rendered, ended_at: Timestamp) -> Vec<Gap> {
+    let mut gaps = rendered.gaps.clone();
+    let whole_ms = u64::try_from(ended_at - rendered.started_at).unwrap_or(0);
+    if !rendered.is_complete && whole_ms > rendered.length_ms {
+        gaps.push(Gap { from_ms: rendered.length_ms, to_ms: whole_ms, why: GapCause::Lost });
+    }
+    gaps
 }
 
 fn remove(recording: RecordingId, file: &Path) {
@@ -171,7 +206,18 @@ async fn adopt(shared: &Arc<Shared>) {
                     remove(recording, &file);
                 }
             }
-            Ok(row) => shared.shipper.recording_ended(row.tenant_id, recording, 0),
+            Ok(row) => {
+                let scope = HostScope::whole_installation().into();
+                let ended_at = match row.length_ms {
+                    // Its end was told, with its gaps.
+                    Some(_) => None,
+                    None => shared.store.interaction(scope, row.interaction_id).await.ok().and_then(|i| i.ended_at),
+                };
+                if find(&shared.shipper.spool, recording).is_some() {
+                    let tenant = row.tenant_id;
+                    shared.shipper.take(Job { tenant, recording, tries: 0, ended_at, sealed: None });
+                }
+            }
             Err(store::Error::NotFound { .. }) => {
                 warn!(%recording, "a recording of no known interaction stays in the spool")
             }

@@ -115,6 +115,16 @@ pub const WORST: &[Worst] = &[
     },
     Worst { name: "datagrams", target: sip_endpoint::TARGET, make: |n| steps(n, 0, &message("", "\r\n")) },
     Worst { name: "reads", target: sip_endpoint::TARGET, make: |n| steps(n, 1, &message("l: 0\r\n", "\r\n")) },
+    Worst {
+        name: "registered_contacts",
+        target: sip_endpoint::TARGET,
+        make: |n| steps(n, 0, &registration(&fill(",<sip:a@192.0.2.4>", n))),
+    },
+    Worst {
+        name: "routes",
+        target: sip_endpoint::TARGET,
+        make: |n| steps(n, 0, &message(&fill("Record-Route: <sip:h;lr>\r\n", n), "\r\n")),
+    },
     Worst { name: "same_message_in_both", target: sip_other::TARGET, make: |n| message(&fill("X: y\r\n", n), "\r\n") },
     Worst {
         name: "sections",
@@ -131,6 +141,26 @@ pub const WORST: &[Worst] = &[
         name: "rtpmaps",
         target: sdp::TARGET,
         make: |n| format!("{SDP}{}", fill("a=rtpmap:101 x/8000\r\n", n)).into_bytes(),
+    },
+    Worst {
+        name: "candidates",
+        target: sdp::TARGET,
+        make: |n| format!("{SDP}{}", fill("a=candidate:1 1 UDP 1 192.0.2.9 9 typ host\r\n", n)).into_bytes(),
+    },
+    Worst {
+        name: "format_parameters",
+        target: sdp::TARGET,
+        make: |n| format!("{SDP}a=fmtp:101 0-15{}\r\n", fill(";a=b", n)).into_bytes(),
+    },
+    Worst {
+        name: "format_parameter_lines",
+        target: sdp::TARGET,
+        make: |n| format!("{SDP}{}", fill("a=fmtp:101 0-15\r\n", n)).into_bytes(),
+    },
+    Worst {
+        name: "connections",
+        target: sdp::TARGET,
+        make: |n| format!("{SDP}{}", fill("c=IN IP4 192.0.2.9\r\n", n)).into_bytes(),
     },
     Worst {
         name: "stun_attributes",
@@ -152,6 +182,7 @@ pub const WORST: &[Worst] = &[
         target: wav::TARGET,
         make: |n| media::wav::write_mono(&vec![9; n / 2]).unwrap_or_default(),
     },
+    Worst { name: "chunks", target: wav::TARGET, make: chunks },
     Worst { name: "records", target: spool::TARGET, make: spool_of },
 ];
 
@@ -161,6 +192,21 @@ fn steps(n: usize, op: u8, data: &[u8]) -> Vec<u8> {
         records::write(&mut out, op, 0, data);
     }
     out
+}
+
+fn registration(contacts: &str) -> Vec<u8> {
+    format!(
+        "REGISTER sip:call.example SIP/2.0\r\n{VIA}From: <sip:alice@call.example>;tag=r\r\nTo: <sip:alice@call.example>\r\n\
+         Call-ID: r\r\nCSeq: 1 REGISTER\r\nMax-Forwards: 70\r\nContact: <sip:a@192.0.2.4>{contacts}\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// A WAV file whose sound hides behind many empty chunks.
+fn chunks(n: usize) -> Vec<u8> {
+    let plain = media::wav::write_mono(&[9; 80]).unwrap_or_default();
+    let (format, data) = plain.split_at(36.min(plain.len()));
+    [format, fill("junk\0\0\0\0", n).as_bytes(), data].concat()
 }
 
 fn spool_of(n: usize) -> Vec<u8> {

@@ -1,8 +1,10 @@
 //! The company that takes the load, made through the REST interface: agents with SIP devices, one queue, a number that
 //! leads through a flow into it.
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
 use crate::http::Http;
@@ -70,25 +72,28 @@ pub fn open(api: &Http, phones: &mut Phones, plan: Plan) -> Result<Company> {
 
     let accounts: Vec<Account> = (0..agents.len()).map(|n| account(&mark, n)).collect();
     phones.register_all(&accounts)?;
-    for (agent, device) in agents.iter().zip(&devices) {
-        api.put(&format!("/api/v1/agents/{agent}/duty"), &json!({"device": device}))?;
-    }
+    side_by_side(agents.len(), |n| {
+        api.put(&format!("/api/v1/agents/{}/duty", agents[n]), &json!({"device": devices[n]})).map(drop)
+    })?;
+    let places: HashMap<&str, usize> = agents.iter().enumerate().map(|(n, agent)| (agent.as_str(), n)).collect();
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut asked = vec![false; agents.len()];
     loop {
         let live = api.get("/api/v1/live")?;
-        let mut ready = 0;
+        let (mut ready, mut to_ask) = (0, Vec::new());
         for row in live["agents"].as_array().into_iter().flatten() {
-            let Some(at) = agents.iter().position(|a| row["id"] == a.as_str()) else { continue };
+            let Some(at) = row["id"].as_str().and_then(|id| places.get(id)).copied() else { continue };
             let is_available = row["presence"]["state"] == "available";
             if is_available && row["device_ready"] == true {
                 ready += 1;
-            } else if !is_available && !asked[at] {
-                asked[at] = true;
-                let command = json!({"command": {"command": "set_presence", "presence": {"state": "available"}}});
-                api.post(&format!("/api/v1/agents/{}/commands", agents[at]), &command)?;
+            } else if !is_available && !std::mem::replace(&mut asked[at], true) {
+                to_ask.push(at);
             }
         }
+        let command = json!({"command": {"command": "set_presence", "presence": {"state": "available"}}});
+        side_by_side(to_ask.len(), |n| {
+            api.post(&format!("/api/v1/agents/{}/commands", agents[to_ask[n]]), &command).map(drop)
+        })?;
         if ready == agents.len() {
             return Ok(Company { number, queue, agents });
         }
@@ -128,15 +133,44 @@ fn account(mark: &str, n: usize) -> Account {
 }
 
 fn make_agents(api: &Http, mark: &str, count: usize) -> Result<Vec<String>> {
-    let mut agents = Vec::with_capacity(count);
-    for n in 0..count {
+    let digits = unique_digits();
+    let make = |n: usize| {
         let name = format!("Load {mark} {n}");
         let user = id(&post(api, "users", json!({"name": name, "email": format!("l{mark}{n}@load.test")}))?)?;
-        let extension = format!("{}{n:04}", &unique_digits()[3..8]);
+        let extension = format!("{}{n:04}", &digits[3..8]);
         let fields = json!({"name": name, "user": user, "extension": extension, "capacity": {"voice": 1}});
-        agents.push(id(&post(api, "agents", fields)?)?);
-    }
-    Ok(agents)
+        id(&post(api, "agents", fields)?)
+    };
+    side_by_side(count, make)
+}
+
+/// Requests under way at the same time: enough that the server never waits for us.
+const AT_A_TIME: usize = 16;
+
+/// `work(0)` to `work(count - 1)`, several at a time; their results in this order, or the first error.
+fn side_by_side<T: Send>(count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let (next, work) = (&AtomicUsize::new(0), &work);
+    let one = || {
+        let mut done = Vec::new();
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            if n >= count {
+                return anyhow::Ok(done);
+            }
+            // The others find nothing more to do.
+            done.push((n, work(n).inspect_err(|_| next.store(count, Ordering::Relaxed))?));
+        }
+    };
+    let mut all = Vec::with_capacity(count);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_A_TIME.min(count)).map(|_| scope.spawn(one)).collect();
+        for thread in threads {
+            all.extend(thread.join().map_err(|_| anyhow!("a thread of ours panicked"))??);
+        }
+        anyhow::Ok(())
+    })?;
+    all.sort_by_key(|(n, _)| *n);
+    Ok(all.into_iter().map(|(_, result)| result).collect())
 }
 
 /// At most 1,000 in one request.

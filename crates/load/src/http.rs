@@ -47,7 +47,8 @@ impl Http {
         Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
 
-    fn expect(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+    /// The answer's body; an error unless it is 2xx.
+    pub fn expect(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         let (status, answer) = self.request(method, path, body)?;
         if !(200..300).contains(&status) {
             bail!("{method} {path}: {status} {}", String::from_utf8_lossy(&answer));
@@ -64,7 +65,8 @@ impl Http {
         Ok(socket.into())
     }
 
-    fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Vec<u8>)> {
+    /// Status and body, whatever they are.
+    pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Vec<u8>)> {
         let mut stream = self.connect().with_context(|| format!("cannot reach {}", self.address))?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let body = body.map(Value::to_string).unwrap_or_default();

@@ -66,7 +66,11 @@ enum Order {
     News(MediaNews),
     Count(bool),
     Tell(Sender<Account>),
+    LastWords(Sender<Words>),
 }
+
+/// When the last packet of each side of each call was sent, on the clock of [`now_ns`].
+pub type Words = HashMap<(usize, Side), u64>;
 
 /// What was sent and what came while it counted.
 #[derive(Debug, Clone, Default)]
@@ -158,6 +162,14 @@ impl Speakers {
         orders.send(Order::Tell(sender)).map_err(|_| anyhow!("the speakers have ended"))?;
         receiver.recv_timeout(Duration::from_secs(10)).context("the speakers do not answer")
     }
+
+    /// Of those who speak at this moment.
+    pub fn last_words(&self) -> Result<Words> {
+        let (sender, receiver) = channel();
+        let orders = self.orders.as_ref().context("the speakers have ended")?;
+        orders.send(Order::LastWords(sender)).map_err(|_| anyhow!("the speakers have ended"))?;
+        receiver.recv_timeout(Duration::from_secs(10)).context("the speakers do not answer")
+    }
 }
 
 impl Drop for Speakers {
@@ -175,6 +187,8 @@ struct Stream {
     remote: SocketAddr,
     sequence: u16,
     stamp: u32,
+    /// When the last packet was sent; 0 before the first.
+    spoke_ns: u64,
 }
 
 struct Thread {
@@ -251,6 +265,10 @@ impl Thread {
                     }
                     let _ = to.send(account);
                 }
+                Ok(Order::LastWords(to)) => {
+                    let spoken = self.turns.iter().flatten().filter(|s| s.spoke_ns > 0);
+                    let _ = to.send(spoken.map(|s| ((s.call, s.side), s.spoke_ns)).collect());
+                }
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
@@ -261,7 +279,7 @@ impl Thread {
         self.end(call, side);
         let turn = self.next_turn % self.turns.len();
         self.next_turn += 1;
-        self.turns[turn].push(Stream { call, side, remote, sequence: 0, stamp: 0 });
+        self.turns[turn].push(Stream { call, side, remote, sequence: 0, stamp: 0, spoke_ns: 0 });
         self.places.insert((call, side), turn);
         self.owners.insert(remote, (call, side));
     }
@@ -284,8 +302,9 @@ impl Thread {
             packet[2..4].copy_from_slice(&stream.sequence.to_be_bytes());
             packet[4..8].copy_from_slice(&stream.stamp.to_be_bytes());
             packet[8..12].copy_from_slice(&((stream.call as u32) << 1 | stream.side as u32).to_be_bytes());
+            stream.spoke_ns = now_ns()?;
             let payload =
-                Payload { born_ns: now_ns()?, call: stream.call as u32, side: stream.side, counts: self.counts };
+                Payload { born_ns: stream.spoke_ns, call: stream.call as u32, side: stream.side, counts: self.counts };
             payload.write(&mut packet[HEADER..]);
             stream.sequence = stream.sequence.wrapping_add(1);
             stream.stamp = stream.stamp.wrapping_add(160);

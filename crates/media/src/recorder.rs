@@ -2,8 +2,8 @@
 //! per recording and hands its frames out; `segment` puts frames into a spool file and `export` makes a stereo WAV of it.
 //!
 //! Taps copy the received payload into a lane per leg, at the place its RTP timestamp gives it on the plane's clock;
-//! nothing is decoded on the way. A lane trails the clock by 100 ms so that late packets find their place, and is cut
-//! every 100 ms: a crash loses at most 200 ms. Length = stop − start, whatever the packets did.
+//! nothing is decoded on the way. A lane trails the clock by 80 ms so that late packets find their place, and is cut
+//! every 60 ms: with the tick of 20 ms and the writer a crash loses at most 200 ms. Length = stop − start, whatever the packets did.
 //! When a stall is followed by a burst, the burst is laid after what was cut already, so no word is lost; the lane then
 //! runs ahead of the clock until pauses in the speech, left out one packet at a time, bring it back.
 
@@ -17,8 +17,8 @@ use crate::rtp::Header;
 use std::time::Duration;
 
 /// How long late packets are waited for, and how much is handed out at a time, in samples.
-const LAG: u64 = 800;
-const CHUNK: u64 = 800;
+const LAG: u64 = 640;
+const CHUNK: u64 = 480;
 /// A burst after a stall may lie this far in the future before it is pulled back to the clock, in samples.
 const LEAD_MAX: u64 = 3200;
 /// Beyond this lead, quiet packets are left out until the lane is back at the clock, in samples; and what quiet means.

@@ -43,6 +43,15 @@ impl LogSink {
         LogSink { lines, waiting }
     }
 
+    /// One line, or several that belong together.
+    pub fn say(&self, text: &[u8]) {
+        self.waiting.fetch_add(1, Ordering::Acquire);
+        if self.lines.try_send(text.to_vec()).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Release);
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Waits for the lines given so far, but not for ever.
     pub fn flush(&self) {
         let until = Instant::now() + FLUSH;
@@ -70,11 +79,7 @@ fn write(mut sink: impl Write, lines: &Receiver<Vec<u8>>, waiting: &AtomicU64) {
 /// One line; the formatter writes it whole.
 impl Write for LogSink {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.waiting.fetch_add(1, Ordering::Acquire);
-        if self.lines.try_send(line.to_vec()).is_err() {
-            self.waiting.fetch_sub(1, Ordering::Release);
-            DROPPED.fetch_add(1, Ordering::Relaxed);
-        }
+        self.say(line);
         Ok(line.len())
     }
 

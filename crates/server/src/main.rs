@@ -9,6 +9,7 @@ mod side;
 mod tls;
 mod web_ui;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::process::ExitCode;
 
 /// Signalling makes many small values, and a burst of calls must give its memory back when it is over: the system's
@@ -104,7 +105,8 @@ fn sentence(e: &anyhow::Error) -> String {
 }
 
 fn fail(text: &str) -> ExitCode {
-    eprintln!("cordboard: {text}");
+    LogSink::stderr().say(format!("cordboard: {text}\n").as_bytes());
+    LogSink::stderr().flush();
     ExitCode::FAILURE
 }
 
@@ -120,4 +122,15 @@ fn log_to_stderr() {
         .with_writer(LogSink::stderr())
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+    // The usual hook writes to standard error itself: on a thread that carries calls it would wait for whoever reads that.
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let (name, trace) = (thread.name().unwrap_or("?"), Backtrace::capture());
+        let trace = if trace.status() == BacktraceStatus::Captured { format!("{trace}\n") } else { String::new() };
+        LogSink::stderr().say(format!("thread '{name}' {panic}\n{trace}").as_bytes());
+        if name == "main" {
+            // The process ends with it.
+            LogSink::stderr().flush();
+        }
+    }));
 }

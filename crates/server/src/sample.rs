@@ -52,7 +52,7 @@ pub async fn seed(store: &Store, data_dir: &Path, password: Option<&str>, now: T
         host: host.id,
         slug: SLUG.to_owned(),
         name: "接线台示例公司 Sample Company".to_owned(),
-        entitlements: Entitlements { seats: 1_000, concurrent_calls: 2_000, retention_days: 365 },
+        entitlements: Entitlements { seats: 2_000, concurrent_calls: 2_000, retention_days: 365 },
         is_default: true,
     };
     let tenant = store.create_tenant(host_scope, new, now).await?.id;

@@ -8,11 +8,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::extract::ConnectInfo;
+use domain::leg::{Gap, GapCause};
+use domain::time::Timestamp;
 use engine::port::{Down, PortClosed, TelephonyPort, Up};
 use engine::{Engine, EngineConfig, Rendered};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use media::recorder::GapReason;
 use store::{HostScope, Options, Store, random};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -215,7 +218,22 @@ fn render(spool: &[u8]) -> Result<Rendered, String> {
     let wav = recording.to_wav().map_err(|e| e.to_string())?;
     // A WAV header, then two channels of 16 bits at 8 kHz.
     let length_ms = (wav.len().saturating_sub(44) / 4 / 8) as u64;
-    Ok(Rendered { wav, length_ms })
+    let gaps = recording.gaps.iter().map(|gap| Gap { from_ms: gap.start_ms, to_ms: gap.end_ms, why: cause(gap.why) });
+    Ok(Rendered {
+        wav,
+        length_ms,
+        started_at: Timestamp(recording.start_unix_ms),
+        is_complete: recording.complete,
+        gaps: gaps.collect(),
+    })
+}
+
+fn cause(why: GapReason) -> GapCause {
+    match why {
+        GapReason::Hold => GapCause::Hold,
+        GapReason::Mask => GapCause::Mask,
+        GapReason::Lost => GapCause::Lost,
+    }
 }
 
 /// Where this machine reaches a listener bound to `ip`.

@@ -2,8 +2,11 @@
 //! sound and the numbers of a real server; these run on sound made here, so that a blind judge is found at once.
 mod support;
 
+use load::phones::Side;
+use load::rtp::Payload;
 use support::ledger::{Figures, calls, parse};
-use support::sound::{heard_ms, share, tone, ulaw_decode, ulaw_encode};
+use support::sound::{BLOCK, heard_ms, share, tone, ulaw_decode, ulaw_encode};
+use support::traffic::last_word;
 use support::verdict::{self, Expected, must, must_fail};
 
 const A: f64 = 1130.0;
@@ -123,4 +126,18 @@ fn a_report_is_refused_when_one_event_of_the_ledger_is_dropped_or_late() {
     let mut dropped = Figures::default();
     dropped.abandoned(&calls(&unanswered)[0]);
     must_fail("a dropped event", verdict::figures(&dropped, &report, 50.0));
+}
+
+#[test]
+fn a_word_is_found_again_also_with_octets_of_silence() {
+    let born_ns = 1_795_367_574_700_000_000u64 & !0xffff_00ff | 0x7f_ff_00_7f;
+    let payload = Payload { born_ns, call: 127, side: Side::Caller, counts: false };
+    let mut octets = vec![0x5a; BLOCK];
+    payload.write(&mut octets);
+    let mut channel = vec![0i16; 40];
+    channel.extend(octets.into_iter().map(ulaw_decode));
+    let ms = born_ns as f64 / 1e6;
+    let found = last_word(&channel, ms - 100.0, ms + 100.0).expect("the word");
+    assert!((found - ms).abs() < 1.0, "{found} instead of {ms}");
+    assert_eq!(last_word(&channel[..BLOCK], ms - 100.0, ms + 100.0), None, "cut");
 }

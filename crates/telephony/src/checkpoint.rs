@@ -38,6 +38,8 @@ pub(crate) struct CheckpointFile {
     live_bytes: u64,
     /// Records not yet written.
     waiting: Vec<u8>,
+    /// The disk refused a record, perhaps half-way: behind it nothing would be read, so the file is written anew.
+    torn: bool,
 }
 
 /// Waiting bytes at which [`CheckpointFile::put`] writes by itself.
@@ -64,7 +66,16 @@ impl CheckpointFile {
         let recovered = live.values().cloned().collect();
         // The recovered legs stay on file until the switch has dealt with them (and said so by removing them).
         let (file, written) = rewrite(path, &key, &live)?;
-        let this = Self { path: path.to_owned(), file, key, live, written, live_bytes: written, waiting: Vec::new() };
+        let this = Self {
+            path: path.to_owned(),
+            file,
+            key,
+            live,
+            written,
+            live_bytes: written,
+            waiting: Vec::new(),
+            torn: false,
+        };
         Ok((this, recovered))
     }
 
@@ -88,20 +99,30 @@ impl CheckpointFile {
             self.flush()?;
         }
         if self.written > COMPACT_AT && self.written > 4 * self.live_bytes {
-            (self.file, self.written) = rewrite(&self.path, &self.key, &self.live)?;
-            self.live_bytes = self.written;
-            self.waiting.clear();
+            self.compact()?;
         }
         Ok(())
     }
 
-    /// Writes what waits. What a full disk does not take is given up: it is already in the next compaction.
+    fn compact(&mut self) -> io::Result<()> {
+        self.waiting.clear();
+        (self.file, self.written) = rewrite(&self.path, &self.key, &self.live)?;
+        self.live_bytes = self.written;
+        self.torn = false;
+        Ok(())
+    }
+
+    /// Writes what waits. What a full disk does not take is written when it has room, with the next change.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
         }
+        if self.torn {
+            return self.compact();
+        }
         let written = self.file.write_all(&self.waiting);
         self.waiting.clear();
+        self.torn = written.is_err();
         written
     }
 }
@@ -234,6 +255,23 @@ mod tests {
         std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
         let (_, recovered) = CheckpointFile::open(&path, &[7; 32]).unwrap();
         assert_eq!(recovered, [b"one".to_vec()]);
+    }
+
+    #[test]
+    fn behind_a_record_that_the_disk_took_half_the_next_ones_are_found() {
+        let path = temp("half");
+        let (mut file, _) = CheckpointFile::open(&path, &[7; 32]).unwrap();
+        file.put(1, Some(b"one".to_vec())).unwrap();
+        file.flush().unwrap();
+        // As a full disk leaves it.
+        let half = seal(&file.key, 2, Some(b"two")).unwrap();
+        file.file.write_all(&half[..half.len() / 2]).unwrap();
+        (file.torn, file.live) = (true, [(1, b"one".to_vec()), (2, b"two".to_vec())].into());
+        file.put(3, Some(b"three".to_vec())).unwrap();
+        drop(file);
+        let (_, mut recovered) = CheckpointFile::open(&path, &[7; 32]).unwrap();
+        recovered.sort();
+        assert_eq!(recovered, [b"one".to_vec(), b"three".to_vec(), b"two".to_vec()]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The recording writer: one thread that appends frames to spool files, so that a slow disk never delays a packet.
 //!
 //! The control thread opens a recording, media threads send its frames in batches, the writer puts them into
-//! `<spool>/<recording id>.part` within 200 ms, has each file on the disk within some five seconds (decision 28), and
-//! after the end mark renames it to `.rec`. A killed process loses what was not yet written; the engine's shipper adopts the `.part` files it finds
-//! ([`leftovers`]) and the reader of the segments lists what is missing as gaps.
+//! `<spool>/<recording id>.part` at once, has each file on the disk within some five seconds (decision 28), and after the end
+//! mark renames it to `.rec`. A killed process loses what was not yet written; the engine's shipper adopts the `.part` files it finds ([`leftovers`])
+//! and the reader of the segments lists what is missing as gaps. What a full disk does not take is lost and listed; the
+//! recording goes on when there is room again.
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -21,13 +22,16 @@ use media::recorder::{Frame, GapReason};
 
 use crate::stats::Counters;
 
-/// A process that dies loses no more than this of what reached the writer.
-const WRITE_EVERY: Duration = Duration::from_millis(200);
+/// What waits is written together, but no later than this. Nearly always nothing waits, and a frame is written as it comes.
+const WRITE_WITHIN: Duration = Duration::from_millis(20);
+/// Between attempts to write a file that a full disk refused.
+const RETRY: Duration = Duration::from_millis(500);
 /// A power cut loses no more than this, as long as the disk keeps up with [`SYNCS_MAX`]. Each file has its own turn, so
 /// that the disk's work is spread as the recordings' beginnings are.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
-/// Files synced in one pass, which comes with each writing: at 1 ms each the writer still keeps up with its ring. The rest
-/// get the next pass.
+/// Between two looks for files whose turn it is.
+const SYNC_PASS: Duration = Duration::from_millis(200);
+/// Files synced in one pass: at 1 ms each the writer still keeps up with its ring. The rest get the next pass.
 const SYNCS_MAX: usize = 50;
 /// Bytes of one recording held back at most (a recording makes 3 KiB in 200 ms).
 const BUFFER_MAX: usize = 64 * 1024;
@@ -80,17 +84,23 @@ pub(crate) fn leftovers(spool: &Path) -> io::Result<Vec<Leftover>> {
 
 struct Open {
     path: PathBuf,
-    /// `None` once the disk refused: the rest is listed as lost.
+    header: Vec<u8>,
     file: Option<File>,
+    /// Octets of the file that are whole; what a refused write left behind them is cut off.
+    written: u64,
+    /// End of the audio in the file, and what is to follow: its first audio and all of it.
+    written_ms: u64,
+    next_ms: Option<u64>,
     buffer: Vec<u8>,
     /// Since when something written has not been synced.
     dirty: Option<Instant>,
     started: bool,
-    /// End of the last written audio.
+    /// End of the last audio that came.
     end_ms: u64,
     gap: Option<(u64, GapCause)>,
     gaps: Vec<Gap>,
-    failed_at_ms: Option<u64>,
+    /// The disk refuses: audio from here on is missing, and the next attempt is due then.
+    refused: Option<(u64, Instant)>,
 }
 
 pub(crate) struct Writer {
@@ -99,6 +109,8 @@ pub(crate) struct Writer {
     report: Box<dyn FnMut(Report) + Send>,
     counters: Arc<Counters>,
     open: HashMap<RecordingKey, Open>,
+    /// Have something to be written.
+    touched: Vec<RecordingKey>,
 }
 
 impl Writer {
@@ -108,74 +120,80 @@ impl Writer {
         report: Box<dyn FnMut(Report) + Send>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { spool, jobs, report, counters, open: HashMap::new() }
+        Self { spool, jobs, report, counters, open: HashMap::new(), touched: Vec::new() }
     }
 
     /// The thread's body: until [`Job::Stop`] or until all senders are gone.
     pub(crate) fn run(mut self) {
-        let mut written = Instant::now();
-        loop {
-            let wait = WRITE_EVERY.saturating_sub(written.elapsed());
-            match self.jobs.recv_timeout(wait) {
-                Ok(Job::Open { recording, id }) => self.open(recording, id),
-                Ok(Job::Frames(frames)) => {
-                    for (recording, frame) in frames {
-                        self.frame(recording, frame);
-                    }
-                }
-                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {}
+        let mut synced = Instant::now();
+        let mut goes_on = true;
+        while goes_on {
+            let mut next = match self.jobs.recv_timeout(SYNC_PASS.saturating_sub(synced.elapsed())) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(Job::Stop),
+            };
+            let began = Instant::now();
+            while let Some(job) = next {
+                goes_on = self.take(job);
+                next = if goes_on && began.elapsed() < WRITE_WITHIN { self.jobs.try_recv().ok() } else { None };
             }
-            if written.elapsed() >= WRITE_EVERY {
-                written = Instant::now();
-                self.write_all(written);
-                self.sync_some(written.checked_sub(SYNC_EVERY), SYNCS_MAX);
+            self.write_touched();
+            if synced.elapsed() >= SYNC_PASS {
+                synced = Instant::now();
+                self.sync_some(synced.checked_sub(SYNC_EVERY), SYNCS_MAX);
             }
         }
-        let now = Instant::now();
-        self.write_all(now);
-        self.sync_some(Some(now), usize::MAX);
+        self.sync_some(Some(Instant::now()), usize::MAX);
+    }
+
+    /// Whether to go on.
+    fn take(&mut self, job: Job) -> bool {
+        match job {
+            Job::Open { recording, id } => self.open(recording, id),
+            Job::Frames(frames) => {
+                for (recording, frame) in frames {
+                    self.frame(recording, frame);
+                }
+            }
+            Job::Stop => return false,
+        }
+        true
     }
 
     fn open(&mut self, recording: RecordingKey, id: RecordingId) {
         let path = self.spool.join(format!("{id}.part"));
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-        let mut buffer = Vec::with_capacity(4096);
+        let mut header = Vec::new();
         let start_unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
-        segment::write_header(&SpoolHeader { recording_id: id.to_string().into_bytes(), start_unix_ms }, &mut buffer);
-        let mut open = Open {
+        segment::write_header(&SpoolHeader { recording_id: id.to_string().into_bytes(), start_unix_ms }, &mut header);
+        let open = Open {
             path,
+            header,
             file: None,
-            buffer,
+            written: 0,
+            written_ms: 0,
+            next_ms: None,
+            buffer: Vec::with_capacity(4096),
             dirty: None,
             started: false,
             end_ms: 0,
             gap: None,
             gaps: Vec::new(),
-            failed_at_ms: None,
+            refused: None,
         };
-        match file {
-            Ok(file) => {
-                open.file = Some(file);
-                open.write(Instant::now(), &self.counters);
-            }
-            Err(error) => open.fail(&error, &self.counters),
-        }
         self.open.insert(recording, open);
+        self.touched.push(recording);
     }
 
     fn frame(&mut self, recording: RecordingKey, frame: Frame) {
         let Some(open) = self.open.get_mut(&recording) else { return };
-        if open.file.is_some() {
-            segment::write_frame(&frame, &mut open.buffer);
-        }
+        open.keep(&frame);
         match frame {
             Frame::Audio { position_ms, length_ms, .. } => {
                 open.lost_to(position_ms);
                 open.end_ms = position_ms + u64::from(length_ms);
                 if !open.started {
                     open.started = true;
-                    open.write(Instant::now(), &self.counters);
                     (self.report)(Report::Started { recording });
                 }
             }
@@ -192,23 +210,27 @@ impl Writer {
             }
         }
         if open.buffer.len() > BUFFER_MAX {
-            open.write(Instant::now(), &self.counters);
+            open.write(&self.counters);
+        } else if self.touched.last() != Some(&recording) {
+            self.touched.push(recording);
         }
     }
 
-    fn write_all(&mut self, now: Instant) {
-        for open in self.open.values_mut() {
-            open.write(now, &self.counters);
+    fn write_touched(&mut self) {
+        for recording in self.touched.drain(..) {
+            if let Some(open) = self.open.get_mut(&recording) {
+                open.write(&self.counters);
+            }
         }
     }
 
-    /// Syncs what has been written and not synced since `before`, so many files at most.
+    /// At most `most` of the files that have had something unsynced since `before` or longer.
     fn sync_some(&mut self, before: Option<Instant>, most: usize) {
         let is_due = |open: &&mut Open| open.dirty.is_some_and(|since| before.is_some_and(|before| since <= before));
         for open in self.open.values_mut().filter(is_due).take(most) {
             open.dirty = None;
             if let Some(Err(error)) = open.file.as_ref().map(File::sync_data) {
-                open.fail(&error, &self.counters);
+                open.told(&error, &self.counters);
             }
         }
     }
@@ -243,40 +265,86 @@ impl Open {
         }
     }
 
-    fn write(&mut self, now: Instant, counters: &Counters) {
-        if let Some(file) = &mut self.file
-            && !self.buffer.is_empty()
-        {
-            let bytes = self.buffer.len() as u64;
-            match file.write_all(&self.buffer) {
-                Ok(()) => {
-                    self.dirty.get_or_insert(now);
-                    Counters::add(&counters.recording_bytes, bytes);
+    /// Puts the frame behind what waits to be written, unless the disk refuses at present.
+    fn keep(&mut self, frame: &Frame) {
+        if self.refused.is_some_and(|(_, retry_at)| Instant::now() < retry_at) {
+            return;
+        }
+        if let (Frame::Audio { position_ms, .. }, None) = (frame, self.next_ms) {
+            self.next_ms = Some(*position_ms);
+        }
+        segment::write_frame(frame, &mut self.buffer);
+    }
+
+    fn write(&mut self, counters: &Counters) {
+        if self.buffer.is_empty() && self.written > 0 || self.refused.is_some_and(|(_, at)| Instant::now() < at) {
+            return;
+        }
+        match self.try_write() {
+            Ok(octets) => {
+                Counters::add(&counters.recording_bytes, octets);
+                self.dirty.get_or_insert_with(Instant::now);
+                if let (Some((from_ms, _)), Some(to_ms)) = (self.refused, self.next_ms) {
+                    tracing::info!(file = %self.path.display(), "a recording can be written again");
+                    self.refused = None;
+                    self.add_gap(Gap { from_ms, to_ms, why: GapCause::Lost });
                 }
-                Err(error) => self.fail(&error, counters),
+                self.written_ms = self.end_ms;
+            }
+            Err(error) => {
+                if self.refused.is_none() {
+                    self.told(&error, counters);
+                }
+                let from_ms = self.refused.map_or(self.written_ms, |(from_ms, _)| from_ms);
+                self.refused = Some((from_ms, Instant::now() + RETRY));
+                if let Some(file) = &self.file {
+                    // If even this fails the reader stops at the torn frame.
+                    let _ = file.set_len(self.written);
+                }
             }
         }
         self.buffer.clear();
+        self.next_ms = None;
     }
 
-    fn fail(&mut self, error: &io::Error, counters: &Counters) {
+    /// Octets written.
+    fn try_write(&mut self) -> io::Result<u64> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+                self.file.insert(file)
+            }
+        };
+        let mut octets = 0;
+        if self.written == 0 {
+            file.write_all(&self.header)?;
+            octets += self.header.len() as u64;
+        }
+        file.write_all(&self.buffer)?;
+        octets += self.buffer.len() as u64;
+        self.written += octets;
+        Ok(octets)
+    }
+
+    fn told(&self, error: &io::Error, counters: &Counters) {
         tracing::error!(file = %self.path.display(), %error, "a recording cannot be written: free space on the disk or check its permissions");
         Counters::add(&counters.recording_errors, 1);
-        self.file = None;
-        self.failed_at_ms = Some(self.end_ms);
     }
 
     /// Everything on disk and under its final name; answers the gaps in order of time.
     fn finish(&mut self, length_ms: u64, counters: &Counters) -> Vec<Gap> {
-        self.write(Instant::now(), counters);
-        if let Some(file) = self.file.take() {
+        self.write(counters);
+        if self.written == 0 {
+            let _ = std::fs::remove_file(&self.path);
+        }
+        if let Some((from_ms, _)) = self.refused {
+            self.add_gap(Gap { from_ms, to_ms: length_ms, why: GapCause::Lost });
+        } else if let Some(file) = self.file.take() {
             let done = file.sync_data().and_then(|()| std::fs::rename(&self.path, self.path.with_extension("rec")));
             if let Err(error) = done {
-                self.fail(&error, counters);
+                self.told(&error, counters);
             }
-        }
-        if let Some(from_ms) = self.failed_at_ms {
-            self.add_gap(Gap { from_ms, to_ms: length_ms, why: GapCause::Lost });
         }
         self.gaps.sort_by_key(|gap| (gap.from_ms, gap.to_ms));
         std::mem::take(&mut self.gaps)
@@ -371,17 +439,16 @@ mod tests {
         let (_, jobs) = crossbeam_channel::unbounded();
         let mut writer = Writer::new(spool, jobs, Box::new(|_| {}), Arc::default());
         let keys = [RecordingKey(1), RecordingKey(2)];
-        for (key, id) in keys.into_iter().zip(90..) {
-            writer.open(key, RecordingId(id));
-            writer.open.get_mut(&key).unwrap().dirty = None;
-        }
         let start = Instant::now();
-        let dirty = |writer: &Writer| keys.map(|key| writer.open[&key].dirty);
-        writer.open.get_mut(&keys[0]).unwrap().buffer.push(0);
-        writer.write_all(start);
         let later = start + SYNC_EVERY / 2;
-        writer.open.values_mut().for_each(|open| open.buffer.push(0));
-        writer.write_all(later);
+        for ((key, id), since) in keys.into_iter().zip(90..).zip([start, later]) {
+            writer.open(key, RecordingId(id));
+            writer.write_touched();
+            writer.open.get_mut(&key).unwrap().dirty = Some(since);
+        }
+        let dirty = |writer: &Writer| keys.map(|key| writer.open[&key].dirty);
+        writer.frame(keys[0], audio(0));
+        writer.write_touched();
         assert_eq!(dirty(&writer), [Some(start), Some(later)], "since the first octet that is not synced");
         writer.sync_some(start.checked_sub(Duration::from_nanos(1)), SYNCS_MAX);
         assert_eq!(dirty(&writer), [Some(start), Some(later)]);

@@ -1,7 +1,7 @@
 //! Running other programs: echo the command, stream or capture its output, fail with a plain sentence.
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, PipeReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -37,13 +37,35 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Runs with standard output passed through line by line to `on_line`; returns whether it succeeded. What hangs is
 /// ended after a quarter of an hour and has failed.
 pub fn run_lines(mut c: Command, mut on_line: impl FnMut(&str)) -> Result<bool> {
+    println!("$ {}", describe(&c));
+    let (reader, writer) = std::io::pipe().context("no pipe")?;
+    c.stdout(writer);
+    watch(c, reader, |line| {
+        println!("{line}");
+        on_line(&line);
+    })
+}
+
+/// The same with all that it writes kept; whether it succeeded, and the text.
+pub fn run_quietly(mut c: Command) -> Result<(bool, String)> {
+    let (reader, writer) = std::io::pipe().context("no pipe")?;
+    c.stdout(writer.try_clone().context("no pipe")?).stderr(writer);
+    let mut text = String::new();
+    let is_ok = watch(c, reader, |line| {
+        text.push_str(&line);
+        text.push('\n');
+    })?;
+    Ok((is_ok, text))
+}
+
+fn watch(mut c: Command, reader: PipeReader, mut on_line: impl FnMut(String)) -> Result<bool> {
     let text = describe(&c);
-    println!("$ {text}");
-    let mut child = c.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start `{text}`"))?;
-    let Some(out) = child.stdout.take() else { bail!("`{text}` has no output") };
+    let mut child = c.spawn().with_context(|| format!("cannot start `{text}`"))?;
+    // The command holds our copy of the pipe's other end.
+    drop(c);
     let (send, lines) = mpsc::channel();
     std::thread::spawn(move || {
-        for line in BufReader::new(out).lines().map_while(Result::ok) {
+        for line in BufReader::new(reader).lines().map_while(Result::ok) {
             if send.send(line).is_err() {
                 return;
             }
@@ -52,10 +74,7 @@ pub fn run_lines(mut c: Command, mut on_line: impl FnMut(&str)) -> Result<bool> 
     let deadline = Instant::now() + LIMIT;
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => {
-                println!("{line}");
-                on_line(&line);
-            }
+            Ok(line) => on_line(line),
             Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(child.wait()?.success()),
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 eprintln!("`{text}` hangs; it is ended");

@@ -1,8 +1,8 @@
 //! The stranger's path: the README's commands, followed to the letter in a clean clone with an empty HOME, until
 //! headless Chromium hears the demo caller's voice. Prints how long each step took.
 //!
-//! `cargo xtask stranger` starts with nothing cached; `cargo xtask test` follows the same path with cargo's caches warm,
-//! because a build of all dependencies from nothing takes longer than every other part together.
+//! `cargo xtask stranger` starts with nothing cached; `cargo xtask test` follows the same path with warm caches, in a clone
+//! that is kept and made clean again, because a build from nothing takes longer than every other part together.
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -22,32 +22,57 @@ const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 pub enum Caches {
     /// None: every dependency is downloaded and compiled.
     Empty,
-    /// Ours: only the workspace is compiled.
+    /// Ours, and what the stranger before this one had compiled: only what has changed since is compiled.
     Warm,
 }
 
 pub fn stranger(caches: Caches) -> Result<()> {
-    // Cargo knows a package by its path: a fixed one is compiled over the last one instead of beside it.
+    // Cargo knows a package by its path: at a fixed one it finds what it has compiled there.
     let dir = match caches {
         Caches::Empty => std::env::temp_dir().join(format!("cordboard-stranger-{}", std::process::id())),
         Caches::Warm => target_dir().join("stranger"),
     };
-    let _ = fs::remove_dir_all(&dir);
-    let result = follow(&dir, caches);
-    let _ = fs::remove_dir_all(&dir);
+    let (clone, home) = (dir.join("cordboard"), dir.join("home"));
+    if caches == Caches::Empty || !is_renewed(&clone)? {
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir)?;
+        let mut c = command("git", &["clone", "--quiet", "--no-hardlinks"]);
+        c.arg(root()).arg(&clone);
+        run(c)?;
+    }
+    let _ = fs::remove_dir_all(&home);
+    fs::create_dir_all(&home)?;
+    let result = follow(&clone, &home, caches);
+    if caches == Caches::Empty {
+        let _ = fs::remove_dir_all(&dir);
+    }
     result
+}
+
+/// Makes the clone of an earlier run what a fresh one would be, so that only the files that differ are new to cargo; false
+/// if there is none. What npm has downloaded stays, as cargo's downloads do.
+fn is_renewed(clone: &Path) -> Result<bool> {
+    if !clone.join(".git").is_dir() {
+        return Ok(false);
+    }
+    let git = |args: &[&str]| {
+        let mut c = Command::new("git");
+        c.args(args).current_dir(clone);
+        c
+    };
+    let mut fetch = git(&["fetch", "--quiet", "--no-tags"]);
+    fetch.arg(root()).arg("HEAD");
+    run(fetch)?;
+    run(git(&["reset", "--quiet", "--hard", "FETCH_HEAD"]))?;
+    run(git(&["clean", "-ffdxq", "--exclude=/web/node_modules"]))?;
+    Ok(true)
 }
 
 fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-fn follow(dir: &Path, caches: Caches) -> Result<()> {
-    let (clone, home) = (dir.join("cordboard"), dir.join("home"));
-    fs::create_dir_all(&home)?;
-    let mut c = command("git", &["clone", "--quiet", "--no-hardlinks"]);
-    c.arg(root()).arg(&clone);
-    run(c)?;
+fn follow(clone: &Path, home: &Path, caches: Caches) -> Result<()> {
     let readme = fs::read_to_string(clone.join("README.md")).context("the clone has no README.md")?;
     let start_command = commands(&readme)
         .into_iter()
@@ -56,7 +81,7 @@ fn follow(dir: &Path, caches: Caches) -> Result<()> {
 
     let built = Instant::now();
     println!("$ {start_command}");
-    let mut child = stranger_shell(&start_command, &clone, &home, caches)
+    let mut child = stranger_shell(&start_command, clone, home, caches)
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start a shell")?;

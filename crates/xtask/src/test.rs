@@ -1,12 +1,16 @@
 //! `cargo xtask test`: everything, from formatting to telephones, ending with `N passed, N failed`.
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
 use crate::report::{Counts, Report};
-use crate::run::{command, root, run, run_lines};
+use crate::run::{command, root, run, run_lines, run_quietly, seconds};
 use crate::{setup, stranger, walls};
 
 #[derive(clap::Args)]
@@ -44,11 +48,9 @@ pub fn test(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Lints need no web UI; the switch skips building it.
+/// With the web console like the tests: without it the server's build script would run again, and all after it.
 fn clippy() -> Command {
-    let mut c = command("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
-    c.env("CORDBOARD_SKIP_WEB", "1");
-    c
+    command("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
 }
 
 /// One compiled test program.
@@ -99,10 +101,22 @@ impl TestProgram {
         self.package == "server" && self.is_integration
     }
 
-    fn run(&self, more: &[&str], counts: &mut Counts) -> Result<()> {
+    /// Package and file without the hash of its build.
+    fn name(&self) -> String {
+        let file = PathBuf::from(&self.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = file.rsplit_once('-').map_or(file.as_str(), |(stem, _)| stem);
+        format!("{}/{stem}", self.package)
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
         let mut c = Command::new(&self.path);
         c.args(more).current_dir(&self.directory).env("RUST_BACKTRACE", "1");
         c.env("CARGO_MANIFEST_DIR", &self.directory);
+        c
+    }
+
+    fn run(&self, more: &[&str], counts: &mut Counts) -> Result<()> {
+        let c = self.command(more);
         let before = counts.failed;
         let ok = run_lines(c, |line| counts.libtest_line(line))?;
         if !ok && counts.failed == before {
@@ -112,10 +126,74 @@ impl TestProgram {
     }
 }
 
-fn rust_tests(counts: &mut Counts) -> Result<()> {
-    for program in compile_tests()?.iter().filter(|p| !p.is_end_to_end()) {
-        program.run(&[], counts)?;
+/// Programs at the same time: most end with one slow test on one core while the other core is idle.
+const AT_A_TIME: usize = 2;
+
+/// How long each program took when it last ran, by name: the longest begins first, so that it does not end alone.
+struct Durations {
+    file: PathBuf,
+    seconds: BTreeMap<String, f64>,
+}
+
+impl Durations {
+    fn load() -> Durations {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+        let file = target.join("test-durations.json");
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        Durations { file, seconds: serde_json::from_str(&text).unwrap_or_default() }
     }
+
+    fn of(&self, program: &TestProgram) -> f64 {
+        // One that was never seen may be the longest.
+        self.seconds.get(&program.name()).copied().unwrap_or(f64::INFINITY)
+    }
+
+    fn save(&self) -> Result<()> {
+        std::fs::write(&self.file, serde_json::to_string_pretty(&self.seconds)?)?;
+        Ok(())
+    }
+}
+
+/// Each program's output in one piece, when it has ended.
+fn run_side_by_side(programs: &[&TestProgram], counts: &mut Counts) -> Result<()> {
+    let mut durations = Durations::load();
+    let mut programs = programs.to_vec();
+    programs.sort_by(|a, b| durations.of(b).total_cmp(&durations.of(a)));
+    let programs = &programs;
+    let next = AtomicUsize::new(0);
+    let (send, ended) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            let (next, send) = (&next, send.clone());
+            scope.spawn(move || {
+                while let Some(program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let start = Instant::now();
+                    let ran = run_quietly(program.command(&[]));
+                    if send.send((*program, seconds(start), ran)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(send);
+        for (program, seconds, ran) in ended {
+            let (is_ok, text) = ran?;
+            println!("$ {} ({seconds} s)\n{text}", program.path);
+            durations.seconds.insert(program.name(), seconds);
+            let before = counts.failed;
+            text.lines().for_each(|line| counts.libtest_line(line));
+            if !is_ok && counts.failed == before {
+                counts.failed += 1;
+            }
+        }
+        durations.save()
+    })
+}
+
+fn rust_tests(counts: &mut Counts) -> Result<()> {
+    let programs = compile_tests()?;
+    let programs: Vec<&TestProgram> = programs.iter().filter(|p| !p.is_end_to_end()).collect();
+    run_side_by_side(&programs, counts)?;
     let mut c = command("cargo", &["test", "--workspace", "--doc", "--no-fail-fast"]);
     c.env("RUST_BACKTRACE", "1");
     let before = counts.failed;

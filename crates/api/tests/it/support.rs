@@ -97,7 +97,10 @@ impl World {
                 node: "test".to_owned(),
                 sip: ([127, 0, 0, 1], 5060).into(),
                 recordings: dir.path().join("spool"),
-                render: Arc::new(|_| Ok(Rendered { wav: Vec::new(), length_ms: 0 })),
+                render: Arc::new(|_| {
+                    let started_at = domain::time::Timestamp(0);
+                    Ok(Rendered { wav: Vec::new(), length_ms: 0, started_at, is_complete: true, gaps: Vec::new() })
+                }),
                 demo_speech: vec![(Lang::En, Arc::from([0_i16].as_slice()))],
             },
             store.clone(),

@@ -613,12 +613,14 @@ impl Rows {
                 }
                 Ok(Some(*interaction))
             }
-            EventBody::RecordingStored { recording, blob, length_ms, .. } => {
+            EventBody::RecordingStored { recording, blob, length_ms, gaps, .. } => {
                 let mut interaction = None;
+                let gaps = if gaps.is_empty() { None } else { Some(to_json(gaps)?) };
                 with_row!(self, tx, recordings, recording, *recording, |row| {
                     row.state = "stored".to_owned();
                     row.blob_id = Some(*blob);
                     row.length_ms = Some(*length_ms);
+                    row.gaps = gaps.unwrap_or_else(|| row.gaps.take());
                     interaction = Some(row.interaction_id);
                 });
                 // There is something to hear from now on.

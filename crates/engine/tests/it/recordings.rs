@@ -3,10 +3,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use domain::id::InteractionId;
-use engine::Rendered;
 use store::projection::RecordingRow;
 
-use crate::rig::{Life, RECORDED, Rig, eventually};
+use crate::rig::{Life, Rig, eventually, rendered};
 
 async fn recording(life: &Life, interaction: InteractionId) -> RecordingRow {
     eventually("the recording's row", async || {
@@ -37,7 +36,7 @@ async fn a_recording_that_cannot_be_rendered_at_first_is_tried_again() {
             if counted.fetch_add(1, Ordering::Relaxed) < 2 {
                 return Err("not yet".to_owned());
             }
-            Ok(Rendered { wav: spool.to_vec(), length_ms: RECORDED })
+            Ok(rendered(spool))
         }))
         .await;
     let _tab = life.on_duty().await;

@@ -26,6 +26,12 @@ use tokio::sync::mpsc;
 pub const NODE: &str = "test";
 pub const RECORDED: u64 = 1_500;
 
+/// What the binary would make of a complete spool file.
+pub fn rendered(spool: &[u8]) -> Rendered {
+    let wav = spool.to_vec();
+    Rendered { wav, length_ms: RECORDED, started_at: Timestamp(0), is_complete: true, gaps: Vec::new() }
+}
+
 /// What stays when an engine dies.
 pub struct Rig {
     dir: tempfile::TempDir,
@@ -187,7 +193,7 @@ impl Rig {
 
     /// An engine whose recordings render to their own bytes.
     pub async fn life(&self) -> Life {
-        self.life_with(Arc::new(|spool| Ok(Rendered { wav: spool.to_vec(), length_ms: RECORDED }))).await
+        self.life_with(Arc::new(|spool| Ok(rendered(spool)))).await
     }
 
     pub async fn life_with(&self, render: Render) -> Life {

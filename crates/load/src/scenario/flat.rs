@@ -17,7 +17,7 @@ use crate::svg::{Chart, Series};
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Calls up while others come and go
-    #[arg(long = "up", value_delimiter = ',', default_values_t = [10, 30, 100, 300])]
+    #[arg(long = "up", value_delimiter = ',', default_values_t = [10, 100, 300, 1000])]
     pub up: Vec<usize>,
     /// Calls a second that come and go
     #[arg(long, default_value_t = 50.0)]
@@ -33,7 +33,7 @@ pub struct Options {
     pub pictures: Option<PathBuf>,
 }
 
-/// Agents for those that come and go. The sample company has 1,000 seats: 960 calls can be up.
+/// Agents for those that come and go. The sample company has 2,000 seats.
 const SPARE: usize = 40;
 /// Calls set up or ended a second when only their number matters.
 const RAMP: f64 = 100.0;

@@ -13,7 +13,9 @@ pub mod postgres;
 pub mod rtp;
 pub mod scenario;
 pub mod server;
+pub mod small_disk;
 pub mod sound;
+pub mod traffic;
 pub mod verdict;
 
 use std::time::{Duration, Instant};

@@ -30,13 +30,29 @@ fn media_ports() -> String {
     panic!("no free range of media ports");
 }
 
+/// What a test wants to be unusual.
+#[derive(Default)]
+pub struct Unusual {
+    /// Data is kept here, in an empty directory of the test's own, instead of in a fresh one.
+    pub dir: Option<PathBuf>,
+    pub database_url: Option<String>,
+    /// What is logged.
+    pub log: Option<&'static str>,
+    /// Nobody reads what the server writes until [`Server::read_log`].
+    pub log_unread: bool,
+    /// Errors in the log that the test provokes: a line with one of these is no surprise.
+    pub expected_errors: &'static [&'static str],
+}
+
 pub struct Server {
     child: Child,
     pub dir: PathBuf,
     pub http: SocketAddr,
     pub sip: SocketAddr,
     media_ports: String,
-    database_url: Option<String>,
+    unusual: Unusual,
+    /// Beside the data, not in it: a full disk of the server's is not the test's.
+    log: PathBuf,
     keep: bool,
 }
 
@@ -46,20 +62,29 @@ impl Server {
     }
 
     pub fn start_with(name: &str, database_url: Option<String>) -> Server {
-        let dir = std::env::temp_dir().join(format!("cordboard-e2e-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&dir);
-        match database_url {
+        Server::start_unusual(name, Unusual { database_url, ..Unusual::default() })
+    }
+
+    pub fn start_unusual(name: &str, unusual: Unusual) -> Server {
+        let own = || std::env::temp_dir().join(format!("cordboard-e2e-{name}-{}", std::process::id()));
+        let dir = unusual.dir.clone().unwrap_or_else(|| {
+            let _ = fs::remove_dir_all(own());
+            own()
+        });
+        match &unusual.database_url {
             Some(_) => fs::create_dir_all(&dir).expect("data directory"),
             None => copy(&sample_data(), &dir),
         }
-        Server::start_in(dir, database_url)
+        Server::start_in(dir, unusual)
     }
 
-    fn start_in(dir: PathBuf, database_url: Option<String>) -> Server {
+    fn start_in(dir: PathBuf, unusual: Unusual) -> Server {
         let media_ports = media_ports();
-        let child = spawn(&dir, &media_ports, database_url.as_deref());
+        let log = PathBuf::from(format!("{}.log", dir.display()));
+        let _ = fs::remove_file(&log);
+        let child = spawn(&dir, &log, &media_ports, &unusual, "127.0.0.1:0");
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Server { child, dir, http: any, sip: any, media_ports, database_url, keep: false };
+        let mut server = Server { child, dir, http: any, sip: any, media_ports, unusual, log, keep: false };
         server.wait_ready();
         server
     }
@@ -89,7 +114,7 @@ impl Server {
     pub fn kill_and_restart(&mut self) {
         self.kill();
         let sip = self.sip.to_string();
-        self.child = spawn_on(&self.dir, &self.media_ports, self.database_url.as_deref(), &sip);
+        self.child = spawn(&self.dir, &self.log, &self.media_ports, &self.unusual, &sip);
         self.wait_ready();
     }
 
@@ -102,6 +127,29 @@ impl Server {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Begins to read what the server has written and writes, into the file that [`Server::log`] reads.
+    pub fn read_log(&mut self) {
+        let open = || fs::OpenOptions::new().create(true).append(true).open(&self.log).expect("log file");
+        if let Some(mut out) = self.child.stdout.take() {
+            let mut to = open();
+            std::thread::spawn(move || std::io::copy(&mut out, &mut to));
+        }
+        if let Some(mut err) = self.child.stderr.take() {
+            let mut to = open();
+            std::thread::spawn(move || std::io::copy(&mut err, &mut to));
+        }
+    }
+
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// The value of a metric without labels.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let (_, text) = self.api().text("/metrics");
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
     /// The sample tenant's API token.
@@ -141,7 +189,7 @@ fn sample_data() -> PathBuf {
         }
         let making = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&making).expect("data directory");
-        let mut server = Server::start_in(making.clone(), None);
+        let mut server = Server::start_in(making.clone(), Unusual::default());
         server.stop();
         server.keep = true;
         drop(server);
@@ -156,28 +204,27 @@ fn copy(from: &Path, to: &Path) {
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
             copy(&entry.path(), &target);
-        } else if entry.file_name() != "addresses.json" && entry.file_name() != "server.log" {
+        } else if entry.file_name() != "addresses.json" {
             fs::copy(entry.path(), target).expect("a copy");
         }
     }
 }
 
-fn spawn(dir: &Path, media_ports: &str, database_url: Option<&str>) -> Child {
-    spawn_on(dir, media_ports, database_url, "127.0.0.1:0")
-}
-
-fn spawn_on(dir: &Path, media_ports: &str, database_url: Option<&str>, sip: &str) -> Child {
-    let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("server.log")).expect("log file");
+fn spawn(dir: &Path, log: &Path, media_ports: &str, unusual: &Unusual, sip: &str) -> Child {
+    let file = fs::OpenOptions::new().create(true).append(true).open(log).expect("log file");
     let mut c = Command::new(binary());
     c.arg("--data-dir")
         .arg(dir)
         .args(["--http", "127.0.0.1:0", "--https", "off", "--sip", sip])
         .args(["--media-ip", "127.0.0.1", "--media-advertise", "127.0.0.1", "--media-ports", media_ports])
         .env("CORDBOARD_SAMPLE_PASSWORD", PASSWORD)
-        .env("CORDBOARD_LOG", "info,sqlx=warn")
-        .stdout(Stdio::from(log.try_clone().expect("log file")))
-        .stderr(Stdio::from(log));
-    if let Some(url) = database_url {
+        .env("CORDBOARD_LOG", unusual.log.unwrap_or("info,sqlx=warn"));
+    if unusual.log_unread {
+        c.stdout(Stdio::piped()).stderr(Stdio::piped());
+    } else {
+        c.stdout(Stdio::from(file.try_clone().expect("log file"))).stderr(Stdio::from(file));
+    }
+    if let Some(url) = &unusual.database_url {
         c.args(["--database-url", url]);
     }
     c.spawn().expect("the server starts")
@@ -194,9 +241,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let log = fs::read_to_string(self.dir.join("server.log")).unwrap_or_default();
+        let log = self.log();
+        let provoked = |line: &&str| !self.unusual.expected_errors.iter().any(|text| line.contains(text));
         let unexpected: Vec<&str> =
-            log.lines().filter(|l| l.contains(" ERROR ") || l.contains("panicked at")).collect();
+            log.lines().filter(|l| l.contains(" ERROR ") || l.contains("panicked at")).filter(provoked).collect();
         if std::thread::panicking() {
             let tail: Vec<&str> = log.lines().rev().take(60).collect();
             eprintln!("--- the server's log, last lines of {}", self.dir.display());
@@ -208,6 +256,7 @@ impl Drop for Server {
         if !self.keep {
             let _ = fs::remove_dir_all(&self.dir);
         }
+        let _ = fs::remove_file(&self.log);
         assert!(unexpected.is_empty(), "errors in the server's log:\n{}", unexpected.join("\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! The recording writer as telephony has it: frames reach the file every 200 ms, so a crash loses what lay between. A
+//! The recording writer as telephony has it: frames reach the file within 20 ms, so a crash loses what lay between. A
 //! sample of the files is kept octet for octet in the real spool format and read back at the end.
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use switch::Input;
 use crate::exchange::disk::SpoolFile;
 use crate::exchange::outside::Outside;
 
-const WRITE_EVERY: Duration = Duration::from_millis(200);
+const WRITE_EVERY: Duration = Duration::from_millis(20);
 
 struct Open {
     id: RecordingId,
@@ -66,7 +66,7 @@ impl Writer {
     pub(crate) fn frame(&mut self, out: &mut Outside, recording: RecordingKey, frame: Frame) -> Option<Input> {
         let open = self.open.get_mut(&recording)?;
         if tick(out.now) != tick(open.came) {
-            // What came before the last 200 ms mark is on disk.
+            // What came before the last 20 ms mark is on disk.
             open.write();
         }
         open.came = out.now;
