@@ -27,7 +27,12 @@ fn on_a_full_disk_calls_go_on_and_with_room_again_the_records_equal_the_callers_
         "full",
         Unusual {
             dir: Some(disk.data()),
-            expected_errors: &["No space left on device", "a recording cannot be written", "database or disk is full"],
+            expected_errors: &[
+                "No space left on device",
+                "a recording cannot be written",
+                "calls cannot be written",
+                "database or disk is full",
+            ],
             ..Unusual::default()
         },
     );

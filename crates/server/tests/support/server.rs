@@ -80,7 +80,8 @@ impl Server {
 
     fn start_in(dir: PathBuf, unusual: Unusual) -> Server {
         let media_ports = media_ports();
-        let log = PathBuf::from(format!("{}.log", dir.display()));
+        let flat = dir.display().to_string().replace('/', "-");
+        let log = std::env::temp_dir().join(format!("cordboard-log{flat}"));
         let _ = fs::remove_file(&log);
         let child = spawn(&dir, &log, &media_ports, &unusual, "127.0.0.1:0");
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
