@@ -154,6 +154,10 @@ pub fn equal(server: &Server, traffic: &Traffic, story: &Story) {
             assert!(!was_refused || kept.is_empty(), "refused and recorded: {record:?} is {found:#?}");
         }
         let (Some(connected), Some(ended)) = (record.connected, record.ended) else { continue };
+        if connected > ended {
+            // The device took it when the caller had just given up.
+            continue;
+        }
         let (connected, ended) = (traffic.unix_ms(connected), traffic.unix_ms(ended));
         let cut = story.kills.iter().find(|kill| connected <= kill.at && kill.at <= ended + UNWRITTEN_MS);
         let (interaction, until) = match cut {
@@ -243,7 +247,8 @@ fn recorded(company: &Company, detail: &Value, said: &Said<'_>, story: &Story) -
     if detail["summary"]["end"] == "system.restart" {
         let ended = detail["summary"]["ended_at"].as_f64().expect("its end");
         let known = ended - recording["started_at"].as_f64().expect("its start");
-        assert!(length + beyond >= known, "{length} ms and {beyond} ms listed of {known} ms: {detail:#}");
+        // The recording's start is told by another clock, in whole milliseconds.
+        assert!(length + beyond >= known - 20.0, "{length} ms and {beyond} ms listed of {known} ms: {detail:#}");
     }
     let mut worst: f64 = 0.0;
     for (side, channel) in [(Side::Caller, &left), (Side::Device, &right)] {
