@@ -108,7 +108,16 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match self {
             // IMMEDIATE: another process (rebuild) on the same file makes us wait here, never fail half-way.
-            Db::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Db::Sqlite { writer, .. } => Tx::Sqlite(match writer.begin_with("BEGIN IMMEDIATE").await {
+                Ok(tx) => tx,
+                // A full disk makes SQLite roll back by itself; the driver's own ROLLBACK then fails, and from then on it
+                // believes that a transaction is open. Only a new connection helps.
+                Err(sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed) => {
+                    writer.acquire().await?.close().await?;
+                    writer.begin_with("BEGIN IMMEDIATE").await?
+                }
+                Err(e) => return Err(e.into()),
+            }),
             Db::Postgres { pool } => Tx::Postgres(in_time(pool.begin()).await?),
         })
     }
