@@ -14,10 +14,11 @@ use crate::id::{AgentId, QueueId, SegmentId};
 use crate::medium::{Medium, PerMedium};
 use crate::time::Timestamp;
 
-mod class;
 mod ids;
 mod index;
+mod line;
 pub mod naive;
+mod staff;
 
 pub use index::Index;
 

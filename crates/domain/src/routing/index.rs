@@ -1,67 +1,125 @@
-//! The matching index: routing's rules over ordered sets, told of each change.
+//! The matching index: routing's rules over a line for each demand class and one bit for each idle agent, told of each
+//! change.
 //!
 //! The floor builds one from a configuration ([`Index::new`]), tells it how agents stand ([`Index::stand`]) and who
 //! waits ([`Index::wait`], [`Index::leave`]), and asks for a round of decisions ([`Index::assign`]), which are those of
 //! [`super::naive::assign`], traces included. It is derived from the floor's state and never stored.
 //!
-//! A change costs one step in a small ordered set for each queue concerned: an agent's change in those he is a member
-//! of, a work's in its own. A round looks only at demand classes that have both somebody waiting and somebody free;
-//! after a round these are the ones whose free agents were all asked before (R3), so there is hardly ever one.
+//! A demand class is a queue and a medium: its rules are the same for all that waits in it. A change costs a step in the
+//! line concerned, or a few bits. A round looks only at classes where something may be decided: those of agents who
+//! became free, those where somebody came, and those with free agents who were all asked before (R3). Nearly always the
+//! first are all there is, of one agent: then his is the earliest of the first in his lines.
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::class::{Class, Line, LineKey, Member, NOBODY, Place, Slot};
-use super::ids::IdMap;
+use super::ids::Numbers;
+use super::line::{Entry, Line, LineKey};
+use super::staff::{Few, Idle, Member, Staff};
 use super::{Assignment, Candidate, DecisionTrace, Excluded, Exclusion, Standing, TRACE_MAX, Waiting, has_room};
 use crate::command::Presence;
 use crate::config::TenantConfig;
 use crate::id::{AgentId, QueueId, SegmentId};
-use crate::medium::Medium;
+use crate::medium::{Medium, PerMedium};
 use crate::time::Timestamp;
+
+/// Comes after everybody.
+const NOBODY: Timestamp = Timestamp(i64::MAX);
 
 /// See the module. Queues name each member once.
 #[derive(Debug, Default)]
 pub struct Index {
-    agents: Vec<Slot>,
+    agents: Vec<Agent>,
     /// By agent and medium: the first rule he fails whatever the queue, [`Exclusion::AskedBefore`] if none. Explaining a
     /// decision asks this of agents all over the floor, so it is kept small and by itself.
     why: Vec<[Exclusion; 4]>,
-    agent_no: IdMap<AgentId, u32>,
+    agent_no: Numbers,
+    /// Memberships of all agents, each one's by queue.
+    places: Vec<Place>,
+    /// By queue, in the order of ids.
+    staffs: Vec<Staff>,
+    queue_no: Numbers,
+    idle: Idle,
+    /// Four for each queue, in the order of [`Medium::ALL`].
     lines: Vec<Line>,
-    line_no: IdMap<QueueId, u32>,
-    /// Four for each line, in the order of [`Medium::ALL`].
-    classes: Vec<Class>,
-    /// The first in line of each class, or [`NOBODY`].
-    first: Vec<LineKey>,
-    /// Agents who became free and are not among the free of their classes yet (see [`Index::serve_alone`]); some may have
-    /// been taken again.
+    /// By queue and medium: when the first in line virtually came.
+    fronts: Vec<[Timestamp; 4]>,
+    /// Agents who became free and are not among the idle yet; some may have been taken again.
     fresh: Vec<u32>,
-    /// Live classes; `live_at` is each class's place in it.
-    live: Vec<u32>,
-    live_at: Vec<Option<u32>>,
+    /// Classes to be looked at, besides those of `fresh`; `is_looked_at` by class.
+    looked_at: Vec<u32>,
+    is_looked_at: Vec<bool>,
     works: Vec<Option<Work>>,
     vacant: Vec<u32>,
-    work_no: IdMap<SegmentId, u32>,
+    work_no: Numbers,
     round: u64,
     /// Somebody got an offer in this round.
     taken: bool,
 }
 
 #[derive(Debug)]
-struct Work {
-    key: LineKey,
-    class: u32,
-    priority: i32,
-    since: Timestamp,
-    until: Option<Timestamp>,
-    refused: Vec<(u32, Timestamp)>,
+struct Agent {
+    id: AgentId,
+    /// The round in which he last got an offer.
+    taken: u64,
+    /// His memberships in [`Index::places`].
+    places: (u32, u32),
+    capacity: PerMedium<u8>,
+    load: PerMedium<u8>,
+    /// In the configuration and active.
+    active: bool,
+    signed_in: bool,
+    device_ready: bool,
+    /// The first rule he fails whatever the work is.
+    away: Option<Exclusion>,
+    /// One bit for each medium he is free for.
+    free: u8,
+    is: Is,
 }
 
+/// Where a free agent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Is {
+    Nowhere,
+    Fresh,
+    Idle,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    queue: u32,
+    member: u32,
+    /// Has the skills; otherwise the queue never asks for him.
+    fits: bool,
+}
+
+/// One cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Work {
+    segment: SegmentId,
+    virtual_since: Timestamp,
+    since: Timestamp,
+    until: Timestamp,
+    class: u32,
+    priority: i32,
+    /// None if nobody refused it, as is usual.
+    refused: Option<Box<Refused>>,
+}
+
+type Refused = Vec<(u32, Timestamp)>;
+
 /// The first of a class that somebody free may be asked for.
+#[derive(Clone, Copy)]
 struct Head {
-    key: LineKey,
-    work: u32,
+    entry: Entry,
+    segment: SegmentId,
     place: u32,
+}
+
+impl Head {
+    fn key(&self) -> LineKey {
+        (self.entry.virtual_since, self.segment)
+    }
 }
 
 impl Index {
@@ -71,103 +129,149 @@ impl Index {
         ids.extend(config.queues.values().flat_map(|q| q.members.iter().map(|m| m.agent)));
         ids.sort_unstable();
         ids.dedup();
-        let mut index = Index {
-            agent_no: ids.iter().zip(0..).map(|(id, no)| (*id, no)).collect(),
-            agents: ids.iter().map(|id| slot(*id, config)).collect(),
-            ..Index::default()
-        };
-        index.why = index.agents.iter().map(|slot| Medium::ALL.map(|m| slot.why(m))).collect();
+        let mut index = Index { idle: Idle::new(ids.len()), ..Index::default() };
+        (0..).zip(&ids).for_each(|(no, id)| index.agent_no.insert(id.0, no));
+        index.agents = ids.iter().map(|id| agent(*id, config)).collect();
+        index.why = index.agents.iter().map(|agent| Medium::ALL.map(|m| agent.why(m))).collect();
+        let mut places: Vec<Vec<Place>> = vec![Vec::new(); ids.len()];
         for (no, queue) in (0..).zip(config.queues.values()) {
             let mut members = Vec::with_capacity(queue.members.len());
             for (place, m) in (0..).zip(&queue.members) {
-                let Some(agent) = index.agent_no.get(&m.agent).copied() else { continue };
+                let Some(agent) = index.number(m.agent) else { continue };
                 let skills = config.agents.get(&m.agent).map(|a| &a.skills);
                 let level = queue.required_skills.iter().try_fold(0, |sum, (skill, least)| {
                     let own = skills?.get(skill).filter(|own| *own >= least)?;
                     Some(sum + u32::from(*own))
                 });
-                members.push(Member { id: m.agent, agent, priority: m.priority, level });
-                if let Some(slot) = index.agents.get_mut(agent as usize) {
-                    slot.places.push(Place { line: no, member: place, fits: level.is_some() });
+                let (level, fits) = (level.unwrap_or(0), level.is_some());
+                members.push(Member { id: m.agent, agent, priority: m.priority, level, fits });
+                if let Some(places) = places.get_mut(agent as usize) {
+                    places.push(Place { queue: no, member: place, fits });
                 }
             }
-            index.line_no.insert(queue.id, no);
-            index.lines.push(Line { queue: queue.id, strategy: queue.strategy, members });
-            index.classes.extend(Medium::ALL.map(|m| Class::new(queue.media.contains(&m))));
+            index.queue_no.insert(queue.id.0, no);
+            index.staffs.push(Staff::new(queue, members));
+            index.lines.extend(Medium::ALL.map(|_| Line::default()));
+            index.fronts.push([NOBODY; 4]);
         }
-        index.live_at = vec![None; index.classes.len()];
-        index.first = vec![NOBODY; index.classes.len()];
+        for (agent, places) in index.agents.iter_mut().zip(places) {
+            let from = index.places.len() as u32;
+            index.places.extend(places);
+            agent.places = (from, index.places.len() as u32);
+        }
+        index.is_looked_at = vec![false; index.lines.len()];
         index
+    }
+
+    fn number(&self, agent: AgentId) -> Option<u32> {
+        self.agent_no.get(agent.0, |no| self.agents.get(no as usize).is_some_and(|a| a.id == agent))
+    }
+
+    fn places_of(&self, no: u32) -> &[Place] {
+        let range = self.agents.get(no as usize).map_or(0..0, |a| a.places.0 as usize..a.places.1 as usize);
+        self.places.get(range).unwrap_or_default()
     }
 
     /// The queues the agent is a member of, in the order of ids.
     pub fn queues_of(&self, agent: AgentId) -> Vec<QueueId> {
-        let places = self.agent_no.get(&agent).and_then(|no| self.agents.get(*no as usize)).map(|s| &s.places);
-        places.into_iter().flatten().filter_map(|p| self.lines.get(p.line as usize)).map(|l| l.queue).collect()
+        let places = self.number(agent).map_or(&[][..], |no| self.places_of(no));
+        places.iter().filter_map(|p| self.staffs.get(p.queue as usize)).map(|s| s.queue).collect()
     }
 
     /// How the agent stands now; nobody has been told of one that the configuration does not know.
     pub fn stand(&mut self, agent: AgentId, standing: &Standing) {
-        let Some(no) = self.agent_no.get(&agent).copied() else { return };
-        let Some(slot) = self.agents.get_mut(no as usize) else { return };
-        slot.signed_in = standing.signed_in;
-        slot.away = match standing.presence {
+        let Some(no) = self.number(agent) else { return };
+        let Some(agent) = self.agents.get_mut(no as usize) else { return };
+        agent.signed_in = standing.signed_in;
+        agent.away = match standing.presence {
             _ if standing.leaving => Some(Exclusion::Leaving),
             Presence::Available => None,
             Presence::Break { .. } => Some(Exclusion::OnBreak),
             Presence::Offline => Some(Exclusion::Offline),
         };
-        slot.device_ready = standing.device_ready;
-        slot.load = standing.load;
+        agent.device_ready = standing.device_ready;
+        agent.load = standing.load;
         self.refresh(no, standing.idle_since);
     }
 
     /// The work waits, or waits in another way than before. Ignored if the configuration has no such queue.
     pub fn wait(&mut self, w: &Waiting) {
         self.leave(w.segment);
-        let Some(line) = self.line_no.get(&w.queue).copied() else { return };
-        let class = line * 4 + w.medium as u32;
-        self.keep(class);
-        let refused =
-            w.refused.iter().filter_map(|(agent, t)| Some((*self.agent_no.get(agent)?, *t))).collect::<Vec<_>>();
-        let key = (w.virtual_since, w.segment);
-        let work = Work { key, class, priority: w.priority, since: w.since, until: w.until, refused };
+        let staffs = &self.staffs;
+        let is = |no: u32| staffs.get(no as usize).is_some_and(|s| s.queue == w.queue);
+        let Some(queue) = self.queue_no.get(w.queue.0, is) else { return };
+        let class = queue * 4 + w.medium as u32;
+        let refused: Refused = w.refused.iter().filter_map(|(agent, t)| Some((self.number(*agent)?, *t))).collect();
+        let work = Work {
+            segment: w.segment,
+            virtual_since: w.virtual_since,
+            since: w.since,
+            until: w.until.unwrap_or(NOBODY),
+            class,
+            priority: w.priority,
+            refused: (!refused.is_empty()).then(|| Box::new(refused)),
+        };
         let no = self.vacant.pop().unwrap_or(self.works.len() as u32);
         match self.works.get_mut(no as usize) {
             Some(vacant) => *vacant = Some(work),
             None => self.works.push(Some(work)),
         }
-        self.work_no.insert(w.segment, no);
-        if let Some(c) = self.classes.get_mut(class as usize) {
-            c.line.insert(key, no);
-            if let Some(first) = self.first.get_mut(class as usize) {
-                *first = key.min(*first);
-            }
+        self.work_no.insert(w.segment.0, no);
+        if let Some(line) = self.lines.get_mut(class as usize) {
+            line.insert(Entry { virtual_since: w.virtual_since, work: no }, segments(&self.works));
+            self.front(class);
         }
-        self.count_in(class);
+        self.look_at(class);
     }
 
     /// The work does not wait any more. Ignored if it did not.
     pub fn leave(&mut self, segment: SegmentId) {
-        let Some(no) = self.work_no.remove(&segment) else { return };
-        let Some(work) = self.works.get_mut(no as usize).and_then(Option::take) else { return };
-        self.vacant.push(no);
-        if let Some(c) = self.classes.get_mut(work.class as usize) {
-            c.line.remove(&work.key);
-            if let Some(first) = self.first.get_mut(work.class as usize).filter(|first| **first == work.key) {
-                *first = c.line.first_key_value().map_or(NOBODY, |(key, _)| *key);
-            }
+        let works = &self.works;
+        let is = |no: u32| works.get(no as usize).and_then(Option::as_ref).is_some_and(|w| w.segment == segment);
+        let Some(no) = self.work_no.remove(segment.0, is) else { return };
+        let Some(work) = self.works.get(no as usize).and_then(Option::as_ref) else { return };
+        let class = work.class;
+        if let Some(line) = self.lines.get_mut(class as usize) {
+            line.remove(Entry { virtual_since: work.virtual_since, work: no }, segments(&self.works));
+            self.front(class);
         }
-        self.count_in(work.class);
+        if let Some(work) = self.works.get_mut(no as usize) {
+            *work = None;
+            self.vacant.push(no);
+        }
     }
 
-    pub fn is_waiting(&self, segment: SegmentId) -> bool {
-        self.work_no.contains_key(&segment)
+    /// Keeps `fronts` true after a change to one line.
+    fn front(&mut self, class: u32) {
+        let first = self.lines.get(class as usize).and_then(Line::first).map_or(NOBODY, |e| e.virtual_since);
+        if let Some(fronts) = self.fronts.get_mut(class as usize / 4) {
+            fronts[class as usize % 4] = first;
+        }
     }
 
     /// How much waits here.
     pub fn waiting(&self) -> usize {
         self.work_no.len()
+    }
+
+    fn look_at(&mut self, class: u32) {
+        if let Some(is) = self.is_looked_at.get_mut(class as usize).filter(|is| !**is) {
+            *is = true;
+            self.looked_at.push(class);
+        }
+    }
+
+    /// Keeps those where both sides have somebody.
+    fn look_away(&mut self) {
+        let Index { looked_at, is_looked_at, lines, staffs, idle, .. } = self;
+        looked_at.retain(|class| {
+            let both = lines.get(*class as usize).is_some_and(|line| !line.is_empty())
+                && staffs.get(*class as usize / 4).is_some_and(|s| s.has_free(idle, *class as usize % 4));
+            if let Some(is) = is_looked_at.get_mut(*class as usize) {
+                *is = both;
+            }
+            both
+        });
     }
 
     /// One round: gives each waiting work, in line order, the best agent who passes every rule. What was given does not
@@ -176,186 +280,204 @@ impl Index {
         self.round += 1;
         self.taken = false;
         let mut out = Vec::new();
+        self.look_away();
         if let [only] = self.fresh[..]
-            && self.live.is_empty()
+            && self.looked_at.is_empty()
         {
             while self.is_fresh(only)
                 && let Some(given) = self.serve_alone(only, now)
             {
+                // Nearly always it is the only one.
+                out.reserve_exact(1);
                 out.push(given);
             }
         }
-        for agent in std::mem::take(&mut self.fresh) {
-            self.join(agent);
-        }
-        if self.live.is_empty() {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        fresh.drain(..).for_each(|agent| self.join(agent));
+        self.fresh = fresh;
+        if self.looked_at.is_empty() {
             return out;
         }
         // Within a round a class's head only moves back, so an entry is either right or too early.
-        let heads = self.live.iter().filter_map(|c| Some(Reverse((self.head(*c, now)?.key, *c))));
+        let heads = self.looked_at.iter().filter_map(|c| Some(Reverse((self.head(*c, now)?.key(), *c))));
         let mut heads: BinaryHeap<_> = heads.collect();
         while let Some(Reverse((key, class))) = heads.pop() {
-            if self.live.is_empty() {
-                break;
-            }
             let Some(head) = self.head(class, now) else { continue };
-            if head.key == key {
+            if head.key() == key {
                 out.extend(self.serve(class, &head, now));
                 if let Some(next) = self.head(class, now) {
-                    heads.push(Reverse((next.key, class)));
+                    heads.push(Reverse((next.key(), class)));
                 }
             } else {
-                heads.push(Reverse((head.key, class)));
+                heads.push(Reverse((head.key(), class)));
             }
         }
+        self.look_away();
         out
     }
 
     fn head(&self, class: u32, now: Timestamp) -> Option<Head> {
-        let c = self.classes.get(class as usize).filter(|c| c.is_live())?;
+        let (staff, medium) = (self.staffs.get(class as usize / 4)?, class as usize % 4);
+        if !staff.has_free(&self.idle, medium) {
+            return None;
+        }
+        self.first(class, now, |work| {
+            work.refused.is_none() || self.refusing(work, now).len() < staff.count_free(&self.idle, medium)
+        })
+    }
+
+    /// The first of a class, of those that are not due, that somebody may be asked for.
+    fn first(&self, class: u32, now: Timestamp, may: impl Fn(&Work) -> bool) -> Option<Head> {
         let mut place = 0;
-        for (key, no) in &c.line {
-            let work = self.works.get(*no as usize)?.as_ref()?;
-            if work.until.is_some_and(|t| t <= now) {
+        for entry in self.lines.get(class as usize)?.iter() {
+            let work = self.works.get(entry.work as usize)?.as_ref()?;
+            if work.until <= now {
                 continue;
             }
             place += 1;
-            if work.refused.is_empty() || self.refusing(work, now).count() < c.free.len() {
-                return Some(Head { key: *key, work: *no, place });
+            if may(work) {
+                return Some(Head { entry: *entry, segment: work.segment, place });
             }
         }
         None
     }
 
     /// Members who are free and may not be asked for this one.
-    fn refusing<'a>(&'a self, work: &'a Work, now: Timestamp) -> impl Iterator<Item = u32> + 'a {
-        work.refused.iter().filter(move |(_, t)| *t > now).filter_map(move |(agent, _)| {
-            let places = &self.agents.get(*agent as usize)?.places;
-            let place = places.get(places.binary_search_by_key(&(work.class / 4), |p| p.line).ok()?)?;
-            let class = self.classes.get(work.class as usize)?;
-            class.is_free(place.member).then_some(place.member)
-        })
+    fn refusing(&self, work: &Work, now: Timestamp) -> Vec<u32> {
+        let (queue, medium) = (work.class / 4, work.class as usize % 4);
+        let fits = |agent: u32| {
+            let places = self.places_of(agent);
+            let place = places.binary_search_by_key(&queue, |p| p.queue).ok().and_then(|at| places.get(at));
+            place.is_some_and(|p| p.fits)
+        };
+        let refusing = work.refused().iter().filter(|(agent, t)| *t > now && self.idle.is_free(*agent, medium));
+        refusing.map(|(agent, _)| *agent).filter(|agent| fits(*agent)).collect()
     }
 
     /// The class's head gets the best who is willing.
     fn serve(&mut self, class: u32, head: &Head, now: Timestamp) -> Option<Assignment> {
-        let trace = {
-            let line = self.lines.get(class as usize / 4)?;
-            let c = self.classes.get(class as usize)?;
-            let work = self.works.get(head.work as usize)?.as_ref()?;
-            let mut refusing: Vec<u32> = self.refusing(work, now).collect();
-            refusing.sort_unstable();
-            let willing = c.free.len() - refusing.len();
-            let candidates = c.free.values().copied().filter(|m| refusing.binary_search(m).is_err());
-            // Two ordered lists become one.
-            let (mut out, mut asked) = (c.out(line.members.len()).peekable(), refusing.iter().copied().peekable());
-            let others = std::iter::from_fn(|| match (out.peek(), asked.peek()) {
-                (Some(a), Some(b)) if b < a => asked.next(),
-                (Some(_), _) => out.next(),
-                (None, _) => asked.next(),
-            });
-            self.explain(class, head, now, candidates, others, willing)?
-        };
-        self.hand_over(class, head, trace)
+        let (staff, medium) = (self.staffs.get(class as usize / 4)?, class as usize % 4);
+        let refusing = self.refusing(self.works.get(head.entry.work as usize)?.as_ref()?, now);
+        let willing = staff.count_free(&self.idle, medium) - refusing.len();
+        let candidates = staff.best(&self.idle, medium, &refusing);
+        let others = staff.first_out(&self.idle, medium, &refusing, staff.members.len() - willing);
+        let trace = self.explain(class, head, now, &candidates, &others, willing)?;
+        self.hand_over(class, head, *candidates.as_slice().first()?, trace)
     }
 
     /// Most decisions: everybody is busy and one agent becomes free. Nobody else is free in a class that has somebody
-    /// waiting, or it would be live; so the first in line of his classes is his, and he need not join any.
+    /// waiting, or it would be looked at; so the first in line of his classes is his, and he need not be idle first.
     fn serve_alone(&mut self, no: u32, now: Timestamp) -> Option<Assignment> {
-        let slot = self.agents.get(no as usize)?;
+        let free = self.agents.get(no as usize)?.free;
+        let mut best: Option<(Timestamp, u32, u32)> = None;
+        for place in self.places_of(no).iter().filter(|p| p.fits) {
+            let fronts = self.fronts.get(place.queue as usize)?;
+            for (medium, front) in (0..).zip(*fronts) {
+                let class = place.queue * 4 + medium;
+                // The lines themselves are asked only if two have come at the same time.
+                let is_earlier = |(so_far, other, _): &(Timestamp, u32, u32)| {
+                    front < *so_far || front == *so_far && self.first_key(class) < self.first_key(*other)
+                };
+                if front != NOBODY && free >> medium & 1 == 1 && best.as_ref().is_none_or(is_earlier) {
+                    best = Some((front, class, place.member));
+                }
+            }
+        }
+        let (_, class, member) = best?;
+        let (class, member, head) = match self.head_for(class, no, now) {
+            Some(head) if self.is_first(class, &head) => (class, member, head),
+            // It is due, or he was asked for it before.
+            _ => self.head_of_all(no, now)?,
+        };
+        let members = self.staffs.get(class as usize / 4)?.members.len() as u32;
+        let others = Few::of((0..members).filter(|m| *m != member));
+        let trace = self.explain(class, &head, now, &Few::of(std::iter::once(member)), &others, 1)?;
+        self.hand_over(class, &head, member, trace)
+    }
+
+    fn is_first(&self, class: u32, head: &Head) -> bool {
+        self.lines.get(class as usize).and_then(Line::first) == Some(&head.entry)
+    }
+
+    fn first_key(&self, class: u32) -> Option<LineKey> {
+        let first = self.lines.get(class as usize).and_then(Line::first)?;
+        Some((first.virtual_since, segments(&self.works)(first.work)))
+    }
+
+    /// The first of all his classes that this agent, who is free, may be asked for.
+    fn head_of_all(&self, no: u32, now: Timestamp) -> Option<(u32, u32, Head)> {
+        let free = self.agents.get(no as usize)?.free;
         let mut best: Option<(u32, u32, Head)> = None;
-        for place in slot.places.iter().filter(|p| p.fits) {
-            for medium in (0..4).filter(|m| slot.free[*m as usize]) {
-                let class = place.line * 4 + medium;
-                let earlier = |key: &LineKey| best.as_ref().is_none_or(|(.., b)| *key < b.key);
-                if self.first.get(class as usize).is_some_and(|first| *first != NOBODY && earlier(first))
-                    && let Some(head) = self.head_for(class, no, now).filter(|h| earlier(&h.key))
-                {
+        for place in self.places_of(no).iter().filter(|p| p.fits) {
+            for class in (0..4).filter(|m| free >> m & 1 == 1).map(|m| place.queue * 4 + m) {
+                let head = self.head_for(class, no, now);
+                if let Some(head) = head.filter(|h| best.as_ref().is_none_or(|(.., b)| h.key() < b.key())) {
                     best = Some((class, place.member, head));
                 }
             }
         }
-        let (class, member, head) = best?;
-        let members = self.lines.get(class as usize / 4)?.members.len() as u32;
-        let others = (0..members).filter(|m| *m != member);
-        let trace = self.explain(class, &head, now, std::iter::once(member), others, 1)?;
-        self.hand_over(class, &head, trace)
+        best
     }
 
     /// The first of a class that this agent, who is free, may be asked for.
     fn head_for(&self, class: u32, agent: u32, now: Timestamp) -> Option<Head> {
-        let mut place = 0;
-        for (key, no) in &self.classes.get(class as usize)?.line {
-            let work = self.works.get(*no as usize)?.as_ref()?;
-            if work.until.is_some_and(|t| t <= now) {
-                continue;
-            }
-            place += 1;
-            if work.refused.iter().all(|(a, t)| *a != agent || *t <= now) {
-                return Some(Head { key: *key, work: *no, place });
-            }
-        }
-        None
+        self.first(class, now, |work| work.refused().iter().all(|(a, t)| *a != agent || *t <= now))
     }
 
-    /// `candidates` best first, `others` in the queue's order: as many as there are, of which the first are listed.
+    /// `candidates` best first, `others` in the queue's order: the first of as many as there are.
     fn explain(
         &self,
         class: u32,
         head: &Head,
         now: Timestamp,
-        candidates: impl Iterator<Item = u32>,
-        others: impl Iterator<Item = u32>,
+        candidates: &Few,
+        others: &Few,
         willing: usize,
     ) -> Option<DecisionTrace> {
         let medium = *Medium::ALL.get(class as usize % 4)?;
-        let line = self.lines.get(class as usize / 4)?;
-        let work = self.works.get(head.work as usize)?.as_ref()?;
-        let out = line.members.len() - willing;
-        let mut trace = DecisionTrace {
-            strategy: line.strategy,
+        let staff = self.staffs.get(class as usize / 4)?;
+        let work = self.works.get(head.entry.work as usize)?.as_ref()?;
+        let out = staff.members.len() - willing;
+        let left_out = willing.saturating_sub(TRACE_MAX) + out.saturating_sub(TRACE_MAX);
+        let candidate = |place: &u32| {
+            let m = staff.members.get(*place as usize)?;
+            let idle_ms = millis(now, self.idle.since(m.agent));
+            Some(Candidate { agent: m.id, priority: m.priority, level: m.level, idle_ms })
+        };
+        let excluded = |place: &u32| {
+            let m = staff.members.get(*place as usize)?;
+            Some(Excluded { agent: m.id, why: self.why_not(m, medium) })
+        };
+        Some(DecisionTrace {
+            strategy: staff.strategy,
             waited_ms: millis(now, work.since),
             priority: work.priority,
             place: head.place,
-            candidates: Vec::with_capacity(willing.min(TRACE_MAX)),
-            excluded: Vec::with_capacity(out.min(TRACE_MAX)),
-            left_out: u32::try_from(willing.saturating_sub(TRACE_MAX) + out.saturating_sub(TRACE_MAX))
-                .unwrap_or(u32::MAX),
-        };
-        for member in candidates.take(TRACE_MAX).filter_map(|m| line.members.get(m as usize)) {
-            let slot = self.agents.get(member.agent as usize)?;
-            trace.candidates.push(Candidate {
-                agent: member.id,
-                priority: member.priority,
-                level: member.level.unwrap_or(0),
-                idle_ms: millis(now, slot.idle_since),
-            });
-        }
-        for member in others.take(TRACE_MAX).filter_map(|m| line.members.get(m as usize)) {
-            trace.excluded.push(Excluded { agent: member.id, why: self.why_not(member, medium) });
-        }
-        Some(trace)
+            candidates: all(candidates, candidate),
+            excluded: all(others, excluded),
+            left_out: u32::try_from(left_out).unwrap_or(u32::MAX),
+        })
     }
 
-    /// The work leaves the line, its agent carries it.
-    fn hand_over(&mut self, class: u32, head: &Head, trace: DecisionTrace) -> Option<Assignment> {
-        let (segment, agent) = (head.key.1, trace.candidates.first()?.agent);
-        let no = *self.agent_no.get(&agent)?;
+    /// The work leaves the line, this member of its queue carries it.
+    fn hand_over(&mut self, class: u32, head: &Head, member: u32, trace: DecisionTrace) -> Option<Assignment> {
+        let no = self.staffs.get(class as usize / 4)?.members.get(member as usize)?.agent;
+        let segment = head.segment;
         self.leave(segment);
-        let slot = self.agents.get_mut(no as usize)?;
-        *slot.load.get_mut(*Medium::ALL.get(class as usize % 4)?) += 1;
-        slot.taken = self.round;
+        let agent = self.agents.get_mut(no as usize)?;
+        let id = agent.id;
+        *agent.load.get_mut(*Medium::ALL.get(class as usize % 4)?) += 1;
+        agent.taken = self.round;
         self.taken = true;
-        let idle_since = slot.idle_since;
-        self.refresh(no, idle_since);
-        Some(Assignment { segment, agent, trace })
+        self.refresh(no, self.idle.since(no));
+        Some(Assignment { segment, agent: id, trace })
     }
 
     /// The first rule that keeps this member out, asked of those who are not candidates.
     fn why_not(&self, member: &Member, medium: Medium) -> Exclusion {
         match self.why.get(member.agent as usize).map_or(Exclusion::NotSignedIn, |why| why[medium as usize]) {
             why @ (Exclusion::NotSignedIn | Exclusion::Offline | Exclusion::OnBreak | Exclusion::Leaving) => why,
-            _ if member.level.is_none() => Exclusion::Skill,
+            _ if !member.fits => Exclusion::Skill,
             Exclusion::Capacity if self.was_taken(member.agent) => Exclusion::TakenNow,
             why => why,
         }
@@ -366,105 +488,64 @@ impl Index {
         self.taken && self.agents.get(no as usize).is_some_and(|s| s.taken == self.round)
     }
 
-    /// Puts the agent among the free of his classes, or takes him out, by how he stands.
+    /// Puts the agent where he belongs by how he stands. Who is free for more than before, or since another time, is
+    /// fresh: his classes will be looked at.
     fn refresh(&mut self, no: u32, idle_since: Timestamp) {
-        let Some(slot) = self.agents.get_mut(no as usize) else { return };
-        let (was, before) = (slot.free, slot.idle_since);
-        let why = Medium::ALL.map(|m| slot.why(m));
-        slot.free = why.map(|why| why == Exclusion::AskedBefore);
+        let Some(agent) = self.agents.get_mut(no as usize) else { return };
+        let why = Medium::ALL.map(|m| agent.why(m));
+        let free = (0..4).filter(|m| why[*m] == Exclusion::AskedBefore).fold(0, |free, m| free | 1 << m);
         if let Some(kept) = self.why.get_mut(no as usize) {
             *kept = why;
         }
-        slot.idle_since = idle_since;
-        let (is, moved) = (slot.free, before != idle_since);
-        if slot.fresh {
-            slot.fresh = is.contains(&true);
-            return;
-        }
-        if !was.contains(&true) && is.contains(&true) {
-            slot.fresh = true;
-            self.fresh.push(no);
-            return;
-        }
-        if was == is && !(moved && is.contains(&true)) {
-            return;
-        }
-        for at in 0..slot.places.len() {
-            let Some(place) = self.agents.get(no as usize).and_then(|s| s.places.get(at)).copied() else { return };
-            for medium in (0..4).filter(|_| place.fits) {
-                let class = place.line * 4 + medium as u32;
-                let Some(line) = self.lines.get(place.line as usize) else { continue };
-                let Some(c) = self.classes.get_mut(class as usize).filter(|c| c.kept) else { continue };
-                if was[medium] && (!is[medium] || moved) {
-                    c.remove(line, place.member, before);
-                }
-                if is[medium] && (!was[medium] || moved) {
-                    c.add(line, place.member, idle_since);
-                }
-                if was[medium] != is[medium] {
-                    self.count_in(class);
-                }
+        let was = std::mem::replace(&mut agent.free, free);
+        if agent.is == Is::Idle {
+            let stays = free != 0 && free & !was == 0 && self.idle.since(no) == idle_since;
+            self.idle.remove(no, if stays { was & !free } else { was }, !stays);
+            if stays {
+                return;
             }
+        }
+        self.idle.set_since(no, idle_since);
+        let is_new = free != 0 && agent.is != Is::Fresh;
+        agent.is = if free == 0 { Is::Nowhere } else { Is::Fresh };
+        if is_new {
+            self.fresh.push(no);
         }
     }
 
     fn is_fresh(&self, no: u32) -> bool {
-        self.agents.get(no as usize).is_some_and(|s| s.fresh)
+        self.agents.get(no as usize).is_some_and(|a| a.is == Is::Fresh)
     }
 
-    /// A fresh agent takes his place among the free of his classes.
+    /// A fresh agent takes his place among the idle, and where somebody waits for him is looked at.
     fn join(&mut self, no: u32) {
-        let Some(slot) = self.agents.get_mut(no as usize).filter(|s| s.fresh) else { return };
-        slot.fresh = false;
-        let (is, idle_since) = (slot.free, slot.idle_since);
-        for at in 0..slot.places.len() {
-            let Some(place) = self.agents.get(no as usize).and_then(|s| s.places.get(at)).copied() else { return };
-            for medium in (0..4).filter(|m| place.fits && is[*m as usize]) {
-                let class = place.line * 4 + medium;
-                let Some(line) = self.lines.get(place.line as usize) else { continue };
-                let Some(c) = self.classes.get_mut(class as usize).filter(|c| c.kept) else { continue };
-                c.add(line, place.member, idle_since);
-                self.count_in(class);
+        let Some(agent) = self.agents.get_mut(no as usize).filter(|a| a.is == Is::Fresh) else { return };
+        agent.is = Is::Idle;
+        let free = agent.free;
+        self.idle.add(no, free);
+        let (from, to) = agent.places;
+        for at in from..to {
+            let Some(place) = self.places.get(at as usize).copied().filter(|p| p.fits) else { continue };
+            let Some(fronts) = self.fronts.get(place.queue as usize).copied() else { continue };
+            for medium in (0..4).filter(|m| free >> m & 1 == 1 && fronts[*m as usize] != NOBODY) {
+                self.look_at(place.queue * 4 + medium);
             }
-        }
-    }
-
-    /// From here on agents are kept for this class, too.
-    fn keep(&mut self, class: u32) {
-        let Some(line) = self.lines.get(class as usize / 4) else { return };
-        let Some(c) = self.classes.get_mut(class as usize).filter(|c| !c.kept) else { return };
-        c.kept = true;
-        for (no, member) in (0..).zip(&line.members) {
-            let slot = self.agents.get(member.agent as usize);
-            if let Some(slot) = slot.filter(|s| member.level.is_some() && s.free[class as usize % 4] && !s.fresh) {
-                c.add(line, no, slot.idle_since);
-            }
-        }
-    }
-
-    /// Keeps `live` true after a change to one class.
-    fn count_in(&mut self, class: u32) {
-        let is = self.classes.get(class as usize).is_some_and(Class::is_live);
-        let Some(at) = self.live_at.get_mut(class as usize) else { return };
-        match (*at, is) {
-            (None, true) => {
-                *at = Some(self.live.len() as u32);
-                self.live.push(class);
-            }
-            (Some(place), false) => {
-                *at = None;
-                self.live.swap_remove(place as usize);
-                let moved = self.live.get(place as usize).copied();
-                if let Some(moved) = moved.and_then(|c| self.live_at.get_mut(c as usize)) {
-                    *moved = Some(place);
-                }
-            }
-            (None, false) | (Some(_), true) => {}
         }
     }
 }
 
-impl Slot {
+impl Work {
+    fn refused(&self) -> &[(u32, Timestamp)] {
+        self.refused.as_deref().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whose each work is, for lines to order those by who came at the same time.
+fn segments(works: &[Option<Work>]) -> impl Fn(u32) -> SegmentId {
+    |no| works.get(no as usize).and_then(Option::as_ref).map_or(SegmentId(0), |w| w.segment)
+}
+
+impl Agent {
     fn why(&self, medium: Medium) -> Exclusion {
         if !self.active || !self.signed_in {
             Exclusion::NotSignedIn
@@ -480,21 +561,28 @@ impl Slot {
     }
 }
 
-fn slot(id: AgentId, config: &TenantConfig) -> Slot {
+fn agent(id: AgentId, config: &TenantConfig) -> Agent {
     let profile = config.agents.get(&id).filter(|a| a.active);
-    Slot {
-        active: profile.is_some(),
-        capacity: profile.map(|a| a.capacity).unwrap_or_default(),
-        signed_in: false,
-        away: Some(Exclusion::Offline),
-        device_ready: false,
-        load: Default::default(),
-        idle_since: Timestamp::default(),
-        free: [false; 4],
-        fresh: false,
+    Agent {
+        id,
         taken: 0,
-        places: Vec::new(),
+        places: (0, 0),
+        capacity: profile.map(|a| a.capacity).unwrap_or_default(),
+        load: PerMedium::default(),
+        active: profile.is_some(),
+        signed_in: false,
+        device_ready: false,
+        away: Some(Exclusion::Offline),
+        free: 0,
+        is: Is::Nowhere,
     }
+}
+
+/// In one allocation of the right size.
+fn all<T>(few: &Few, of: impl Fn(&u32) -> Option<T>) -> Vec<T> {
+    let mut all = Vec::with_capacity(few.as_slice().len());
+    all.extend(few.as_slice().iter().filter_map(of));
+    all
 }
 
 fn millis(now: Timestamp, since: Timestamp) -> u64 {
