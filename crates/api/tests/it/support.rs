@@ -20,7 +20,7 @@ use engine::port::{Down, TelephonyPort, Up};
 use engine::{Engine, EngineConfig, Rendered};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use store::projection::{InteractionRow, IntervalRow, RecordingRow, SegmentRow};
+use store::projection::{InteractionRow, IntervalRow, RecordingRow, SegmentRow, Spans};
 use store::{
     Author, BreakReasonConfig, DispositionConfig, FloorKind, HostScope, NewBlob, NewTenant, Options, PromptConfig,
     Scope, Settings, SkillConfig, Store,
@@ -531,6 +531,7 @@ async fn put_history(store: &Store, tenant: TenantId, c: &Ids) {
         disposition_id: None,
         note_id: None,
         extra: serde_json::json!({"why": "offer"}),
+        spans: Spans::default(),
     };
     tx.put_segments(std::slice::from_ref(&row)).await.unwrap();
     let recording = RecordingRow {

@@ -117,7 +117,7 @@ mod tests {
         for _ in 0..60_000 {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             // Few different ones, from two epochs, so that most are met again.
-            let id = u128::from(dice >> 33) % 700 | (u128::from(dice >> 32) & 1) << 64;
+            let id = (u128::from(dice >> 33) % 700) | ((u128::from(dice >> 32) & 1) << 64);
             let of = |ids: &[u128], n: u32| ids.get(n as usize).copied();
             let got = numbers.get(id, |n| of(&ids, n) == Some(id));
             assert_eq!(got, map.get(&id).copied());

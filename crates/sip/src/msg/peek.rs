@@ -70,7 +70,7 @@ impl<'a> Glance<'a> {
     }
 
     /// The To tag.
-    pub(crate) fn to_tag(&self) -> Option<&'a str> {
+    pub(crate) fn to_tag(self) -> Option<&'a str> {
         let at = self.to.as_bytes().windows(5).position(|w| w[0] == b';' && w[1..].eq_ignore_ascii_case(b"tag="))?;
         self.to[at + 5..].split([';', ' ', '\t']).next()
     }
