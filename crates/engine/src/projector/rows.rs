@@ -1,19 +1,22 @@
-//! One event's effect on the rows of interactions, segments, legs, offers, recordings and agents' time.
+//! One event's effect on the rows of interactions, segments, legs, offers and recordings; agents' time is in [`agents`].
 //!
 //! Rows are loaded when first touched, written once at the end of a transaction, and kept while what they tell of lives:
 //! nobody else writes them, so that most transactions read none.
+mod agents;
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::{Event, EventBody, SegmentEnd, SegmentOf, SegmentState};
-use domain::id::{AgentId, InteractionId, LegId, OfferId, RecordingId, SegmentId};
+use domain::id::{InteractionId, LegId, OfferId, RecordingId, SegmentId};
 use domain::report::INTERVAL_MS;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
-use store::projection::{
-    AgentSpanRow, InteractionRow, LegRow, OfferRow, RecordingRow, SegmentRow, Span, Spans, TimelineRow, Tx,
-};
+use store::projection::{InteractionRow, LegRow, OfferRow, RecordingRow, SegmentRow, Span, Spans, TimelineRow, Tx};
 
 use super::{Fact, json as to_json};
+use agents::Agents;
+use kept::Kept;
 
 type Result<T> = std::result::Result<T, store::Error>;
 
@@ -28,61 +31,12 @@ pub struct Rows {
     legs: Kept<LegId, LegRow>,
     offers: Kept<OfferId, OfferRow>,
     recordings: Kept<RecordingId, RecordingRow>,
-    /// The open span of an agent, with his present words.
-    agents: Kept<AgentId, AgentSpanRow>,
+    agents: Agents,
     // Written as they are and not read again.
-    /// Ended ones: their agent may have begun another since.
-    agent_spans: BTreeMap<(AgentId, u64), AgentSpanRow>,
     /// An interaction's events of this transaction: the first number, and the JSON array without its end.
     timeline: BTreeMap<InteractionId, (u64, String)>,
     /// Started in this transaction: their customers' addresses are not looked up yet.
     started: Vec<InteractionId>,
-}
-
-struct Kept<K, R> {
-    rows: BTreeMap<K, R>,
-    touched: BTreeSet<K>,
-}
-
-impl<K, R> Default for Kept<K, R> {
-    fn default() -> Self {
-        Self { rows: BTreeMap::new(), touched: BTreeSet::new() }
-    }
-}
-
-impl<K: Ord + Copy, R: Clone> Kept<K, R> {
-    /// To be changed, and so written at the end.
-    fn touch(&mut self, key: K) -> Option<&mut R> {
-        let row = self.rows.get_mut(&key)?;
-        self.touched.insert(key);
-        Some(row)
-    }
-
-    fn insert(&mut self, key: K, row: R) {
-        self.touched.insert(key);
-        self.rows.insert(key, row);
-    }
-
-    fn remove(&mut self, key: K) -> Option<R> {
-        self.touched.remove(&key);
-        self.rows.remove(&key)
-    }
-
-    /// Those to be written; keeps only what lives.
-    fn take_touched(&mut self, lives: impl Fn(&R) -> bool) -> Vec<R> {
-        let mut written = Vec::with_capacity(self.touched.len());
-        for key in std::mem::take(&mut self.touched) {
-            match self.rows.remove(&key) {
-                Some(row) if lives(&row) => {
-                    written.push(row.clone());
-                    self.rows.insert(key, row);
-                }
-                Some(row) => written.push(row),
-                None => {}
-            }
-        }
-        written
-    }
 }
 
 /// Runs the body with the row, loading it first; does nothing if there is none (its tenant data was erased).
@@ -252,34 +206,10 @@ impl Rows {
             | EventBody::RecordingStarted { .. }
             | EventBody::RecordingEnded { .. }
             | EventBody::RecordingStored { .. } => concerns = self.recording(tx, event).await?,
-            EventBody::AgentSignedIn { agent, seat, .. } => {
-                let seat = word(seat)?;
-                self.agent_span(tx, event, *agent, |row| {
-                    row.presence = "offline".to_owned();
-                    row.occupancy = "idle".to_owned();
-                    row.break_reason_id = None;
-                    row.seat_class = Some(seat);
-                })
-                .await?;
-            }
-            EventBody::PresenceChanged { agent, presence, .. } => {
-                use domain::command::Presence;
-                let (text, reason) = match presence {
-                    Presence::Available => ("available", None),
-                    Presence::Break { reason } => ("break", Some(*reason)),
-                    Presence::Offline => ("offline", None),
-                };
-                self.agent_span(tx, event, *agent, |row| {
-                    row.presence = text.to_owned();
-                    row.break_reason_id = reason;
-                })
-                .await?;
-            }
-            EventBody::OccupancyChanged { agent, occupancy } => {
-                let text = word(occupancy)?;
-                self.agent_span(tx, event, *agent, |row| row.occupancy = text).await?;
-            }
-            EventBody::AgentSignedOut { agent, .. } => self.agent_left(tx, at, *agent).await?,
+            EventBody::AgentSignedIn { .. }
+            | EventBody::PresenceChanged { .. }
+            | EventBody::OccupancyChanged { .. }
+            | EventBody::AgentSignedOut { .. } => self.agents.apply(tx, event).await?,
             EventBody::ConfigPublished { .. }
             | EventBody::CallRejected { .. }
             | EventBody::FloorRecovered { .. }
@@ -633,61 +563,6 @@ impl Rows {
         }
     }
 
-    /// Ends the agent's present span and begins the next with `change` applied.
-    async fn agent_span(
-        &mut self,
-        tx: &mut Tx,
-        event: &Event,
-        agent: AgentId,
-        change: impl FnOnce(&mut AgentSpanRow),
-    ) -> Result<()> {
-        let mut next = match self.take_agent(tx, agent).await? {
-            Some(mut row) => {
-                let next = row.clone();
-                row.to_at = Some(event.at);
-                self.agent_spans.insert((agent, row.from_seq), row);
-                next
-            }
-            None => AgentSpanRow {
-                tenant_id: tx.tenant(),
-                floor_id: tx.floor(),
-                sample: tx.is_sample(),
-                agent_id: agent,
-                from_seq: 0,
-                presence: "offline".to_owned(),
-                occupancy: "idle".to_owned(),
-                break_reason_id: None,
-                seat_class: None,
-                interaction_id: None,
-                from_at: event.at,
-                to_at: None,
-            },
-        };
-        change(&mut next);
-        next.from_seq = event.seq;
-        next.from_at = event.at;
-        self.agents.insert(agent, next);
-        Ok(())
-    }
-
-    async fn agent_left(&mut self, tx: &mut Tx, at: Timestamp, agent: AgentId) -> Result<()> {
-        if let Some(mut row) = self.take_agent(tx, agent).await? {
-            row.to_at = Some(at);
-            self.agent_spans.insert((agent, row.from_seq), row);
-        }
-        Ok(())
-    }
-
-    async fn take_agent(&mut self, tx: &mut Tx, agent: AgentId) -> Result<Option<AgentSpanRow>> {
-        match self.agents.remove(agent) {
-            Some(row) => Ok(Some(row)),
-            // Stored as open, but ended since.
-            None => {
-                Ok(tx.open_agent_span(agent).await?.filter(|r| !self.agent_spans.contains_key(&(agent, r.from_seq))))
-            }
-        }
-    }
-
     /// The addresses under which the interactions that just started are found.
     async fn find_addresses(&mut self, tx: &mut Tx) -> Result<()> {
         let started = std::mem::take(&mut self.started);
@@ -710,9 +585,7 @@ impl Rows {
         tx.put_legs(&self.legs.take_touched(|row| row.ended_at.is_none())).await?;
         tx.put_offers(&self.offers.take_touched(|row| row.ended_at.is_none())).await?;
         tx.put_recordings(&self.recordings.take_touched(|row| row.state == "running")).await?;
-        let ended: Vec<AgentSpanRow> = std::mem::take(&mut self.agent_spans).into_values().collect();
-        tx.put_agent_spans(&ended).await?;
-        tx.put_agent_spans(&self.agents.take_touched(|_| true)).await?;
+        self.agents.flush(tx).await?;
         let piece = |(interaction_id, (first_seq, mut events)): (InteractionId, (u64, String))| {
             events.push(']');
             TimelineRow { tenant_id: tx.tenant(), floor_id: tx.floor(), interaction_id, first_seq, events }
