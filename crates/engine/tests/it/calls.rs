@@ -155,10 +155,10 @@ async fn revisions_published_at_once_come_into_force_in_order() {
             _ => None,
         })
         .collect();
-    assert_eq!(revs.len(), 8);
-    assert!(revs.is_sorted(), "{revs:?}");
+    // Those that waited together share one publication.
+    assert!((1..=8).contains(&revs.len()) && revs.is_sorted_by(|a, b| a < b), "{revs:?}");
     assert_eq!(revs.last().copied(), last);
     let told = life.told.lock().unwrap();
     let directories = told.iter().filter(|d| matches!(d, Down::Directory(_))).count();
-    assert_eq!(directories, 9, "one at the start, one for each revision");
+    assert_eq!(directories, 1 + revs.len(), "one at the start, one for each publication");
 }
