@@ -151,7 +151,9 @@ pub fn equal(server: &Server, traffic: &Traffic, story: &Story) {
             let in_time = story.refuses.is_some_and(|(from, to)| invited >= from && invited <= to);
             let excused = story.kills.iter().any(near) || may_fail && in_time;
             assert!(excused, "failed without a cause: {record:?} is {found:#?}");
-            assert!(!was_refused || kept.is_empty(), "refused and recorded: {record:?} is {found:#?}");
+            // One let in just before nothing could be written waits for its answer until it is given up; that is recorded.
+            let given_up = in_time && kept.iter().all(|i| i["end"] == "system.error");
+            assert!(!was_refused || kept.is_empty() || given_up, "refused and recorded: {record:?} is {found:#?}");
         }
         let (Some(connected), Some(ended)) = (record.connected, record.ended) else { continue };
         if connected > ended {
