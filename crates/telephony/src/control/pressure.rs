@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use domain::id::LegId;
 
-/// A decision normally takes a few milliseconds, and some hundred when the disk stalls. More
-/// would be a queue in front of the queue, whose callers repeat themselves (T1, RFC 3261 §17.1.1.1).
-const DECISION_LATE: Duration = Duration::from_millis(500);
+/// A decision normally takes a few milliseconds, and some hundred when the disk stalls. A caller bears with a second
+/// before the first ring; many seconds of it would be a queue in front of the queue.
+const DECISION_LATE: Duration = Duration::from_secs(1);
+/// With a crowd of undecided calls this is late already: it is not the disk that stalls for a moment, more come than can be
+/// served, and their callers soon repeat themselves (T1, RFC 3261 §17.1.1.1).
+const CROWD_LATE: Duration = Duration::from_millis(400);
+const CROWD: usize = 100;
 
 #[derive(Debug, Default)]
 pub(crate) struct Pressure {
@@ -39,7 +43,8 @@ impl Pressure {
     }
 
     pub(crate) fn is_high(&self, now: Duration) -> bool {
-        self.arrivals.front().is_some_and(|(at, _)| now.saturating_sub(*at) > DECISION_LATE)
+        let late = if self.undecided.len() >= CROWD { CROWD_LATE } else { DECISION_LATE };
+        self.arrivals.front().is_some_and(|(at, _)| now.saturating_sub(*at) > late)
     }
 }
 
@@ -56,13 +61,26 @@ mod tests {
         let mut p = Pressure::default();
         p.offered(ms(0), LegId(1));
         p.offered(ms(200), LegId(2));
-        assert!(!p.is_high(ms(500)));
-        assert!(p.is_high(ms(501)));
+        assert!(!p.is_high(ms(1000)));
+        assert!(p.is_high(ms(1001)));
         p.decided(LegId(1));
-        assert!(!p.is_high(ms(700)));
-        assert!(p.is_high(ms(701)));
+        assert!(!p.is_high(ms(1200)));
+        assert!(p.is_high(ms(1201)));
         p.decided(LegId(2));
         assert!(!p.is_high(ms(10_000)));
+    }
+
+    #[test]
+    fn a_crowd_of_undecided_calls_closes_it_sooner() {
+        let mut p = Pressure::default();
+        for n in 0..100 {
+            p.offered(ms(0), LegId(n));
+        }
+        assert!(!p.is_high(ms(400)));
+        assert!(p.is_high(ms(401)));
+        p.decided(LegId(99));
+        assert!(!p.is_high(ms(401)));
+        assert!(p.is_high(ms(1001)));
     }
 
     #[test]
