@@ -33,7 +33,7 @@ pub fn stranger(caches: Caches) -> Result<()> {
         Caches::Warm => target_dir().join("stranger"),
     };
     let (clone, home) = (dir.join("cordboard"), dir.join("home"));
-    if caches == Caches::Empty || !is_renewed(&clone)? {
+    if caches == Caches::Empty || !is_renewed(&clone) {
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir)?;
         let mut c = command("git", &["clone", "--quiet", "--no-hardlinks"]);
@@ -51,9 +51,9 @@ pub fn stranger(caches: Caches) -> Result<()> {
 
 /// Makes the clone of an earlier run what a fresh one would be, so that only the files that differ are new to cargo; false
 /// if there is none. What npm has downloaded stays, as cargo's downloads do.
-fn is_renewed(clone: &Path) -> Result<bool> {
+fn is_renewed(clone: &Path) -> bool {
     if !clone.join(".git").is_dir() {
-        return Ok(false);
+        return false;
     }
     let git = |args: &[&str]| {
         let mut c = Command::new("git");
@@ -62,10 +62,10 @@ fn is_renewed(clone: &Path) -> Result<bool> {
     };
     let mut fetch = git(&["fetch", "--quiet", "--no-tags"]);
     fetch.arg(root()).arg("HEAD");
-    run(fetch)?;
-    run(git(&["reset", "--quiet", "--hard", "FETCH_HEAD"]))?;
-    run(git(&["clean", "-ffdxq", "--exclude=/web/node_modules"]))?;
-    Ok(true)
+    let reset = git(&["reset", "--quiet", "--hard", "FETCH_HEAD"]);
+    let clean = git(&["clean", "-ffdxq", "--exclude=/web/node_modules"]);
+    // A clone that was left half made is made anew.
+    [fetch, reset, clean].into_iter().all(|step| run(step).is_ok())
 }
 
 fn target_dir() -> PathBuf {
