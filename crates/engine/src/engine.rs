@@ -91,9 +91,8 @@ pub(crate) struct Shared {
     ready: AtomicBool,
     /// Changes of configuration that were reported, counted.
     changes: AtomicU64,
-    /// One published revision at a time comes into force, so that none is overtaken by an older one; and which changes
-    /// each tenant's last publication knew.
-    publishing: tokio::sync::Mutex<HashMap<TenantId, u64>>,
+    /// One published revision at a time comes into force, so that none is overtaken by an older one.
+    publishing: tokio::sync::Mutex<HashMap<TenantId, Published>>,
     running: Mutex<Running>,
 }
 
@@ -105,6 +104,15 @@ pub(crate) struct OpenFloor {
     /// The last event in the tables; closed when the projector has ended.
     pub projected: watch::Receiver<u64>,
     pub saving: watch::Receiver<Saving>,
+}
+
+/// A tenant's last publication.
+#[derive(Debug, Clone, Copy, Default)]
+struct Published {
+    /// The last reported change that it knew.
+    change: u64,
+    /// The revision that its floor was given; 0 when it was opened with it.
+    rev: u64,
 }
 
 /// What [`Engine::stop`] ends.
@@ -367,19 +375,29 @@ impl Engine {
     pub async fn config_changed(&self, tenant: TenantId) -> Result<(), CommandError> {
         let change = self.shared.changes.fetch_add(1, Ordering::SeqCst) + 1;
         let mut published = self.shared.publishing.lock().await;
-        if published.get(&tenant).is_some_and(|known| *known >= change) {
+        let before = published.get(&tenant).copied().unwrap_or_default();
+        if before.change >= change {
             return Ok(());
         }
-        let known = self.shared.changes.load(Ordering::SeqCst);
-        match self.shared.floor(tenant) {
+        let change = self.shared.changes.load(Ordering::SeqCst);
+        let rev = match self.shared.floor(tenant) {
             Some(floor) => {
                 let config = self.shared.store.load_config(tenant).await?;
+                let rev = config.rev;
+                // A change that is stored, but not yet announced here, may have come into force with the one before it.
+                if rev <= before.rev {
+                    return Ok(());
+                }
                 floor.send(Input::ConfigPublished(Arc::new(config))).await?;
+                rev
             }
-            None => floors::open(&self.shared, tenant, None).await?,
-        }
+            None => {
+                floors::open(&self.shared, tenant, None).await?;
+                0
+            }
+        };
         directory::push(&self.shared).await?;
-        published.insert(tenant, known);
+        published.insert(tenant, Published { change, rev });
         Ok(())
     }
 
