@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
+use load::report::Report;
 use load::scenario;
 use load::server::{Server, Start};
 
@@ -45,10 +46,18 @@ enum Scenario {
     Browser(scenario::browser::Options),
     /// Registrations with digest
     Register(scenario::register::Options),
+    /// The smallest loop that relays, without a server: what this machine asks for a packet
+    Bare(scenario::bare::Options),
 }
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
+    if let Scenario::Bare(options) = &cli.scenario {
+        return match options.relay {
+            Some(calls) => scenario::bare::relay(calls),
+            None => finish(&scenario::bare::run(options)?, cli.json, &[]),
+        };
+    }
     let server = match &cli.attach {
         Some(dir) => Server::attach(dir)?,
         None => Server::start(&Start {
@@ -65,13 +74,16 @@ fn main() -> Result<()> {
         Scenario::Overload(options) => scenario::overload::run(&server, options)?,
         Scenario::Browser(options) => scenario::browser::run(&server, options)?,
         Scenario::Register(options) => scenario::register::run(&server, options)?,
+        Scenario::Bare(_) => bail!("needs no server"),
     };
-    report.print(cli.json);
-    let errors = server.errors();
-    for line in &errors {
+    finish(&report, cli.json, &server.errors())
+}
+
+fn finish(report: &Report, json: bool, errors: &[String]) -> Result<()> {
+    report.print(json);
+    for line in errors {
         eprintln!("the server's log: {line}");
     }
-    drop(server);
     if !report.is_good || !errors.is_empty() {
         bail!("not everything went well: see above");
     }

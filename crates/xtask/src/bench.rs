@@ -18,7 +18,7 @@ use table::Row;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// Only these: calls, media, record, browser, register, flat, overload, crates; separated by commas
+    /// Only these: calls, bare, media, record, browser, register, flat, overload, crates; separated by commas
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Shorter and coarser: a minute or two
@@ -32,7 +32,7 @@ pub struct Options {
     programs: Option<PathBuf>,
 }
 
-const NAMES: &[&str] = &["calls", "media", "record", "browser", "register", "flat", "overload", "crates"];
+const NAMES: &[&str] = &["calls", "bare", "media", "record", "browser", "register", "flat", "overload", "crates"];
 
 pub fn bench(options: &Options) -> Result<()> {
     if let Some(unknown) = options.only.iter().find(|name| !NAMES.contains(&name.as_str())) {
@@ -48,6 +48,7 @@ pub fn bench(options: &Options) -> Result<()> {
     };
     let mut bench = Bench { options, programs, rows: Vec::new(), found: Vec::new(), failures: Vec::new() };
     bench.calls()?;
+    bench.bare()?;
     bench.media()?;
     bench.browser()?;
     bench.register()?;
@@ -118,6 +119,17 @@ impl Bench<'_> {
         })?;
         let knows = help.contains("--media-io");
         Ok(if knows { vec![Some("io-uring"), Some("epoll")] } else { vec![None] })
+    }
+
+    /// What the relayed packets of [`Self::media`] are held against.
+    fn bare(&mut self) -> Result<()> {
+        if !self.wants("bare") {
+            return Ok(());
+        }
+        let (up, seconds) = if self.options.quick { ("100", "4") } else { ("100,400", "8") };
+        let found = self.load(&["bare", "--up", up, "--seconds", seconds])?;
+        self.rows.extend(found.iter().map(table::bare));
+        Ok(())
     }
 
     fn media(&mut self) -> Result<()> {

@@ -87,6 +87,13 @@ pub fn calls(found: &Value) -> Vec<Row> {
     ]
 }
 
+/// No target: what the machine asks for.
+pub fn bare(found: &Value) -> Row {
+    let each = joined(steps(found).iter().map(|s| format!("{:.1} µs with {}", n(&s["us_per_packet"]), n(&s["calls"]))));
+    let (target, peers) = (String::new(), "8.5–10 on the reference machine".to_owned());
+    Row { work: "Bare loop that relays (epoll), calls up".to_owned(), measured: each, target, peers, is_met: None }
+}
+
 pub fn media(found: &Value, backend: &str) -> Vec<Row> {
     let (steps, record) = (steps(found), found["record"] == true);
     let each = joined(steps.iter().map(|s| format!("{:.1} µs with {}", n(&s["us_per_packet"]), n(&s["calls"]))));
