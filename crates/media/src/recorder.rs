@@ -3,7 +3,8 @@
 //!
 //! Taps copy the received payload into a lane per leg, at the place its RTP timestamp gives it on the plane's clock;
 //! nothing is decoded on the way. A lane trails the clock by 80 ms so that late packets find their place, and is cut
-//! every 60 ms: with the tick of 20 ms and the writer a crash loses at most 200 ms. Length = stop − start, whatever the packets did.
+//! every 60 ms: with the tick of 20 ms and the writer a crash loses at most 200 ms. Length = stop − start, whatever the
+//! packets did.
 //! When a stall is followed by a burst, the burst is laid after what was cut already, so no word is lost; the lane then
 //! runs ahead of the clock until pauses in the speech, left out one packet at a time, bring it back.
 
@@ -92,9 +93,11 @@ pub enum Frame {
 struct Lane {
     leg: LegKey,
     right: bool,
-    /// Codec and octets from the recorder's `emitted` position on; not longer than [`LAG`] + [`CHUNK`] + [`LEAD_MAX`].
+    /// Codec and octets from position `from` on, which is not before the recorder's `emitted`; silence before them is
+    /// not kept. They end no later than [`LEAD_MAX`] after the clock.
     codec: Codec,
     octets: Vec<u8>,
+    from: u64,
     /// Which timeline position (samples) belongs to which timestamp of which source.
     anchor: Option<(u32, u32, u64)>,
     /// No longer tapped; goes once its rest is handed out.
@@ -138,6 +141,7 @@ impl Recorder {
                     right: on_right,
                     codec: Codec::Pcmu,
                     octets: Vec::new(),
+                    from: 0,
                     anchor: None,
                     closed: false,
                 });
@@ -178,9 +182,17 @@ impl Recorder {
         let mut out = Vec::new();
         let due = self.position(now).saturating_sub(LAG);
         while self.emitted + CHUNK <= due {
-            out.push(self.emit(CHUNK));
+            let samples = self.quiet_until(due).max(CHUNK);
+            out.push(self.emit(samples));
         }
         out
+    }
+
+    /// For how long, in whole chunks, nobody says anything from here on: one frame says that, however late the tick is.
+    fn quiet_until(&self, due: u64) -> u64 {
+        let sounds = self.lanes.iter().filter(|lane| !lane.octets.is_empty()).map(|lane| lane.from);
+        let quiet = sounds.min().unwrap_or(due).min(due) - self.emitted;
+        quiet / CHUNK * CHUNK
     }
 
     /// Ends the recording: the rest of the audio and the end mark.
@@ -188,7 +200,8 @@ impl Recorder {
         let end = self.position(now);
         let mut out = Vec::new();
         while self.emitted < end {
-            out.push(self.emit(CHUNK.min(end - self.emitted)));
+            let samples = self.quiet_until(end.max(self.emitted)).max(CHUNK).min(end - self.emitted);
+            out.push(self.emit(samples));
         }
         out.extend(self.pause.map(|_| Frame::GapEnded { position_ms: end / 8 }));
         out.push(Frame::Ended { length_ms: end / 8 });
@@ -197,14 +210,10 @@ impl Recorder {
 
     fn emit(&mut self, samples: u64) -> Frame {
         let position_ms = self.emitted / 8;
+        let end = self.emitted + samples;
         let (mut left, mut right) = (Sound::Silence, Sound::Silence);
         for lane in &mut self.lanes {
-            let taken = lane.octets.len().min(samples as usize);
-            if taken == 0 {
-                continue;
-            }
-            let mut payload: Vec<u8> = lane.octets.drain(..taken).collect();
-            payload.resize(samples as usize, lane.codec.silence_octet());
+            let Some(payload) = lane.take(self.emitted, end) else { continue };
             let side = if lane.right { &mut right } else { &mut left };
             let new = Sound::Coded { codec: lane.codec, payload };
             if *side == Sound::Silence {
@@ -216,7 +225,7 @@ impl Recorder {
             }
         }
         self.lanes.retain(|lane| !lane.closed || !lane.octets.is_empty());
-        self.emitted += samples;
+        self.emitted = end;
         Frame::Audio { position_ms, length_ms: (samples / 8) as u32, left, right }
     }
 }
@@ -235,7 +244,7 @@ impl Lane {
             Some(position) if (earliest..=latest).contains(&position) => position,
             // Late beyond saving, or the source's clock ran off: place it where it arrived, after what is there.
             Some(position) if position < earliest => {
-                (arrival as i64 - length as i64).max(emitted as i64 + self.octets.len() as i64).min(latest)
+                (arrival as i64 - length as i64).max(self.end(emitted) as i64).min(latest)
             }
             _ => arrival as i64 - length as i64,
         };
@@ -247,15 +256,46 @@ impl Lane {
         // Moving the anchor along keeps the difference of timestamps small for ever.
         self.anchor = Some((header.ssrc, header.timestamp, position.max(0) as u64));
         let skip = (earliest - position).clamp(0, length as i64) as usize;
-        let at = (position.max(earliest) - earliest) as usize;
+        let at = position.max(earliest) as u64;
         let octets = &payload[skip..];
         if octets.is_empty() {
             return;
         }
+        let silence = self.codec.silence_octet();
+        if self.octets.is_empty() {
+            self.from = at;
+        } else if at < self.from {
+            // Overtaken by what is there already.
+            let missing = (self.from - at) as usize;
+            self.octets.splice(..0, std::iter::repeat_n(silence, missing));
+            self.from = at;
+        }
+        let at = (at - self.from) as usize;
         if self.octets.len() < at + octets.len() {
-            self.octets.resize(at + octets.len(), self.codec.silence_octet());
+            self.octets.resize(at + octets.len(), silence);
         }
         self.octets[at..at + octets.len()].copy_from_slice(octets);
+    }
+
+    /// Where what is kept ends.
+    fn end(&self, emitted: u64) -> u64 {
+        if self.octets.is_empty() { emitted } else { self.from + self.octets.len() as u64 }
+    }
+
+    /// What was said between two positions, the first of which nothing kept precedes; none if it was nothing.
+    fn take(&mut self, start: u64, end: u64) -> Option<Vec<u8>> {
+        if self.octets.is_empty() || self.from >= end {
+            return None;
+        }
+        let (samples, before) = ((end - start) as usize, (self.from - start) as usize);
+        let taken = self.octets.len().min(samples - before);
+        let mut payload = Vec::with_capacity(samples);
+        payload.resize(before, self.codec.silence_octet());
+        payload.extend_from_slice(&self.octets[..taken]);
+        payload.resize(samples, self.codec.silence_octet());
+        self.octets.drain(..taken);
+        self.from = end;
+        Some(payload)
     }
 
     fn recode(&mut self, codec: Codec) {

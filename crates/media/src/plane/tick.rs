@@ -13,8 +13,6 @@ use crate::tone::Generator;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Ticks made up for after a late wake-up; beyond that time is skipped rather than sent in a burst.
-const CATCH_UP_MAX: u32 = 5;
 /// A relayed stream that pauses for this long is filled with silence, which keeps NATs open and peers content. Shorter
 /// stalls are left alone: the burst that follows one keeps its place in time, as the listener's jitter buffer expects.
 const FILL_AFTER: Duration = Duration::from_millis(500);
@@ -29,16 +27,13 @@ pub(super) fn ntp(now: Duration) -> u64 {
 impl Plane {
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Duration) {
-        let mut done = 0;
+        if let Some(due) = &mut self.next_tick {
+            let owed = now.checked_sub(*due).map_or(0, |late| (late.as_millis() / TICK.as_millis()) as u32 + 1);
+            *due += TICK * owed.saturating_sub(self.config.catch_up_max);
+        }
         while let Some(due) = self.next_tick.filter(|&due| due <= now) {
-            if done == CATCH_UP_MAX {
-                let behind = (now - due).as_millis() as u64 / 20;
-                self.next_tick = Some(due + TICK * (behind as u32 + 1));
-                break;
-            }
             self.next_tick = Some(due + TICK);
             self.tick(due);
-            done += 1;
         }
     }
 

@@ -299,6 +299,9 @@ pub struct PlaneConfig {
     /// How long a locked source must be silent before its stream may continue from another address.
     pub relatch_after: Duration,
     pub rtcp_interval: Duration,
+    /// Ticks made up for after a late wake-up: the last of those owed. Time before them is skipped rather than sent in a
+    /// burst.
+    pub catch_up_max: u32,
     /// CNAME in RTCP; must not name a person or machine.
     pub cname: String,
 }
@@ -310,6 +313,7 @@ impl Default for PlaneConfig {
             silent_after: Duration::from_secs(5),
             relatch_after: Duration::from_secs(3),
             rtcp_interval: Duration::from_secs(5),
+            catch_up_max: 5,
             cname: "cordboard".into(),
         }
     }
