@@ -2,10 +2,11 @@
 //! media plane; telephones that are SIP endpoints of their own; browsers; a network that loses, delays, doubles and
 //! reorders; a disk that outlives crashes. One seed decides everything; [`Digest`] tells two runs apart.
 //!
-//! After every step the floor's own rules hold (R1–R3, R5–R7), no leg says anything after its end (S1) and nobody hears
-//! whom the floor has not let him hear; from the journal follow R4, R5, R9 and R10; at intervals and at the end come the
-//! costly comparisons: R8 (the journal alone gives the same floor), and that both sides of the network hold nothing any
-//! more. See [`Plan`] for what is simulated of the sound.
+//! After every step the floor's own rules hold (R1–R3, R5–R7), no leg says anything after its end (S1), nobody hears
+//! whom the floor has not let him hear, and who is put through hears the other (`talks`); from the journal follow R4,
+//! R5, R9 and R10; at intervals and at the end come the costly comparisons: R8 (the journal alone gives the same floor),
+//! that recordings hold the talk, each voice on its side (R10), and that both sides of the network hold nothing any more.
+//! See [`Plan`] for what is simulated of the sound.
 //!
 //! ```
 //! use sim::exchange::{Exchange, Level, Plan};
@@ -33,6 +34,7 @@ mod plan;
 mod premises;
 mod recorder;
 mod register;
+mod talks;
 mod voice;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -40,6 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::config::{DeviceKind, TenantConfig};
+use domain::floor::Floor;
 use domain::id::{AgentId, DispositionId, InteractionId, SegmentId};
 use domain::input::Input;
 
@@ -55,10 +58,11 @@ use node::{Node, Start};
 use outside::Outside;
 pub use outside::{Counts, Violation};
 use phones::{DeviceMap, Owner, Phone};
-pub use plan::Plan;
+pub use plan::{Plan, Sabotage};
 use premises::Accounts;
 use register::Registration;
 use switch::PeerRef;
+use talks::Talks;
 use voice::Law;
 
 /// After the last call everything is over within this time.
@@ -91,6 +95,10 @@ pub struct Exchange {
     devices: Arc<DeviceMap>,
     accounts: Accounts,
     node: Option<Node>,
+    /// What the journal alone makes of the floor (R8), as far as people have seen it.
+    replica: Option<Floor>,
+    /// Batches when it was compared last.
+    compared: u64,
     /// Agents' first, by device; then customers'.
     phones: Vec<Phone>,
     free_customers: VecDeque<usize>,
@@ -129,6 +137,7 @@ impl Exchange {
             digest: Digest::default(),
             counts: Counts::default(),
             ears: Ears::default(),
+            talks: Talks::new(plan.pace, plan.ticks),
             seen: VecDeque::new(),
             violations: Vec::new(),
             cut: BTreeMap::new(),
@@ -150,6 +159,8 @@ impl Exchange {
             devices: Arc::default(),
             accounts,
             node: None,
+            replica: None,
+            compared: 0,
             phones: Vec::new(),
             free_customers: VecDeque::new(),
             stints: BTreeMap::new(),
@@ -215,7 +226,8 @@ impl Exchange {
 
     fn start(&self) -> Start {
         let doze = self.plan.pace.saturating_sub(Duration::from_millis(20));
-        Start { seed: self.plan.seed, doze, sampled: 16 }
+        let Plan { seed, ticks, sabotage, .. } = self.plan;
+        Start { seed, doze, ticks, sampled: 16, sabotage }
     }
 
     /// New work is let in.
@@ -252,6 +264,7 @@ impl Exchange {
         if self.out.dying {
             self.crash();
         }
+        self.compare();
         if let Some(node) = &mut self.node
             && let Some(next) = node.next()
             && node.armed.is_none_or(|at| next < at)

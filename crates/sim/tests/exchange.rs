@@ -78,6 +78,46 @@ fn two_processes_have_equal_digests() {
     assert_eq!(run(), run());
 }
 
+/// A check that lets broken machines pass is none: each sabotage must be seen, by the rule that is there for it.
+mod sabotage {
+    use super::*;
+    use sim::exchange::Sabotage;
+
+    fn is_seen(sabotage: Sabotage, level: Level, rule: &str, words: &str) {
+        let seen = |seed| {
+            let plan = Plan { sabotage: Some(sabotage), ..Plan::hectic(seed, level) };
+            let violations = Exchange::play(&plan).violations;
+            violations.iter().any(|v| v.rule == rule && v.seen.contains(words))
+        };
+        assert!((1..40).any(seen), "{sabotage:?} passes");
+    }
+
+    #[test]
+    fn a_dropped_edge_of_a_bridge_is_heard_by_its_silence() {
+        is_seen(Sabotage::DeafEars, Level::None, "deaf", "has not heard");
+    }
+
+    #[test]
+    fn voices_on_the_wrong_side_of_a_recording_are_known() {
+        is_seen(Sabotage::SwappedSides, Level::None, "R10", "words, heard is");
+    }
+
+    #[test]
+    fn three_hundred_milliseconds_missing_at_the_end_are_missed() {
+        is_seen(Sabotage::ShortRecordings, Level::None, "R10", "lacks");
+    }
+
+    #[test]
+    fn talk_listed_as_hold_is_not_let_pass() {
+        is_seen(Sabotage::FalseHolds, Level::None, "R10", "that were talked");
+    }
+
+    #[test]
+    fn a_second_lost_in_a_crash_is_too_much() {
+        is_seen(Sabotage::SlowWriter, Level::Wild, "R10", "lacks");
+    }
+}
+
 mod regressions {
     //! Seeds that once failed, by what they found.
     use super::*;

@@ -1,14 +1,21 @@
 //! The costly comparisons: at intervals, and when everything ought to be over.
 use std::time::Duration;
 
-use domain::floor::Floor;
+use domain::floor::{Floor, Snapshot};
 use domain::id::IdMint;
 use domain::report::{Basis, Fold, Measures};
 use domain::time::Timestamp;
 use media::recorder::export::Recording;
+use serde_json::Value;
 
 use crate::exchange::agenda::Happening;
+use crate::exchange::voice;
 use crate::exchange::{CLOSING_MAX, Exchange, INSPECT_EVERY, LINGER};
+
+/// Batches between two comparisons of the floor with its events: comparing costs as much as a dozen inputs.
+const COMPARE_EVERY: u64 = 16;
+/// So many words of a side must leave a trace in its recording.
+const WORDS: u32 = 10;
 
 impl Exchange {
     /// The heartbeat's second is rounded down, as the crash would find it.
@@ -26,7 +33,27 @@ impl Exchange {
         self.replay();
     }
 
-    /// R8: the journal alone gives the floor, as far as it is durable.
+    /// R8, as the journal grows: who only applies its events has the floor's state, whenever all of that is written.
+    pub(super) fn compare(&mut self) {
+        let batches = self.out.counts.batches;
+        if batches < self.compared + COMPARE_EVERY.max(self.plan.check_every) {
+            return;
+        }
+        let Some(node) = self.node.as_ref().filter(|n| n.office.is_quiet()) else { return };
+        self.compared = batches;
+        let replica = self
+            .replica
+            .get_or_insert_with(|| Floor::new(node.office.floor.id(), self.config.clone(), IdMint::new(1, u32::MAX)));
+        let from = usize::try_from(replica.seq()).unwrap_or(0);
+        self.out.disk.journal.iter().skip(from).for_each(|event| replica.apply(event));
+        let (told, real) = (replica.snapshot(), node.office.floor.snapshot());
+        if told != real {
+            let seen = format!("the floor is not what its events make of it: {}", difference(&told, &real));
+            self.out.violation("R8", seen);
+        }
+    }
+
+    /// R8: the last snapshot and the journal since then give the floor, as far as it is durable.
     fn replay(&mut self) {
         let Some(node) = &self.node else { return };
         if !node.office.is_quiet() {
@@ -39,8 +66,9 @@ impl Exchange {
         };
         let from = usize::try_from(replayed.seq()).unwrap_or(0);
         self.out.disk.journal.iter().skip(from).for_each(|event| replayed.apply(event));
-        if replayed.snapshot() != node.office.floor.snapshot() {
-            self.out.violation("R8", "the replayed floor differs");
+        let (told, real) = (replayed.snapshot(), node.office.floor.snapshot());
+        if told != real {
+            self.out.violation("R8", format!("the replayed floor differs: {}", difference(&told, &real)));
         }
     }
 
@@ -107,6 +135,9 @@ impl Exchange {
         }
         self.replay();
         self.ledger.close(&mut self.out);
+        for seen in self.out.talks.missing(&self.out.disk) {
+            self.out.violation("R10", seen);
+        }
         self.sums();
         self.files();
     }
@@ -131,14 +162,22 @@ impl Exchange {
         }
     }
 
-    /// The kept spool files can be read, are as long as the writer said, and list the same gaps.
+    /// The kept spool files can be read, are as long as the writer said, and hold the voices of their two sides.
     fn files(&mut self) {
         let files: Vec<_> = self.out.disk.archive.iter().filter(|(_, f)| f.bytes.is_some()).collect();
         let mut broken = Vec::new();
         for (recording, file) in files {
             let Some(bytes) = &file.bytes else { continue };
             match Recording::from_spool(bytes) {
-                Ok(read) if read.length_ms == file.end_ms => {}
+                Ok(read) if read.length_ms == file.end_ms => {
+                    let sides = self.out.talks.sides(*recording).unwrap_or_default();
+                    for ((phone, words), sound) in sides.into_iter().zip([&read.left, &read.right]) {
+                        let most = voice::heard_most(sound);
+                        if words >= WORDS && most.is_none_or(|(source, _)| source != phone) {
+                            broken.push(format!("{recording}: phone {phone} said {words} words, heard is {most:?}"));
+                        }
+                    }
+                }
                 Ok(read) => broken.push(format!("{recording} reads as {} ms, not {}", read.length_ms, file.end_ms)),
                 Err(error) => broken.push(format!("{recording}: {error}")),
             }
@@ -152,4 +191,20 @@ impl Exchange {
     pub fn now(&self) -> Duration {
         self.out.now
     }
+}
+
+/// Where two floors differ first, and how.
+fn difference(told: &Snapshot, real: &Snapshot) -> String {
+    fn find(path: String, told: &Value, real: &Value) -> Option<String> {
+        match (told, real) {
+            (Value::Object(a), Value::Object(b)) => {
+                let keys = a.keys().chain(b.keys());
+                let mut at = keys.map(|k| (k, a.get(k).unwrap_or(&Value::Null), b.get(k).unwrap_or(&Value::Null)));
+                at.find_map(|(key, a, b)| find(format!("{path}.{key}"), a, b))
+            }
+            _ => (told != real).then(|| format!("{path} is {told} by the events, {real} in the floor")),
+        }
+    }
+    let [told, real] = [serde_json::to_value(told), serde_json::to_value(real)].map(Result::unwrap_or_default);
+    find(String::new(), &told, &real).unwrap_or_default()
 }

@@ -43,12 +43,14 @@ impl Exchange {
         self.out.dying = false;
         self.out.dies_at = None;
         self.beat();
-        let Some(node) = self.node.take() else { return };
+        let Some(mut node) = self.node.take() else { return };
         self.out.counts.crashes += 1;
         self.out.note(|| "crash".to_owned());
+        node.wake(&mut self.out);
         node.writer.crash(&mut self.out);
         let now = self.out.now;
         self.out.ears.forget(now);
+        self.out.talks.forget(now);
         for phone in &mut self.phones[..self.out.desks] {
             phone.is_connected = false;
             if phone.is_browser() {

@@ -1,6 +1,7 @@
 //! What outlives the process: journal, snapshot, checkpoints of calls, spool files of recordings, registrations, the
 //! last heartbeat.
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use domain::device::Binding;
 use domain::event::{Event, EventBody};
@@ -30,6 +31,8 @@ pub(crate) struct Disk {
 /// A recording as far as it is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SpoolFile {
+    /// When it was opened: its beginning, by the true time.
+    pub(crate) opened: Duration,
     /// End of the last written frame, milliseconds from the start.
     pub(crate) end_ms: u64,
     /// Ended properly.

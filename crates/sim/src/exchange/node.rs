@@ -19,8 +19,10 @@ use switch::{Checkpoint, Input, Output, PeerAudio, PeerCommand, PeerEvent, PeerR
 
 use crate::exchange::agenda::{Happening, Octets};
 use crate::exchange::office::Office;
-use crate::exchange::outside::{MEDIA_PORT, NODE, Outside, Seen};
+use crate::exchange::outside::{MEDIA_PORT, NODE, Outside, Place, Seen};
+use crate::exchange::plan::Sabotage;
 use crate::exchange::recorder::Writer;
+use crate::exchange::voice;
 
 /// RTP and RTCP ports, in pairs.
 pub(crate) const PORT_PAIRS: u16 = 1_000;
@@ -28,6 +30,9 @@ pub(crate) const PORT_PAIRS: u16 = 1_000;
 const STEPS_MAX: usize = 100_000;
 /// Rounds of one wake-up.
 const ROUNDS_MAX: usize = 100_000;
+
+/// Packets that come later have missed their turn in a jitter buffer, or were overtaken too far.
+const WORD_AGE_MAX_MS: u32 = 150;
 
 /// Telephony to engine.
 pub(crate) enum Up {
@@ -100,13 +105,17 @@ pub(crate) struct Node {
     pub(crate) armed: Option<Duration>,
     /// (S1) Legs reported ended: nothing may follow.
     ended: BTreeSet<LegId>,
+    sabotage: Option<Sabotage>,
 }
 
 /// How a process is started.
 pub(crate) struct Start {
     pub(crate) seed: u64,
     pub(crate) doze: Duration,
+    /// Ticks of one wake-up after a doze.
+    pub(crate) ticks: u32,
     pub(crate) sampled: u64,
+    pub(crate) sabotage: Option<Sabotage>,
 }
 
 impl Node {
@@ -128,7 +137,7 @@ impl Node {
             born: out.now,
             endpoint: Endpoint::new(sip::Config::new(secret)),
             switch,
-            plane: Plane::new(PlaneConfig::default()),
+            plane: Plane::new(PlaneConfig { catch_up_max: start.ticks, ..PlaneConfig::default() }),
             policy,
             has_directory: false,
             answers: VecDeque::new(),
@@ -140,13 +149,20 @@ impl Node {
             by_port: vec![None; usize::from(PORT_PAIRS)],
             by_peer: BTreeMap::new(),
             peers: BTreeSet::new(),
-            writer: Writer::new(start.sampled),
+            writer: Writer::new(start.sampled, start.sabotage),
             office,
             doze: start.doze,
             ticked: out.now,
             armed: None,
             ended: BTreeSet::new(),
+            sabotage: start.sabotage,
         }
+    }
+
+    /// Does the ticks that a dozing plane owes: before the process dies, its recordings are as far as they would be.
+    pub(crate) fn wake(&mut self, out: &mut Outside) {
+        self.plane.handle_timeout(out.now - self.born);
+        self.settle(out);
     }
 
     /// When to call [`Node::run`].
@@ -213,6 +229,7 @@ impl Node {
             Down::Leg(command) => {
                 out.note(|| format!("command {command:?}"));
                 out.ears.ordered(out.now, &command);
+                out.talks.ordered(out.now, &command);
                 self.input(out, Input::Leg(command));
             }
             Down::Device(signal) => self.input(out, Input::Device(signal)),
@@ -240,6 +257,9 @@ impl Node {
             self.plane.handle_rtcp(now, media, remote, bytes);
         }
         self.settle(out);
+        if let (true, Some(Place::Rtp(phone))) = (offset.is_multiple_of(2), out.place(from)) {
+            said(out, phone, bytes);
+        }
     }
 
     /// Plain RTP of a browser's connection.
@@ -248,6 +268,9 @@ impl Node {
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         self.plane.handle_packet(out.now - self.born, media, nowhere, bytes);
         self.settle(out);
+        if let Some(phone) = self.office.devices.get(&peer.device) {
+            said(out, *phone, bytes);
+        }
     }
 
     /// A connection's own news: lost, closed.
@@ -369,11 +392,15 @@ impl Node {
                     let digits: String = from.key().chars().filter(char::is_ascii_digit).collect();
                     if let Some(phone) = digits.get(5..).and_then(|d| d.parse().ok()) {
                         out.ears.learn(leg, phone);
+                        out.talks.learn(leg, phone);
                     }
                 }
+                LegEvent::Digit { .. } => out.talks.digit(out.now, leg),
+                LegEvent::PlayEnded { .. } => out.talks.play_ended(leg),
                 LegEvent::Ended { .. } => {
                     self.ended.insert(leg);
                     out.ears.ended(out.now, leg);
+                    out.talks.ended(out.now, leg);
                 }
                 _ => {}
             }
@@ -440,7 +467,16 @@ impl Node {
         }
     }
 
-    fn command(&mut self, out: &mut Outside, command: media::Command) {
+    fn command(&mut self, out: &mut Outside, mut command: media::Command) {
+        match (&mut command, self.sabotage) {
+            (media::Command::SetBridge { matrix, .. }, Some(Sabotage::DeafEars)) if matrix.len() == 2 => {
+                matrix[1].1.clear();
+            }
+            (media::Command::Record { left, right, .. }, Some(Sabotage::SwappedSides)) => {
+                right.iter_mut().for_each(|right| std::mem::swap(left, right));
+            }
+            _ => {}
+        }
         // Commands cross the end of their leg; that is no error.
         let _ = self.plane.handle(out.now - self.born, command);
         self.settle(out);
@@ -465,6 +501,9 @@ impl Node {
         match self.carriers.get(&packet.leg) {
             Some(Carrier::Udp(pair)) => {
                 let Some(SocketAddr::V4(to)) = packet.dst else { return };
+                if let (false, Some(Place::Rtp(phone))) = (packet.rtcp, out.place(to)) {
+                    passed_on(out, phone, &packet.bytes);
+                }
                 let port = MEDIA_PORT + 2 * pair + u16::from(packet.rtcp);
                 out.send(SocketAddrV4::new(*NODE.ip(), port), to, Octets::Owned(packet.bytes));
             }
@@ -472,6 +511,9 @@ impl Node {
             Some(Carrier::Peer(_)) if packet.rtcp => {}
             Some(Carrier::Peer(peer)) => {
                 let (device, generation) = (peer.device, peer.generation);
+                if let Some(phone) = self.office.devices.get(&device) {
+                    passed_on(out, *phone, &packet.bytes);
+                }
                 let bytes = Octets::Owned(packet.bytes);
                 let after = out.faults.delay;
                 out.plan(after, Happening::PeerPacket { device, generation, to_node: false, bytes });
@@ -516,6 +558,24 @@ impl Node {
         }
         found.extend(self.office.leaks());
         found.join("; ")
+    }
+}
+
+/// A phone's packet reached the node. One that was on its way for too long may rightly be left out.
+fn said(out: &mut Outside, phone: usize, bytes: &[u8]) {
+    let in_time = voice::age_ms(bytes, out.now).is_some_and(|age| age <= WORD_AGE_MAX_MS);
+    if in_time
+        && voice::of_packet(bytes).is_some()
+        && let Some(seen) = out.talks.said(out.now, phone)
+    {
+        out.violation("deaf", seen);
+    }
+}
+
+/// The node sends a packet to a phone.
+fn passed_on(out: &mut Outside, phone: usize, bytes: &[u8]) {
+    if let Some(source) = voice::of_packet(bytes) {
+        out.talks.passed_on(out.now, source, phone);
     }
 }
 

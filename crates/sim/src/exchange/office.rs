@@ -49,7 +49,7 @@ pub(crate) struct Office {
     shipping: VecDeque<(Duration, RecordingId)>,
     /// Of the floor, kept because asking is not free.
     timeout: Option<Timestamp>,
-    devices: Arc<DeviceMap>,
+    pub(crate) devices: Arc<DeviceMap>,
     snapshot_every: u64,
     snapshot_seq: u64,
     /// Every so many inputs the rules are checked (the floor does so itself in debug builds).
@@ -354,6 +354,7 @@ impl Office {
                     && let Some(phone) = self.devices.get(&device)
                 {
                     out.ears.learn(leg, *phone);
+                    out.talks.learn(leg, *phone);
                 }
                 down.push_back((out.now + out.faults.down, Down::Leg(command)));
             }

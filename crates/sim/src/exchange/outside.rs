@@ -15,6 +15,7 @@ use crate::exchange::digest::Digest;
 use crate::exchange::disk::Disk;
 use crate::exchange::ears::Ears;
 use crate::exchange::faults::Faults;
+use crate::exchange::talks::Talks;
 
 /// The node's SIP socket.
 pub(crate) const NODE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 5060);
@@ -69,6 +70,7 @@ pub(crate) struct Outside {
     pub(crate) digest: Digest,
     pub(crate) counts: Counts,
     pub(crate) ears: Ears,
+    pub(crate) talks: Talks,
     pub(crate) seen: VecDeque<Seen>,
     pub(crate) violations: Vec<Violation>,
     /// Phones that are cut off from the network until then.

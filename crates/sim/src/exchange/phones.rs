@@ -74,6 +74,8 @@ pub(crate) struct Phone {
     pub(crate) law: Law,
     /// Payload type of digits, if agreed.
     pub(crate) holding: bool,
+    /// Our re-INVITEs under way.
+    changes: u32,
     pub(crate) heard_at: Duration,
     pub(crate) up_at: Duration,
     /// The prompt heard last.
@@ -105,6 +107,7 @@ impl Phone {
             remote: None,
             law,
             holding: false,
+            changes: 0,
             heard_at: Duration::ZERO,
             up_at: Duration::ZERO,
             prompt: None,
@@ -159,6 +162,7 @@ impl Phone {
     }
 
     fn begin(&mut self, out: &Outside, state: State) {
+        self.changes = 0;
         self.line += 1;
         self.state = state;
         self.remote = None;
@@ -199,6 +203,8 @@ impl Phone {
     pub(crate) fn hold(&mut self, out: &mut Outside, held: bool) {
         if let (Some(call), State::Up) = (self.call, self.state) {
             self.holding = held;
+            self.changes += 1;
+            out.talks.unsettled.insert(self.index);
             let sdp = self.sdp(out, if held { "sendonly" } else { "sendrecv" });
             self.command(out, Command::Reinvite { call, sdp: Some(sdp) });
         }
@@ -357,6 +363,13 @@ impl Phone {
             Event::Reinvite { call, .. } => {
                 let sdp = self.sdp(out, "sendrecv");
                 self.command(out, Command::AnswerReinvite { call, sdp });
+                None
+            }
+            Event::ReinviteDone { call, status, .. } if self.call == Some(call) => {
+                self.changes = self.changes.saturating_sub(1);
+                if self.changes == 0 && !self.holding && (200..300).contains(&status) {
+                    out.talks.unsettled.remove(&self.index);
+                }
                 None
             }
             Event::Ended { call, .. } if self.call == Some(call) => {

@@ -3,6 +3,21 @@ use std::time::Duration;
 
 use crate::exchange::faults::Level;
 
+/// Something broken on purpose, between the machines under test: a rule that lets it pass is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Of each two who are put through only one hears the other.
+    DeafEars,
+    /// Recordings have the customer's side right and the agent's left.
+    SwappedSides,
+    /// The last 300 ms of each recording are missing.
+    ShortRecordings,
+    /// All of each recording is listed as hold.
+    FalseHolds,
+    /// A crash costs another second of each recording.
+    SlowWriter,
+}
+
 /// One run. Everything follows from it.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -27,8 +42,9 @@ pub struct Plan {
     pub phone_holds: f64,
     /// Per agent: breaks, closed tabs, sign-outs.
     pub whims_per_hour: f64,
-    /// A voice says one packet of 20 ms in this time, and the media tick runs for 100 ms in it. 20 ms: all of it.
+    /// A voice says one packet of 20 ms in this time, and the media tick runs so often in it. 20 ms: all of it.
     pub pace: Duration,
+    pub ticks: u32,
     /// Registrations last this long.
     pub registration: Duration,
     /// Events are part of the digest in full.
@@ -37,6 +53,7 @@ pub struct Plan {
     pub check_every: u64,
     /// So many lines of the story are kept.
     pub story: usize,
+    pub sabotage: Option<Sabotage>,
 }
 
 impl Plan {
@@ -62,10 +79,12 @@ impl Plan {
             phone_holds: 0.15,
             whims_per_hour: 20.0,
             pace: if full { Duration::from_millis(20) } else { Duration::from_secs(1) },
+            ticks: 5,
             registration: Duration::from_secs(120),
             thorough: false,
             check_every: 1,
             story: 0,
+            sabotage: None,
         }
     }
 
@@ -88,7 +107,10 @@ impl Plan {
             desk_holds: 0.1,
             phone_holds: 0.02,
             whims_per_hour: 0.5,
-            pace: Duration::from_secs(2),
+            // Three ticks are a jitter buffer's delay and the word that waits behind it. Who is silent for five seconds is
+            // reported to the floor: where packets are lost, two of them must fit into these.
+            pace: Duration::from_secs(if faults == Level::None { 4 } else { 2 }),
+            ticks: 3,
             registration: Duration::from_secs(1800),
             check_every: 1000,
             ..Plan::hectic(seed, faults)

@@ -3,7 +3,9 @@
 //!
 //! A period has six samples: a mark (loud, negative), four digits to base 8 and their sum. Levels double, so that A-law,
 //! µ-law and back leave the nearest level the same.
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use media::g711;
 
@@ -92,6 +94,35 @@ pub(crate) fn heard(payload: &[u8], law: Law) -> Option<usize> {
     }
     let table_sum = LEVELS.iter().position(|l| *l == period(source)[5])?;
     (usize::from(table[usize::from(digits[4])]) == table_sum).then_some(source)
+}
+
+/// Whose voice an RTP packet carries; none for prompts, silence and keys.
+pub(crate) fn of_packet(bytes: &[u8]) -> Option<usize> {
+    let law = match bytes.get(1)? & 0x7f {
+        0 => Law::Mu,
+        8 => Law::A,
+        _ => return None,
+    };
+    heard(bytes.get(12..)?, law).filter(|source| *source < PROMPTS)
+}
+
+/// How long ago an RTP packet was made, milliseconds: phones' timestamps are the time.
+pub(crate) fn age_ms(bytes: &[u8], now: Duration) -> Option<u32> {
+    let timestamp = u32::from_be_bytes(bytes.get(4..8)?.try_into().ok()?);
+    let now = (now.as_millis() as u64).wrapping_mul(8) as u32;
+    Some(now.wrapping_sub(timestamp) / 8)
+}
+
+/// Whose voice is heard most in this sound, and in how many pieces of 10 ms.
+pub(crate) fn heard_most(samples: &[i16]) -> Option<(usize, usize)> {
+    let mut count = BTreeMap::new();
+    for piece in samples.chunks(80).filter(|piece| piece.iter().any(|s| *s != 0)) {
+        let coded: Vec<u8> = piece.iter().map(|s| g711::linear_to_alaw(*s)).collect();
+        if let Some(source) = heard(&coded, Law::A) {
+            *count.entry(source).or_insert(0) += 1;
+        }
+    }
+    count.into_iter().max_by_key(|(_, times)| *times)
 }
 
 #[cfg(test)]
