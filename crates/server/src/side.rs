@@ -11,9 +11,6 @@ use tokio::sync::oneshot;
 
 /// Blocking work (a recording being sealed) that is still under way when the thread ends is left after this time.
 const LEFT_AFTER: Duration = Duration::from_secs(5);
-/// Before the thread sleeps it waits so long for more to do: going to sleep and waking costs more than most of what it is
-/// woken for, and what comes within this time shares it.
-const REST: Duration = Duration::from_millis(1);
 
 pub struct Side {
     handle: Handle,
@@ -23,9 +20,7 @@ pub struct Side {
 
 impl Side {
     pub fn start(name: &str) -> Result<Self> {
-        let mut builder = Builder::new_current_thread();
-        let runtime =
-            builder.enable_all().on_thread_park(|| std::thread::sleep(REST)).build().context("no executor")?;
+        let runtime = Builder::new_current_thread().enable_all().build().context("no executor")?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()

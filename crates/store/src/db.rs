@@ -31,9 +31,9 @@ const STATEMENTS: usize = 512;
 
 /// The writer's page cache: 32 MiB hold the ends of all indexes that a busy node writes to.
 const WRITER_CACHE: &str = "-32768";
-/// Pages in the write-ahead log before the writer copies them into the database itself: 128 MiB, which [`crate::checkpoint`]
-/// does not let come to pass.
-const CHECKPOINT: &str = "32000";
+/// Pages in the write-ahead log before they are copied into the database: 16 MiB, in which the same few pages come again
+/// and again and are copied once.
+const CHECKPOINT: &str = "4000";
 
 /// Without the pool's maintenance task: in sqlx 0.9.0 it counts from a number of idle connections that a concurrent
 /// acquire can take below zero, and then spins on a worker thread for good. Connections are tested when they are

@@ -74,7 +74,6 @@
 mod address;
 mod admin;
 mod blob;
-mod checkpoint;
 mod config;
 mod db;
 mod error;
@@ -170,7 +169,6 @@ impl Store {
         let keys = Arc::new(Keyring::open(db.clone(), master).await?);
         let blobs = Blobs::open(db.clone(), keys.clone(), dir.join("blobs"))?;
         let appender = journal::Appender::start(db.clone());
-        checkpoint::start(&db);
         let spool = Spool::open(dir.join("journal-spool"), keys.local_key("journal spool")?, options.spool_max)?;
         Ok(Store { db, keys, blobs, appender, spool })
     }
