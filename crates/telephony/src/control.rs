@@ -268,8 +268,10 @@ impl Control {
     }
 
     /// True while no new calls are taken.
-    fn is_closed(&self, now: Duration) -> bool {
-        !self.has_directory || self.backlog.len() >= self.parts.backlog_max || self.pressure.is_high(now)
+    fn is_closed(&mut self, now: Duration) -> bool {
+        !self.has_directory
+            || self.backlog.len() >= self.parts.backlog_max
+            || self.pressure.is_high(now, self.parts.counters.sound_late())
     }
 
     fn tell_switch(&mut self, input: Input) {

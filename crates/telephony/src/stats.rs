@@ -57,6 +57,8 @@ counters! {
     media_ticks,
     /// Sum of how late the 20 ms ticks began, in microseconds.
     media_tick_late_us,
+    /// Of the last few ticks, in microseconds (goes up and down).
+    media_tick_late_us_lately,
     /// The worst so far, in microseconds.
     media_tick_late_us_max,
     /// Events of the media threads that found their ring full and waited.
@@ -86,5 +88,12 @@ impl Counters {
         Self::add(&self.media_ticks, 1);
         Self::add(&self.media_tick_late_us, us);
         self.media_tick_late_us_max.fetch_max(us, Ordering::Relaxed);
+        let lately = self.media_tick_late_us_lately.load(Ordering::Relaxed);
+        Self::set(&self.media_tick_late_us_lately, (lately.saturating_mul(3).saturating_add(us)) / 4);
+    }
+
+    /// By how much the sound is behind.
+    pub(crate) fn sound_late(&self) -> Duration {
+        Duration::from_micros(self.media_tick_late_us_lately.load(Ordering::Relaxed))
     }
 }

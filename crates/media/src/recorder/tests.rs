@@ -149,6 +149,27 @@ fn a_stall_and_its_burst_lose_no_speech() {
 }
 
 #[test]
+fn a_late_recorder_says_a_long_silence_once_and_keeps_every_place() {
+    let leg = LegKey(1);
+    let mut recorder = Recorder::new(ms(0), leg, &[]);
+    let quiet = recorder.tick(ms(2000));
+    assert!(matches!(quiet[..], [Frame::Audio { position_ms: 0, length_ms: 1920, .. }]), "{quiet:?}");
+    let mut payload = Vec::new();
+    Codec::Pcma.encode(&Tone::single(500.0).samples(20), &mut payload);
+    let header = Header { timestamp: 1, ssrc: 3, ..Header::default() };
+    recorder.tap(ms(3000), leg, Codec::Pcma, &header, &payload);
+    let mut out = spool(&quiet);
+    let frames: Vec<Frame> = recorder.tick(ms(4000)).into_iter().chain(recorder.stop(ms(5000))).collect();
+    assert!(frames.len() < 12, "silence, the word's chunks, silence, the end: {frames:?}");
+    frames.iter().for_each(|frame| segment::write_frame(frame, &mut out));
+    let recording = Recording::from_spool(&out).unwrap();
+    assert_eq!((recording.length_ms, recording.left.len()), (5000, 8 * 5000));
+    let word = 8 * 2980..8 * 3000;
+    assert!(tone::rms(&recording.left[word.clone()]) > 0.1);
+    assert!(recording.left[..word.start].iter().chain(&recording.left[word.end..]).all(|s| s.unsigned_abs() < QUIET));
+}
+
+#[test]
 fn a_source_whose_clock_runs_off_is_pulled_back() {
     // 1 % slow against our clock, then the channel must still end with the recording.
     let left = record(1000, |n| 100 + n * 20 + n / 5);

@@ -44,6 +44,18 @@ fn each_voice_is_in_its_own_channel_in_every_mode() {
 }
 
 #[test]
+fn after_a_late_wake_up_the_recording_is_up_to_date() {
+    let mut lab = Lab::pair();
+    lab.record();
+    lab.run(1000);
+    lab.now += ms(3000);
+    lab.plane.handle_timeout(lab.now);
+    lab.drain();
+    let written = Recording::from_spool(&lab.spool).unwrap().length_ms;
+    assert!(written >= 4000 - 160, "{written} of 4000 ms");
+}
+
+#[test]
 fn hold_and_mask_are_listed_silence_within_the_length() {
     let mut lab = Lab::pair();
     lab.record();
