@@ -7,7 +7,7 @@
 //!
 //! - A moment's stall (a disk that syncs) is let pass: the delay must have been above [`CALM`] without a break for
 //!   [`STANDING`] (a standing queue, as in RFC 8289).
-//! - From then on new calls have a rate: four fifths of what was decided lately, less at each look while the delay grows,
+//! - From then on new calls have a rate: less than what was decided lately, less at each look while the delay grows,
 //!   a little more while it is small (a rate as in RFC 7415, found by its effect). It ends when nobody has met it for a
 //!   while.
 //! - A call that is a second late, or a crowd that is late at all, closes the door altogether until it is decided; so does
@@ -32,8 +32,8 @@ const SOUND_CALM: Duration = Duration::from_millis(20);
 const SOUND_LATE: Duration = Duration::from_millis(60);
 /// Between two looks at the rate.
 const LOOK: Duration = Duration::from_millis(200);
-const LESS: f64 = 0.8;
-const MORE: f64 = 1.05;
+const LESS: f64 = 0.85;
+const MORE: f64 = 1.1;
 /// Nobody was turned away by the rate for so long: it ends.
 const UNMET: Duration = Duration::from_secs(2);
 /// However bad it is: some are let in, so that there is something to learn from.
