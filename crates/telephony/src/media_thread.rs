@@ -229,12 +229,12 @@ impl MediaThread {
 
     fn tick(&mut self) {
         let now = self.now();
-        let Some(due) = self.plane.next_timeout() else {
+        let due = self.plane.next_timeout();
+        if due.is_none() {
             // Nobody is there to hear anything late.
             Counters::set(&self.counters.media_tick_late_us_lately, 0);
-            return;
-        };
-        if due <= now {
+        }
+        if let Some(due) = due.filter(|due| *due <= now) {
             self.counters.tick(now - due);
             let plane = &mut self.plane;
             match catch_unwind(AssertUnwindSafe(|| plane.handle_timeout(now))) {
