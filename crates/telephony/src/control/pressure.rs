@@ -95,7 +95,9 @@ impl Pressure {
     /// Whether a call that comes now is to be refused. `late`: by how much the sound threads are behind.
     pub(crate) fn is_high(&mut self, now: Duration, late: Duration) -> bool {
         let delay = self.arrivals.front().map_or(Duration::ZERO, |(at, _)| now.saturating_sub(*at));
-        if delay <= CALM && late <= SOUND_CALM {
+        // Nobody has asked for a while: nothing is known to have stood meanwhile.
+        let is_news = now >= self.looked + STANDING;
+        if is_news || (delay <= CALM && late <= SOUND_CALM) {
             self.calm = now;
         }
         if now >= self.looked + LOOK {
@@ -215,6 +217,17 @@ mod tests {
     fn a_moments_stall_refuses_nobody() {
         let (taken, refused, _) = node(&mut Pressure::default(), 0, 10_000, 400, 800, 300);
         assert_eq!((taken, refused), (4000, 0));
+    }
+
+    #[test]
+    fn late_sound_closes_the_door_and_a_late_tick_after_a_quiet_hour_does_not_slow_it() {
+        let mut p = Pressure::default();
+        assert!(!p.is_high(ms(3_600_000), ms(60)));
+        assert!(p.is_high(ms(3_600_001), ms(61)));
+        for n in 0..100 {
+            assert!(!p.is_high(ms(3_600_300), ms(0)));
+            p.offered(ms(3_600_300), LegId(n));
+        }
     }
 
     #[test]
