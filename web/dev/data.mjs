@@ -24,14 +24,15 @@ export const breaks = [
   { id: 'brk_2', name: L('培训', 'Training') },
 ];
 
+const alone = { consult: null, asked_by: null, others: [], watchers: [], watching: null };
 export const desk = {
   agent: agents[0], extension: '801', signed_in: true, leaving: false, presence: { state: 'available' }, presence_since_at: now - 400_000,
   occupancy: 'busy', occupancy_since_at: now - 92_000,
   device: { id: 'dev_1', name: 'Browser', kind: 'browser', ready: true, lost: null, since_at: now }, blocked: null,
-  offers: [{ offer: 'ofr_1', interaction: 'int_2', segment: 'seg_9', medium: 'voice', queue: queues[1], from: addr('+86 138 0013 8000'), number: ref(numbers[1]), device_rings: false, since_at: now, until_at: now + 600_000, waited_ms: 43_000 }],
+  offers: [{ offer: 'ofr_1', interaction: 'int_2', segment: 'seg_9', medium: 'voice', queue: queues[1], from: addr('+86 138 0013 8000'), number: ref(numbers[1]), device_rings: false, since_at: now, until_at: now + 600_000, waited_ms: 43_000, handover: null }],
   work: [
-    { interaction: 'int_1', segment: 'seg_1', medium: 'voice', direction: 'inbound', queue: queues[0], from: addr('+86 10 8888 6666'), number: ref(numbers[0]), lang: 'zh-CN', state: 'talking', state_since_at: now - 90_000, started_at: now - 130_000, answered_at: now - 90_000, talk_ms: 0, hold_ms: 12_000, muted: false, peer_held: false, recording: 'rec_1', dispositions, disposition: null, disposition_required: true, wrap_up_until_at: null, variables: { order: '20261122' } },
-    { interaction: 'int_3', segment: 'seg_3', medium: 'voice', direction: 'inbound', queue: queues[1], from: { kind: 'withheld', text: 'withheld' }, number: ref(numbers[1]), lang: 'en', state: 'wrap_up', state_since_at: now - 9_000, started_at: now - 330_000, answered_at: now - 290_000, talk_ms: 281_000, hold_ms: 0, muted: false, peer_held: false, recording: null, dispositions, disposition: 'dsp_1', disposition_required: false, wrap_up_until_at: now + 600_000, variables: {} },
+    { interaction: 'int_1', segment: 'seg_1', medium: 'voice', direction: 'inbound', queue: queues[0], from: addr('+86 10 8888 6666'), number: ref(numbers[0]), lang: 'zh-CN', state: 'talking', state_since_at: now - 90_000, started_at: now - 130_000, answered_at: now - 90_000, talk_ms: 0, hold_ms: 12_000, muted: false, peer_held: false, recording: 'rec_1', dispositions, disposition: null, disposition_required: true, wrap_up_until_at: null, variables: { order: '20261122' }, ...alone },
+    { interaction: 'int_3', segment: 'seg_3', medium: 'voice', direction: 'inbound', queue: queues[1], from: { kind: 'withheld', text: 'withheld' }, number: ref(numbers[1]), lang: 'en', state: 'wrap_up', state_since_at: now - 9_000, started_at: now - 330_000, answered_at: now - 290_000, talk_ms: 281_000, hold_ms: 0, muted: false, peer_held: false, recording: null, dispositions, disposition: 'dsp_1', disposition_required: false, wrap_up_until_at: now + 600_000, variables: {}, ...alone },
   ],
   queues, break_reasons: breaks,
 };
@@ -41,12 +42,12 @@ const counts = { idle: 2, offered: 0, busy: 2, wrap_up: 1, on_break: 1, not_read
 const occupancy = ['busy', 'idle', 'wrap_up', 'idle', 'busy', 'idle'];
 export const live = {
   at: now,
-  totals: { counts, calls: 4, calls_max: 100, seats: 6, seats_max: 50, degraded: false },
+  totals: { counts, calls: 4, calls_max: 100, seats: 6, seats_max: 50, degraded: false, refusing: false },
   queues: queues.map((q, i) => ({ ...q, open: i === 0, waiting: i ? 0 : 2, longest_since_at: i ? null : now - 48_000, agents: counts, today: figures })),
-  agents: agents.map((a, i) => ({ ...a, extension: `80${i + 1}`, team: 'tea_1', signed_in: i < 5, leaving: false, presence: i === 5 ? { state: 'offline' } : i === 3 ? { state: 'break', reason: 'brk_1' } : { state: 'available' }, break_reason: i === 3 ? breaks[0].name : null, presence_since_at: now - 900_000, occupancy: occupancy[i], occupancy_since_at: now - 70_000 * (i + 1), device_ready: i < 5, device_kind: i === 5 ? null : i === 4 ? 'sip' : 'browser', work: occupancy[i] === 'idle' ? [] : [{ interaction: 'int_1', queue: 'que_support', medium: 'voice', from: addr('+86 10 8888 6666'), state: occupancy[i] === 'busy' ? 'talking' : 'wrap_up', state_since_at: now - 60_000 }] })),
+  agents: agents.map((a, i) => ({ ...a, extension: `80${i + 1}`, team: 'tea_1', signed_in: i < 5, leaving: false, presence: i === 5 ? { state: 'offline' } : i === 3 ? { state: 'break', reason: 'brk_1' } : { state: 'available' }, break_reason: i === 3 ? breaks[0].name : null, presence_since_at: now - 900_000, occupancy: occupancy[i], occupancy_since_at: now - 70_000 * (i + 1), device_ready: i < 5, device_kind: i === 5 ? null : i === 4 ? 'sip' : 'browser', work: occupancy[i] === 'idle' ? [] : [{ interaction: 'int_1', queue: 'que_support', medium: 'voice', from: addr('+86 10 8888 6666'), state: occupancy[i] === 'busy' ? 'talking' : 'wrap_up', state_since_at: now - 60_000, segment: `seg_l${i}`, watching: null }] })),
   interactions: [
-    { id: 'int_1', medium: 'voice', direction: 'inbound', number: ref(numbers[0]), from: addr('+86 10 8888 6666'), started_at: now - 130_000, segments: [{ segment: 'seg_1', queue: 'que_support', agent: 'agt_0', state: 'talking', started_at: now - 90_000, state_since_at: now - 90_000 }] },
-    { id: 'int_2', medium: 'voice', direction: 'inbound', number: ref(numbers[1]), from: addr('+86 138 0013 8000'), started_at: now - 48_000, segments: [{ segment: 'seg_2', queue: 'que_support', agent: null, state: 'waiting', started_at: now - 48_000, state_since_at: now - 48_000 }] },
+    { id: 'int_1', medium: 'voice', direction: 'inbound', number: ref(numbers[0]), from: addr('+86 10 8888 6666'), started_at: now - 130_000, segments: [{ segment: 'seg_1', queue: 'que_support', agent: 'agt_0', state: 'talking', started_at: now - 90_000, state_since_at: now - 90_000, watching: null }] },
+    { id: 'int_2', medium: 'voice', direction: 'inbound', number: ref(numbers[1]), from: addr('+86 138 0013 8000'), started_at: now - 48_000, segments: [{ segment: 'seg_2', queue: 'que_support', agent: null, state: 'waiting', started_at: now - 48_000, state_since_at: now - 48_000, watching: null }] },
   ],
 };
 
@@ -66,11 +67,15 @@ export const detail = (id) => ({
     { ...base, id: 'seg_a', of: 'flow', flow: 'flw_1', flow_version: 3, started_at: t0, start: 'entry', ended_at: t0 + 22_000, end: 'moved_on', spans: [span('running', 0, 22)] },
     { ...base, id: 'seg_b', of: 'queue', queue: queues[0], started_at: t0 + 22_000, start: 'flow', ended_at: t0 + 55_000, end: 'answered', spans: [span('waiting', 22, 55)] },
     { ...base, id: 'seg_c', of: 'agent', queue: queues[0], agent: agents[1], started_at: t0 + 25_000, start: 'offer', ended_at: t0 + 45_000, end: 'missed', spans: [span('offered', 25, 45)] },
-    { ...base, id: 'seg_d', of: 'agent', queue: queues[0], agent: agents[0], started_at: t0 + 45_000, start: 'offer', ended_at: t0 + 330_000, end: 'caller_hung_up', disposition: 'dsp_1', disposition_name: dispositions[0].name, note: 'Invoice re-sent by e-mail.', spans: [span('offered', 45, 54), span('connecting', 54, 55), span('talking', 55, 180), span('held', 180, 200), span('talking', 200, 284), span('wrap_up', 284, 330)] },
+    { ...base, id: 'seg_d', of: 'agent', queue: queues[0], agent: agents[0], started_at: t0 + 45_000, start: 'offer', ended_at: t0 + 330_000, end: 'caller_hung_up', disposition: 'dsp_1', disposition_name: dispositions[0].name, note: 'Invoice re-sent by e-mail.', spans: [span('offered', 45, 54), span('connecting', 54, 55), span('talking', 55, 160), span('held', 160, 170), span('consulting', 170, 200), span('talking', 200, 284), span('wrap_up', 284, 330)] },
+    { ...base, id: 'seg_e', of: 'agent', queue: queues[0], agent: agents[3], started_at: t0 + 170_000, start: 'consult', ended_at: t0 + 260_000, end: 'agent_hung_up', spans: [span('offered', 170, 178), span('consulting', 178, 200), span('talking', 200, 260)] },
+    { ...base, id: 'seg_f', of: 'supervisor', agent: agents[5], started_at: t0 + 190_000, start: 'watch', ended_at: t0 + 284_000, end: 'watch_over', spans: [span('connecting', 190, 191), span('watching', 191, 284)] },
   ],
   legs: [
     { id: 'leg_1', segment: null, role: 'customer', direction: 'inbound', destination: 'number', device: null, codec: 'pcma', started_at: t0, ringing_at: t0 + 40, answered_at: t0 + 90, ended_at: t0 + 284_000, cause: 'hangup', ended_by: 'peer', stats: { answered_ms: 283_910, rtp_received: 14_195, rtp_sent: 14_196, rtp_lost: 2, jitter_ms: 3, rtp_foreign: 0 } },
     { id: 'leg_2', segment: 'seg_d', role: 'agent', direction: 'outbound', destination: 'browser', device: 'dev_1', codec: 'pcmu', started_at: t0 + 54_000, ringing_at: null, answered_at: t0 + 55_000, ended_at: t0 + 284_000, cause: 'hangup', ended_by: 'us', stats: { answered_ms: 229_000, rtp_received: 11_450, rtp_sent: 11_449, rtp_lost: 0, jitter_ms: 1, rtp_foreign: 0 } },
+    { id: 'leg_3', segment: 'seg_e', role: 'agent', direction: 'outbound', destination: 'sip_device', device: 'dev_2', codec: 'pcma', started_at: t0 + 170_000, ringing_at: t0 + 171_000, answered_at: t0 + 178_000, ended_at: t0 + 260_000, cause: 'hangup', ended_by: 'us', stats: null },
+    { id: 'leg_4', segment: 'seg_f', role: 'supervisor', direction: 'outbound', destination: 'browser', device: 'dev_1', codec: 'opus', started_at: t0 + 190_000, ringing_at: null, answered_at: t0 + 191_000, ended_at: t0 + 284_000, cause: 'hangup', ended_by: 'us', stats: null },
   ],
   offers: [
     { id: 'ofr_a', segment: 'seg_c', agent: agents[1], made_at: t0 + 25_000, until_at: t0 + 45_000, ended_at: t0 + 45_000, accepted: false, end: 'missed', trace: { strategy: 'longest_idle', waited_ms: 3000, priority: 0, place: 1, candidates: [{ agent: agents[1], priority: 1, level: 0, idle_ms: 250_000 }, { agent: agents[0], priority: 1, level: 0, idle_ms: 12_000 }], excluded: [{ agent: agents[3], why: 'on_break' }, { agent: agents[4], why: 'capacity' }], left_out: 2 } },
@@ -78,14 +83,20 @@ export const detail = (id) => ({
   ],
   recordings: [{ id: 'rec_1', interaction: id, segment: 'seg_d', started_at: t0 + 55_000, length_ms: 229_000, stored: true, gaps: [{ from_ms: 125_000, to_ms: 145_000, why: 'hold' }] }],
 });
-export const events = { items: ['interaction_started', 'leg_started', 'segment_started', 'step_entered', 'leg_answered', 'offer_made', 'offer_ended', 'offer_accepted', 'bridged', 'recording_started', 'interaction_ended'].map((kind, i) => ({ seq: 100 + i, at: t0 + i * 9000, kind, data: { segment: 'seg_d', state: 'talking' } })) };
+const facts = [
+  ['interaction_started'], ['leg_started'], ['segment_started'], ['step_entered'], ['leg_answered'], ['offer_made'], ['offer_ended'], ['offer_accepted'],
+  ['bridged', { segment: 'seg_d', bridge: 'brg_1', legs: ['leg_1', 'leg_2'] }], ['recording_started'], ['segment_state_changed'], ['music_stopped', { play: 'ply_1' }],
+  ['bridged', { segment: 'seg_f', bridge: 'brg_1', legs: ['leg_1', 'leg_2', 'leg_3', 'leg_4'], hears: [{ leg: 'leg_1', hears: ['leg_2', 'leg_3'] }, { leg: 'leg_2', hears: ['leg_1', 'leg_3', 'leg_4'] }, { leg: 'leg_3', hears: ['leg_1', 'leg_2'] }, { leg: 'leg_4', hears: ['leg_1', 'leg_2', 'leg_3'] }] }],
+  ['consult_merged', { segment: 'seg_e' }], ['watch_changed', { segment: 'seg_f', target: 'seg_d', mode: 'whisper' }], ['leg_moved', { leg: 'leg_4', segment: 'seg_g' }], ['bridged', { segment: 'seg_d', bridge: 'brg_1', legs: [] }], ['interaction_ended'],
+];
+export const events = { items: facts.map(([kind, data], i) => ({ seq: 100 + i, at: t0 + i * 9000, kind, data: data ?? { segment: 'seg_d', state: 'talking' } })) };
 export const peaks = () => {
   const n = 229_000 / 50;
   const talk = (i, phase) => (i > 2500 && i < 2900 ? 0 : Math.max(0.01, Math.abs(Math.sin(i / 60 + phase)) ** 6 * (0.4 + 0.4 * Math.abs(Math.sin(i * 1.7)))));
   const one = (phase) => Array.from({ length: n }, (_, i) => ({ min: -talk(i, phase), max: talk(i, phase) }));
   return { step_ms: 50, length_ms: 229_000, left: one(0), right: one(1.57) };
 };
-export const queueConfig = (q) => ({ ...q, media: ['voice'], members: agents.map((a) => ({ agent: a.id, priority: 1 })), required_skills: [{ skill: 'skl_1', level: 3 }], strategy: 'longest_idle', priority: 0, priority_boost_ms: 10_000, ring_timeout_ms: 20_000, away_after_missed: true, wrap_up: { mode: 'required', limit_ms: 30_000 }, dispositions: dispositions.map((d) => d.id), service_level_ms: 20_000, short_abandon_ms: 5000, calendar: 'cal_1', max_waiting: 100, overflow: { after_ms: 120_000, to: { to: 'voicemail', greeting: null } }, closed: { to: 'hang_up', prompt: null }, welcome: null, music: null, comfort: null, comfort_every_ms: 30_000, record: true });
+export const queueConfig = (q) => ({ ...q, media: ['voice'], members: agents.map((a) => ({ agent: a.id, priority: 1 })), required_skills: [{ skill: 'skl_1', level: 3 }], strategy: 'longest_idle', priority: 0, priority_boost_ms: 10_000, ring_timeout_ms: 20_000, away_after_missed: true, wrap_up: { mode: 'required', limit_ms: 30_000 }, dispositions: dispositions.map((d) => d.id), service_level_ms: 20_000, short_abandon_ms: 5000, calendar: 'cal_1', max_waiting: 100, overflow: { after_ms: 120_000, to: { to: 'voicemail', greeting: null } }, closed: { to: 'hang_up', prompt: null }, welcome: null, music: null, comfort: null, comfort_every_ms: 30_000, record: true, transferred: 'kept' });
 export const calendar = { id: 'cal_1', name: L('工作时间', 'Office hours'), time_zone: 'Asia/Shanghai', weekly: [1, 2, 3, 4, 5].map((weekday) => ({ weekday, from_minute: 540, to_minute: 1080 })), holidays: [{ date: '2027-01-01', name: L('元旦', 'New Year'), hours: [] }] };
 export const flow = {
   name: L('总机', 'Main menu'), start: 'hours',
@@ -97,3 +108,42 @@ export const flow = {
     closed: { step: 'voicemail', greeting: 'prm_2', max_length_ms: 120_000 },
   },
 };
+export const targets = {
+  agents: [
+    { id: 'agt_1', name: '李敏', extension: '802', free: true, occupancy: 'idle', presence: { state: 'available' } },
+    { id: 'agt_3', name: 'Alex Reed', extension: '804', free: true, occupancy: 'idle', presence: { state: 'available' } },
+    { id: 'agt_2', name: '王强', extension: '803', free: false, occupancy: 'wrap_up', presence: { state: 'available' } },
+    { id: 'agt_4', name: 'Dana Ortiz', extension: '805', free: false, occupancy: 'busy', presence: { state: 'available' } },
+    { id: 'agt_5', name: '赵琳', extension: '806', free: false, occupancy: 'idle', presence: { state: 'break', reason: 'brk_1' } },
+  ],
+  queues: queues.map((q, i) => ({ ...q, open: i === 0, waiting: 2, idle: 1 })),
+  devices: [{ id: 'dev_7', name: 'Warehouse phone' }],
+  flows: [{ id: 'flw_1', name: L('总机菜单', 'Main menu') }],
+};
+
+/** States of the desk and the board with more than two in a call: `/dev/scene/NAME` before a page loads. */
+const [first, second] = desk.work;
+const busy = (change) => ({ desk: { ...desk, offers: [], work: [{ ...first, ...change }, second] } });
+const party = (state) => ({ segment: 'seg_2', name: '李敏', state });
+const watching = { target: 'seg_l4', agent: agents[4], mode: 'whisper' };
+const ringing = (kind) => ({ desk: { ...desk, work: [second], offers: desk.offers.map((o) => ({ ...o, handover: { kind, by: agents[3] } })) } });
+const free = { ...desk, offers: [], work: [], occupancy: 'idle' };
+export const scenes = {
+  talking: busy({}),
+  consult_rings: busy({ state: 'consulting', consult: party('offered') }),
+  consult: busy({ state: 'consulting', consult: party('consulting'), watchers: [{ agent: agents[5], mode: 'whisper' }] }),
+  switched: busy({ consult: party('consulting') }),
+  conference: busy({ others: [party('talking'), { segment: 'seg_3', name: 'Warehouse phone', state: 'held' }] }),
+  asked: busy({ state: 'consulting', asked_by: agents[1] }),
+  watched: busy({ watchers: [{ agent: agents[5], mode: 'monitor' }, { agent: agents[3], mode: 'barge' }] }),
+  watching: { desk: { ...desk, offers: [], work: [second, { ...first, segment: 'seg_w', state: 'watching', watching, dispositions: [] }] } },
+  free: { desk: free },
+  signed_out: { desk: { ...free, signed_in: false } },
+  ring_transfer: ringing('transfer'),
+  ring_consult: ringing('consult'),
+  ring_returned: ringing('returned'),
+};
+const [talk] = live.agents[4].work;
+const board = (own) => live.agents.map((a) => ({ ...a, ...(a.id === 'agt_0' ? own : a.id === 'agt_2' ? { occupancy: 'busy', work: [{ ...talk, segment: 'seg_l2', state: 'consulting' }] } : {}) }));
+for (const s of Object.values(scenes)) s.live = { ...live, agents: board({ occupancy: 'idle', work: [] }) };
+scenes.watching.live.agents = board({ work: [{ ...talk, segment: 'seg_w', state: 'watching', watching }] });

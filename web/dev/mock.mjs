@@ -14,7 +14,7 @@ const tenant = { id: 'ten_1', name: '示例公司 Sample Co.' };
 const me = {
   login: { id: 'lgn_1', email: 'admin@example.com' }, user: 'usr_1', name: '陈晓', lang: 'zh-CN', time_zone: 'Asia/Shanghai', tenant, tenants: [tenant],
   grants: [{ role: 'admin', scope: { scope: 'tenant' } }],
-  actions: ['desk.use', 'live.view', 'agent.control', 'interaction.view', 'interaction.end', 'recording.listen', 'report.view', 'user.view', 'user.manage', 'team.manage', 'skill.manage', 'queue.manage', 'calendar.manage', 'flow.manage', 'number.manage', 'device.manage', 'prompt.manage', 'config.view', 'audit.view', 'token.manage', 'sample.remove'],
+  actions: ['desk.use', 'live.view', 'agent.control', 'interaction.view', 'interaction.end', 'call.monitor', 'call.intervene', 'recording.listen', 'report.view', 'user.view', 'user.manage', 'team.manage', 'skill.manage', 'queue.manage', 'calendar.manage', 'flow.manage', 'number.manage', 'device.manage', 'prompt.manage', 'config.view', 'audit.view', 'token.manage', 'sample.remove'],
   agent: 'agt_0', csrf_token: 'x', languages: ['zh-CN', 'en'],
 };
 const page = (items) => ({ items, next_cursor: null });
@@ -53,7 +53,8 @@ const wav = () => {
 function answer(method, path, url) {
   if (path === '/me' || path === '/sign-in' || path === '/sign-in/link') return me;
   if (path === '/live') return d.live;
-  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
+  if (path.endsWith('/targets')) return d.targets;
+  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, monitoring_shown: false, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
   if (path === '/demo-call') return { queue: 'que_support', agents_ready: ['agt_0'] };
   if (path === '/reports/formulas') return { items: formulas };
   if (path === '/reports/queues') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('queue', d.queues, d.figures), total: d.figures };
@@ -74,8 +75,15 @@ function answer(method, path, url) {
   return page(q ? list.filter((x) => JSON.stringify(x).includes(q)) : list);
 }
 
+const asUsual = { desk: d.desk, live: d.live };
+let scene = asUsual;
+
 const server = createServer((req, res) => {
   const url = new URL(req.url, 'http://x');
+  if (url.pathname.startsWith('/dev/scene/')) {
+    scene = d.scenes[url.pathname.slice('/dev/scene/'.length)] ?? asUsual;
+    return res.writeHead(204).end();
+  }
   if (url.pathname.startsWith('/api/v1')) {
     const path = url.pathname.slice('/api/v1'.length);
     if (/^\/recordings\/[^/]+$/.test(path)) return res.writeHead(200, { 'content-type': 'audio/wav' }).end(wav());
@@ -100,7 +108,7 @@ server.on('upgrade', (req, socket) => {
     (m) => {
       if (m.type === 'hello') {
         const now = Date.now();
-        send({ type: 'snapshot', epoch: 'e1', seq, now, desk: m.subscribe.includes('desk') ? d.desk : null, live: m.subscribe.includes('live') ? d.live : null });
+        send({ type: 'snapshot', epoch: 'e1', seq, now, desk: m.subscribe.includes('desk') ? scene.desk : null, live: m.subscribe.includes('live') ? scene.live : null });
         clearInterval(timer);
         timer = setInterval(() => send({ type: 'live', seq: ++seq, now: Date.now(), changes: { totals: null, queues: d.live.queues, agents: [], interactions: [], removed: [] } }), 1000);
       } else if (m.type === 'device_offer') {

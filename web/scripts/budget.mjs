@@ -39,7 +39,7 @@ check('customer page, first load', union(needs('index.html'), needs('src/custome
 for (const [key, chunk] of Object.entries(manifest)) {
   if (!chunk.isDynamicEntry || !/\.tsx$/.test(key) || /entry\.tsx$/.test(key)) continue;
   const extra = [...needs(key)].filter((f) => !shell.has(f));
-  const area = /src\/(live|interactions|reports|admin)\//.exec(key)?.[1];
+  const area = /src\/(talk|live|interactions|reports|admin)\//.exec(key)?.[1];
   check(key.replace('src/', ''), union(extra, area ? words(area) : []), 100);
 }
 

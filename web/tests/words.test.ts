@@ -115,6 +115,11 @@ describe('words', () => {
     ['Role', 'admin', 'role'],
     ['Strategy', 'admin', 'strategies'],
     ['WrapUpMode', 'admin', 'wrap_modes'],
+    ['Place', 'admin', 'places'],
+    ['WatchMode', 'talk', 'watch.mode'],
+    ['WatchMode', 'talk', 'bar.watcher'],
+    ['WatchMode', 'live', 'agents.watched'],
+    ['HandoverKind', 'common', 'ringing'],
   ])('has a word for every %s of the interface', (schema, area, prefix) => {
     const of = api.components.schemas[schema] as { enum?: string[]; oneOf?: { enum?: string[]; const?: string }[] };
     const values = of.enum ?? (of.oneOf ?? []).flatMap((o) => o.enum ?? [o.const ?? '']);

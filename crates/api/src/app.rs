@@ -214,6 +214,7 @@ impl App {
                 sip_domain: String::new(),
                 region: None,
                 music: None,
+                monitoring_shown: false,
             },
             Err(e) => return Err(e.into()),
         };

@@ -147,7 +147,8 @@ impl From<RejectCode> for ApiError {
             | RejectCode::DeviceUnknown
             | RejectCode::InteractionUnknown
             | RejectCode::NumberUnknown
-            | RejectCode::QueueUnknown => StatusCode::NOT_FOUND,
+            | RejectCode::QueueUnknown
+            | RejectCode::TargetUnknown => StatusCode::NOT_FOUND,
             RejectCode::BreakReasonUnknown | RejectCode::DigitsInvalid | RejectCode::DispositionUnknown => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -155,13 +156,16 @@ impl From<RejectCode> for ApiError {
             RejectCode::InputUnexpected => StatusCode::INTERNAL_SERVER_ERROR,
             RejectCode::AgentNotSignedIn
             | RejectCode::AgentBusy
+            | RejectCode::DeviceNotReady
             | RejectCode::DeviceNotYours
             | RejectCode::DispositionRequired
             | RejectCode::LegDuplicate
             | RejectCode::OfferGone
             | RejectCode::QueueFull
             | RejectCode::SegmentNotYours
-            | RejectCode::SegmentState => StatusCode::CONFLICT,
+            | RejectCode::SegmentState
+            | RejectCode::SupervisorNotSignedIn
+            | RejectCode::TargetUnavailable => StatusCode::CONFLICT,
         };
         Self {
             status,

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use domain::command::Presence as FloorPresence;
 use domain::config::{DeviceKind, TenantConfig};
 use domain::id::{AddressId, AgentId, DeviceId, NumberId, QueueId, TenantId};
-use domain::view::{AgentView, FloorView, LiveView as FloorInteraction, QueueView, WorkView};
+use domain::view::{AgentView, FloorView, LiveView as FloorInteraction, PartyView, QueueView, WatchingView, WorkView};
 
 use crate::App;
 use crate::app::Known;
 use crate::dto::common::{AgentRef, Localized, QueueRef};
 use crate::dto::desk::{
-    AddressView, Choice, DeskDevice, DeskOffer, DeskView, DeskWork, LiveAgent, LiveInteraction, LiveQueue, LiveSegment,
-    LiveTotals, LiveView, LiveWork, NumberRef,
+    AddressView, Choice, DeskDevice, DeskHandover, DeskOffer, DeskParty, DeskView, DeskWatcher, DeskWork, LiveAgent,
+    LiveInteraction, LiveQueue, LiveSegment, LiveTotals, LiveView, LiveWork, NumberRef, TargetAgent, TargetDevice,
+    TargetQueue, Targets, Watching,
 };
 use crate::error::ApiResult;
 
@@ -102,6 +103,9 @@ pub fn desk(view: &AgentView, known: &Known, addresses: &Addresses, blocked: Opt
                 since_at: o.since.0,
                 until_at: o.until.0,
                 waited_ms: o.waited_ms,
+                handover: o
+                    .handover
+                    .map(|h| DeskHandover { kind: h.kind, by: h.by.map(|agent| agent_ref(known, agent)) }),
             })
             .collect(),
         work: view.work.iter().map(|w| desk_work(w, known, addresses)).collect(),
@@ -160,6 +164,64 @@ fn desk_work(w: &WorkView, known: &Known, addresses: &Addresses) -> DeskWork {
         disposition_required: w.disposition_required,
         wrap_up_until_at: w.wrap_up_until.map(|t| t.0),
         variables: w.variables.clone(),
+        consult: w.consult.as_ref().map(|p| party(p, known)),
+        asked_by: w.asked_by.map(|agent| agent_ref(known, agent)),
+        others: w.others.iter().map(|p| party(p, known)).collect(),
+        watchers: w.watchers.iter().map(|s| DeskWatcher { agent: agent_ref(known, s.agent), mode: s.mode }).collect(),
+        watching: w.watching.as_ref().map(|s| watching(s, known)),
+    }
+}
+
+fn party(p: &PartyView, known: &Known) -> DeskParty {
+    let device = p.device.and_then(|d| known.config.devices.get(&d)).map(|d| d.name.clone());
+    let name = p.agent.map(|a| agent_ref(known, a).name).or(device).unwrap_or_default();
+    DeskParty { segment: p.segment, name, state: p.state }
+}
+
+fn watching(w: &WatchingView, known: &Known) -> Watching {
+    Watching { target: w.target, agent: w.agent.map(|agent| agent_ref(known, agent)), mode: w.mode }
+}
+
+/// What `agent` may send a customer to, or ask about him.
+pub fn targets(view: &FloorView, known: &Known, agent: AgentId) -> Targets {
+    let config = &known.config;
+    let mut agents: Vec<TargetAgent> = view
+        .agents
+        .iter()
+        .filter(|a| a.agent != agent && a.signed_in)
+        .map(|a| TargetAgent {
+            id: a.agent,
+            name: agent_ref(known, a.agent).name,
+            extension: config.agents.get(&a.agent).map(|c| c.extension.clone()).unwrap_or_default(),
+            free: a.presence == FloorPresence::Available
+                && a.occupancy == domain::command::Occupancy::Idle
+                && !a.leaving
+                && a.device.as_ref().is_some_and(|d| d.ready),
+            occupancy: a.occupancy,
+            presence: a.presence.into(),
+        })
+        .collect();
+    agents.sort_by(|a, b| b.free.cmp(&a.free).then_with(|| a.name.cmp(&b.name)));
+    Targets {
+        agents,
+        queues: view
+            .queues
+            .iter()
+            .map(|q| TargetQueue {
+                id: q.queue,
+                name: queue_ref(known, q.queue).name,
+                open: q.open,
+                waiting: q.waiting,
+                idle: q.agents.idle,
+            })
+            .collect(),
+        devices: config
+            .devices
+            .values()
+            .filter(|d| d.kind != DeviceKind::Browser && d.agent.is_none())
+            .map(|d| TargetDevice { id: d.id, name: d.name.clone() })
+            .collect(),
+        flows: config.flows.values().map(|f| Choice { id: f.id.to_string(), name: f.name.clone().into() }).collect(),
     }
 }
 
@@ -228,6 +290,8 @@ fn live_agent(a: &AgentView, known: &Known, addresses: &Addresses) -> LiveAgent 
                 from: w.from.and_then(|id| addresses.get(&id).cloned()),
                 state: w.state,
                 state_since_at: w.state_since.0,
+                segment: w.segment,
+                watching: w.watching.as_ref().map(|s| watching(s, known)),
             })
             .collect(),
     }
@@ -251,6 +315,7 @@ fn live_interaction(i: &FloorInteraction, known: &Known, addresses: &Addresses) 
                 state: s.state,
                 started_at: s.started.0,
                 state_since_at: s.state_since.0,
+                watching: s.watching.as_ref().map(|w| watching(w, known)),
             })
             .collect(),
     }

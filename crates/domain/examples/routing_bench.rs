@@ -280,6 +280,7 @@ fn company(dice: &mut u64) -> TenantConfig {
             comfort: None,
             comfort_every: Duration::from_secs(30),
             record: false,
+            transferred: Default::default(),
         };
         (queue.id, queue)
     });
@@ -301,5 +302,6 @@ fn company(dice: &mut u64) -> TenantConfig {
         dispositions: BTreeMap::new(),
         break_reasons: BTreeMap::new(),
         music: None,
+        monitoring_shown: false,
     }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AgentId, BreakReasonId, DeviceId, DispositionId, InteractionId, NoteId, OfferId, SegmentId};
+use crate::id::{
+    AgentId, BreakReasonId, DeviceId, DispositionId, FlowId, InteractionId, NoteId, OfferId, PromptId, QueueId,
+    SegmentId,
+};
 use crate::time::millis;
 
 /// JSON: `{"command":"accept_offer","offer":"ofr_…"}`.
@@ -45,8 +48,36 @@ pub enum AgentCommand {
         segment: SegmentId,
         digits: String,
     },
-    /// Ends the conversation (a call, a chat, a task) and begins the wrap-up.
+    /// Ends the conversation (a call, a chat, a task) and begins the wrap-up; with others in the conversation, leaves it
+    /// to them. Not while a consultation is up: that is ended or completed first. A supervisor stops watching with it.
     HangUp {
+        segment: SegmentId,
+    },
+    /// Blind transfer: the customer goes on to the target, the agent wraps up. A target that does not answer sends him
+    /// back into the line he came from, with his place.
+    Transfer {
+        segment: SegmentId,
+        to: Target,
+    },
+    /// Puts the customer on hold and calls a colleague or a device about it.
+    Consult {
+        segment: SegmentId,
+        to: Target,
+    },
+    /// Between the customer and the party consulted.
+    SwitchParty {
+        segment: SegmentId,
+    },
+    /// The party consulted goes on with the customer (or is rung for him, if it has not answered yet); the agent wraps up.
+    CompleteTransfer {
+        segment: SegmentId,
+    },
+    /// Customer, agent and the party consulted hear one another.
+    Conference {
+        segment: SegmentId,
+    },
+    /// The party consulted goes; the customer stays on hold until `Resume`, or in the conversation if he is in it.
+    EndConsult {
         segment: SegmentId,
     },
     /// During the conversation or the wrap-up. A required disposition ends nothing by itself: `EndWrapUp` does.
@@ -65,6 +96,29 @@ pub enum AgentCommand {
         #[serde(with = "millis")]
         by: Duration,
     },
+}
+
+/// Where an agent sends a customer, or whom he asks. JSON: `{"to":"agent","agent":"agt_…"}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "snake_case")]
+pub enum Target {
+    Agent { agent: AgentId },
+    Device { device: DeviceId },
+    Queue { queue: QueueId },
+    Flow { flow: FlowId },
+    Voicemail { greeting: Option<PromptId> },
+}
+
+/// How a supervisor takes part in a colleague's conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchMode {
+    /// Hears all, is heard by nobody.
+    Monitor,
+    /// … is heard by the agent alone.
+    Whisper,
+    /// … is heard by everybody in the conversation.
+    Barge,
 }
 
 /// The agent's choice; the system's view is [`Occupancy`]. JSON: `{"state":"break","reason":"brk_…"}`.
@@ -115,5 +169,20 @@ pub enum SupervisorCommand {
     /// Hangs up every leg; agents go to wrap-up.
     EndInteraction {
         interaction: InteractionId,
+    },
+    /// Takes part in an agent's conversation by the device at which the supervisor is signed in; if he does already,
+    /// changes the mode or the agent.
+    Watch {
+        interaction: InteractionId,
+        segment: SegmentId,
+        mode: WatchMode,
+    },
+    StopWatching {
+        interaction: InteractionId,
+    },
+    /// The watching supervisor goes on with the customer in the agent's stead; the agent wraps up.
+    TakeOver {
+        interaction: InteractionId,
+        segment: SegmentId,
     },
 }

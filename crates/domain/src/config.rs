@@ -39,6 +39,9 @@ pub struct TenantConfig {
     pub break_reasons: BTreeMap<BreakReasonId, Localized>,
     /// Music on hold and while waiting, where a queue names none.
     pub music: Option<PromptId>,
+    /// Agents see that a supervisor listens.
+    #[serde(default)]
+    pub monitoring_shown: bool,
 }
 
 /// What the tenant is entitled to; refusals carry `limit.*` codes.
@@ -107,6 +110,20 @@ pub struct QueueConfig {
     #[serde(with = "millis")]
     pub comfort_every: Duration,
     pub record: bool,
+    /// Where a customer whom an agent sends here stands in line.
+    #[serde(default)]
+    pub transferred: Place,
+}
+
+/// Place in line of a customer who has waited in this call before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// As if he had waited here since he first entered a queue.
+    #[default]
+    Kept,
+    /// Behind those who wait.
+    Back,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

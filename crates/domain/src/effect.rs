@@ -41,6 +41,24 @@ pub struct OfferCard {
     pub device_rings: bool,
     pub until: Timestamp,
     pub waited_ms: u64,
+    /// A colleague's doing: who, and whether he sends the customer or asks about him.
+    pub handover: Option<Handover>,
+}
+
+/// Why an agent is asked though no queue's line led to him.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Handover {
+    pub kind: HandoverKind,
+    pub by: Option<AgentId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandoverKind {
+    Transfer,
+    Consult,
+    /// The agent's own transfer came to nothing.
+    Returned,
 }
 
 impl Effect {
@@ -60,6 +78,7 @@ impl Effect {
                 | LegCommand::StopPlay { .. }
                 | LegCommand::Bridge { .. }
                 | LegCommand::Mute { .. }
+                | LegCommand::RefuseTransfer { .. }
                 | LegCommand::Record { .. }
                 | LegCommand::PauseRecording { .. }
                 | LegCommand::StopRecording { .. } => true,
@@ -91,6 +110,7 @@ fn touched(command: &LegCommand) -> (Vec<LegId>, Option<RecordingId>) {
         | LegCommand::Play { leg, .. }
         | LegCommand::StopPlay { leg }
         | LegCommand::Mute { leg, .. }
+        | LegCommand::RefuseTransfer { leg }
         | LegCommand::SendDigits { leg, .. } => (vec![*leg], None),
         LegCommand::Bridge { legs, .. } => (legs.iter().map(|h| h.leg).collect(), None),
         LegCommand::Record { recording, left, right, .. } => {

@@ -3,22 +3,24 @@
 //! Emitted and applied by [`crate::floor::Floor`] only; `store` keeps them, projections and [`crate::report`] fold
 //! them. Ids only: no address, name, text, note or keyed digit. JSON, internally tagged by `kind`, with the version
 //! `v` of that kind's shape; unknown fields are ignored, an unknown kind or a newer version is a named error.
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Occupancy, Presence, SeatClass};
+use crate::command::{Occupancy, Presence, SeatClass, WatchMode};
 use crate::device::DeviceLoss;
 use crate::flow::StepId;
 use crate::id::{
-    AddressId, AgentId, BlobId, BridgeId, DeviceId, DispositionId, FlowId, InteractionId, LegId, NoteId, NumberId,
-    OfferId, PlayId, QueueId, RecordingId, SegmentId, UserId,
+    AddressId, AgentId, BlobId, BridgeId, DeviceId, DispositionId, InteractionId, LegId, NoteId, NumberId, OfferId,
+    PlayId, QueueId, RecordingId, SegmentId, UserId,
 };
-use crate::leg::{Codec, EndCause, EndedBy, Gap, LegStats, Via};
+use crate::leg::{Codec, EndCause, EndedBy, Gap, Hears, LegStats, Via};
 use crate::localized::Lang;
 use crate::medium::Medium;
 use crate::routing::DecisionTrace;
-use crate::time::{Timestamp, millis};
+use crate::time::Timestamp;
+
+mod terms;
+
+pub use terms::*;
 
 /// Version of the shapes written today.
 pub const EVENT_VERSION: u32 = 1;
@@ -179,6 +181,9 @@ pub enum EventBody {
         /// When the state ends by itself: overflow of a queue, longest voicemail.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
+        /// The agent's segment that sent the customer here, or that consults this party.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<SegmentId>,
     },
     /// The former state's span ends here and the next begins.
     SegmentStateChanged {
@@ -196,6 +201,18 @@ pub enum EventBody {
         interaction: InteractionId,
         segment: SegmentId,
         why: SegmentEnd,
+    },
+    /// The party consulted belongs to the customer's conversation from here on: by transfer or in conference.
+    ConsultMerged {
+        interaction: InteractionId,
+        segment: SegmentId,
+    },
+    /// A supervisor takes part otherwise, or with another agent of the conversation.
+    WatchChanged {
+        interaction: InteractionId,
+        segment: SegmentId,
+        target: SegmentId,
+        mode: WatchMode,
     },
     WrapUpExtended {
         interaction: InteractionId,
@@ -241,6 +258,12 @@ pub enum EventBody {
         /// When the next comfort announcement is due.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
+    },
+
+    /// The customer does not hear the music on hold any more.
+    MusicStopped {
+        interaction: InteractionId,
+        play: PlayId,
     },
 
     // Offers. The agent's segment begins with the offer.
@@ -328,12 +351,21 @@ pub enum EventBody {
         by: EndedBy,
         stats: LegStats,
     },
-    /// The legs named hear one another from now on.
+    /// The leg serves another segment from here on.
+    LegMoved {
+        interaction: InteractionId,
+        leg: LegId,
+        segment: SegmentId,
+    },
+    /// Who hears whom from now on; `segment` is the one by whose change.
     Bridged {
         interaction: InteractionId,
         segment: SegmentId,
         bridge: BridgeId,
         legs: Vec<LegId>,
+        /// Left out if each of `legs` hears all the others.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hears: Vec<Hears>,
     },
 
     // Recordings.
@@ -402,11 +434,14 @@ kinds! {
     SegmentStarted = "segment_started",
     SegmentStateChanged = "segment_state_changed",
     SegmentEnded = "segment_ended",
+    ConsultMerged = "consult_merged",
+    WatchChanged = "watch_changed",
     WrapUpExtended = "wrap_up_extended",
     DispositionSet = "disposition_set",
     StepEntered = "step_entered",
     DigitsCollected = "digits_collected",
     PlayStarted = "play_started",
+    MusicStopped = "music_stopped",
     OfferMade = "offer_made",
     OfferAccepted = "offer_accepted",
     OfferEnded = "offer_ended",
@@ -418,222 +453,10 @@ kinds! {
     LegSilent = "leg_silent",
     LegHangUpSent = "leg_hang_up_sent",
     LegEnded = "leg_ended",
+    LegMoved = "leg_moved",
     Bridged = "bridged",
     RecordingRequested = "recording_requested",
     RecordingStarted = "recording_started",
     RecordingEnded = "recording_ended",
     RecordingStored = "recording_stored",
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    Inbound,
-    Outbound,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LegRole {
-    Customer,
-    Agent,
-    /// A device reached by its own number, of no agent.
-    Device,
-}
-
-/// What a leg reaches, for metering.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DestinationClass {
-    /// Incoming: one of our numbers.
-    Number,
-    Browser,
-    SipDevice,
-    SipUri,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SignOutCause {
-    Agent,
-    Supervisor,
-    LeaseLost,
-    /// Removed or deactivated by a published revision.
-    Removed,
-    #[serde(rename = "system.restart")]
-    Restart,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PresenceCause {
-    Agent,
-    Supervisor,
-    MissedOffer,
-    LeaseLost,
-    /// The lease came back: what it was before.
-    LeaseTaken,
-    SignedOut,
-    #[serde(rename = "system.restart")]
-    Restart,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum CallRefusal {
-    #[serde(rename = "limit.calls")]
-    LimitCalls,
-    #[serde(rename = "number.unknown")]
-    NumberUnknown,
-}
-
-/// What a segment is a stint of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "of", rename_all = "snake_case")]
-pub enum SegmentOf {
-    /// A flow, or the built-in echo or voicemail if no flow is named.
-    Flow {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        flow: Option<FlowId>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        version: Option<u32>,
-    },
-    Queue {
-        queue: QueueId,
-        /// Interaction's and queue's together.
-        priority: i32,
-        /// Arrival less the boost for priority: who waits longest by this is served first.
-        virtual_since: Timestamp,
-        /// The rules in force then, so that a report never changes afterwards.
-        #[serde(with = "millis", rename = "service_level_ms")]
-        service_level: Duration,
-        #[serde(with = "millis", rename = "short_abandon_ms")]
-        short_abandon: Duration,
-    },
-    /// From the offer to the end of the wrap-up.
-    Agent {
-        agent: AgentId,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        queue: Option<QueueId>,
-        /// When the work entered the queue: arrival-interval reports count there.
-        arrived: Timestamp,
-    },
-    /// A device of no agent, reached by its own number.
-    Device { device: DeviceId },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SegmentState {
-    /// Flow: steps are carried out.
-    Running,
-    /// Flow: greeting and message.
-    Voicemail,
-    /// Flow: the caller hears himself.
-    Echo,
-    /// Queue.
-    Waiting,
-    /// Agent: shown, ringing.
-    Offered,
-    /// Agent, device: accepted or dialled, not yet through.
-    Connecting,
-    /// Agent, device: in conversation; a message or task being worked on.
-    Talking,
-    Held,
-    WrapUp,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SegmentStart {
-    /// First of the interaction, by the number's entry point.
-    Entry,
-    /// A step of the flow.
-    Flow,
-    Overflow,
-    /// The queue was full.
-    Full,
-    /// The queue was closed.
-    Closed,
-    /// Routing found this agent.
-    Offer,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SegmentEnd {
-    /// Queue: an agent answered.
-    Answered,
-    /// The customer hung up (or left): in a queue an abandoned one.
-    CallerHungUp,
-    AgentHungUp,
-    /// Offer: rang out.
-    Missed,
-    /// Offer: refused on the desk or the phone.
-    Declined,
-    /// Offer: the device was busy, gone or failed.
-    Unreachable,
-    /// Offer: the caller left or the work was ended meanwhile.
-    Withdrawn,
-    /// Queue: waited longer than the overflow time.
-    Overflow,
-    /// Flow: went on to a queue, flow or voicemail.
-    MovedOn,
-    /// Flow: came to its end and hung up.
-    Finished,
-    /// A leg was lost (no media, no signalling).
-    Lost,
-    Supervisor,
-    /// A step that cannot be carried out, a loop, a missing configuration.
-    #[serde(rename = "system.error")]
-    Error,
-    #[serde(rename = "system.restart")]
-    Restart,
-    #[serde(rename = "system.shutdown")]
-    Shutdown,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InteractionEnd {
-    /// An agent (or a called device) spoke with the customer or finished the work.
-    Served,
-    /// Left a queue unserved.
-    Abandoned,
-    /// Hung up within a flow.
-    Left,
-    /// The flow ended it (closed, farewell).
-    Finished,
-    /// Left a voicemail message.
-    Voicemail,
-    /// A called device did not answer.
-    Unanswered,
-    Supervisor,
-    #[serde(rename = "system.error")]
-    Error,
-    #[serde(rename = "system.restart")]
-    Restart,
-    #[serde(rename = "system.shutdown")]
-    Shutdown,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OfferEnd {
-    Declined,
-    Missed,
-    /// Busy, unreachable, failed.
-    Unreachable,
-    /// The caller left, the work was ended, the agent went away.
-    Withdrawn,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PlayWhat {
-    Welcome,
-    Music,
-    Comfort,
-    HoldMusic,
-    Greeting,
-    Farewell,
 }

@@ -9,9 +9,11 @@
 //! ```text
 //! flow    running ─► voicemail | (built in) echo                       ─► ended
 //! queue   waiting                                                      ─► ended (answered, caller hung up, overflow)
-//! agent   offered ─► connecting ─► talking ◄─► held ─► wrap-up         ─► ended
+//! agent   offered ─► connecting ─► talking ◄─► held, consulting ─► wrap-up  ─► ended
 //!            └─ missed, declined, unreachable, withdrawn ─► ended
 //! device             connecting ─► talking ◄─► held                    ─► ended
+//! party consulted (agent, device)  … connecting ─► consulting ─► talking, or ended
+//! supervisor         connecting ─► watching                            ─► ended
 //! ```
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -40,8 +42,11 @@ mod queues;
 mod recover;
 mod settle;
 mod state;
+mod talk;
 mod timers;
+mod transfer;
 mod views;
+mod watch;
 
 pub use check::Broken;
 use derived::Derived;

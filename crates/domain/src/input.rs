@@ -118,9 +118,10 @@ macro_rules! reject_codes {
 reject_codes! {
     AgentUnknown = "agent.unknown", "没有这个座席，或已停用。", "There is no such agent, or it is inactive.";
     AgentNotSignedIn = "agent.not_signed_in", "座席尚未签入。", "The agent is not signed in.";
-    AgentBusy = "agent.busy", "座席正在通话，不能更换终端。", "The agent is on a call and cannot change device.";
+    AgentBusy = "agent.busy", "座席正在通话，暂时不能这样做。", "The agent is on a call: not before it is over.";
     BreakReasonUnknown = "break_reason.unknown", "没有这个小休原因。", "There is no such break reason.";
     DeviceUnknown = "device.unknown", "没有这个终端。", "There is no such device.";
+    DeviceNotReady = "device.not_ready", "终端未就绪，无法接通。", "The device is not ready for a call.";
     DeviceNotYours = "device.not_yours", "这个终端属于其他座席。", "The device belongs to another agent.";
     DigitsInvalid = "digits.invalid", "按键无效：只能是 0-9、*、#、A-D，最多 32 位。", "Only 0-9, *, # and A-D, at most 32.";
     DispositionUnknown = "disposition.unknown", "这个技能组没有该小结。", "The queue has no such disposition.";
@@ -134,6 +135,9 @@ reject_codes! {
     OfferGone = "offer.gone", "这个派单已不在。", "The offer is gone.";
     QueueFull = "queue.full", "技能组排队已满。", "The queue is full.";
     QueueUnknown = "queue.unknown", "没有这个技能组，或它不接此类会话。", "There is no such queue, or it does not take this medium.";
+    SupervisorNotSignedIn = "supervisor.not_signed_in", "请先在坐席台签入，才能参与通话。", "Sign in at a desk first to take part in calls.";
+    TargetUnavailable = "target.unavailable", "对方现在不能接听。", "The target cannot take this now.";
+    TargetUnknown = "target.unknown", "没有这个目标，或它不接此类会话。", "There is no such target, or it does not take this.";
     SegmentNotYours = "segment.not_yours", "这不是该座席正在处理的会话。", "The agent is not handling this.";
     SegmentState = "segment.state", "当前状态下不能这样做。", "This cannot be done in the present state.";
 }

@@ -72,6 +72,11 @@ pub enum LegCommand {
         leg: LegId,
         digits: String,
     },
+    /// The transfer that the leg's peer asked for is not made; its call goes on. One that is made needs no word: the leg
+    /// is hung up.
+    RefuseTransfer {
+        leg: LegId,
+    },
     /// Record to one stereo file: customer left, agent right.
     Record {
         recording: RecordingId,
@@ -165,6 +170,12 @@ pub enum LegEvent {
         leg: LegId,
         digit: char,
     },
+    /// The peer wants to be replaced by whom it names: the user part of an address of ours (SIP REFER). Answered by the
+    /// leg's hang-up or by [`LegCommand::RefuseTransfer`].
+    TransferAsked {
+        leg: LegId,
+        to: String,
+    },
     PlayEnded {
         leg: LegId,
         play: PlayId,
@@ -207,6 +218,7 @@ impl LegCommand {
             | LegCommand::Play { leg, .. }
             | LegCommand::StopPlay { leg }
             | LegCommand::Mute { leg, .. }
+            | LegCommand::RefuseTransfer { leg }
             | LegCommand::SendDigits { leg, .. } => Some(*leg),
             LegCommand::Bridge { .. }
             | LegCommand::Record { .. }
@@ -225,6 +237,7 @@ impl LegEvent {
             | LegEvent::Answered { leg, .. }
             | LegEvent::PeerHeld { leg, .. }
             | LegEvent::Digit { leg, .. }
+            | LegEvent::TransferAsked { leg, .. }
             | LegEvent::PlayEnded { leg, .. }
             | LegEvent::MediaSilent { leg, .. }
             | LegEvent::Ended { leg, .. } => Some(*leg),

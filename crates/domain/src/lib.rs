@@ -47,6 +47,7 @@
 //!     dispositions: Default::default(),
 //!     break_reasons: Default::default(),
 //!     music: None,
+//!     monitoring_shown: false,
 //! });
 //! let mut floor = Floor::new(FloorId(1), config.clone(), IdMint::new(1, 1));
 //!

@@ -224,6 +224,14 @@ fn ms(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to - from).unwrap_or(0)
 }
 
+/// While an agent consults, the customer is on hold; whoever is only asked spends no time of the queue.
+fn counted(state: SegmentState, talked: bool) -> SegmentState {
+    match state {
+        SegmentState::Consulting if talked => SegmentState::Held,
+        other => other,
+    }
+}
+
 fn spent(state: SegmentState, ms: u64) -> Option<Measures> {
     let m = Measures::default();
     match state {
@@ -235,7 +243,9 @@ fn spent(state: SegmentState, ms: u64) -> Option<Measures> {
         | SegmentState::Echo
         | SegmentState::Waiting
         | SegmentState::Offered
-        | SegmentState::Connecting => None,
+        | SegmentState::Connecting
+        | SegmentState::Consulting
+        | SegmentState::Watching => None,
     }
 }
 
@@ -260,11 +270,14 @@ impl Fold {
                         Open::Agent { queue: *queue, arrived: *arrived, state: *state, since: at, talked: false };
                     self.open.insert(*segment, open);
                 }
-                SegmentOf::Agent { queue: None, .. } | SegmentOf::Flow { .. } | SegmentOf::Device { .. } => {}
+                SegmentOf::Agent { queue: None, .. }
+                | SegmentOf::Flow { .. }
+                | SegmentOf::Device { .. }
+                | SegmentOf::Supervisor { .. } => {}
             },
             EventBody::SegmentStateChanged { segment, state: next, .. } => {
                 if let Some(Open::Agent { queue, arrived, state, since, talked }) = self.open.get_mut(segment) {
-                    agent_span(*queue, *arrived, *state, *since, at, sink);
+                    agent_span(*queue, *arrived, counted(*state, *talked), *since, at, sink);
                     *talked |= *next == SegmentState::Talking;
                     *state = *next;
                     *since = at;
@@ -276,7 +289,7 @@ impl Fold {
                     both(queue, at, since, d, sink);
                 }
                 Some(Open::Agent { queue, arrived, state, since, talked }) => {
-                    agent_span(queue, arrived, state, since, at, sink);
+                    agent_span(queue, arrived, counted(state, talked), since, at, sink);
                     if talked {
                         both(queue, at, arrived, Measures { handled: 1, ..Measures::default() }, sink);
                     }
@@ -319,8 +332,8 @@ impl Fold {
     /// What the open spans would add if they ended now; for a live board.
     pub fn open_spans(&self, now: Timestamp, sink: &mut dyn FnMut(RowKey, Delta)) {
         for open in self.open.values() {
-            if let Open::Agent { queue, arrived, state, since, .. } = open {
-                agent_span(*queue, *arrived, *state, *since, now, sink);
+            if let Open::Agent { queue, arrived, state, since, talked } = open {
+                agent_span(*queue, *arrived, counted(*state, *talked), *since, now, sink);
             }
         }
         for a in self.agents.values() {
@@ -366,6 +379,9 @@ fn left_queue(why: SegmentEnd, wait: u64, service_level_ms: u64, short_abandon_m
         | SegmentEnd::Withdrawn
         | SegmentEnd::MovedOn
         | SegmentEnd::Finished
+        | SegmentEnd::Transferred
+        | SegmentEnd::ConsultOver
+        | SegmentEnd::WatchOver
         | SegmentEnd::Lost
         | SegmentEnd::Supervisor
         | SegmentEnd::Error
@@ -487,8 +503,15 @@ mod tests {
             short_abandon: Duration::from_secs(5),
         };
         let of_agent = SegmentOf::Agent { agent, queue: Some(QUEUE), arrived: Timestamp(INTERVAL_MS - 30_000) };
-        let start =
-            |segment, of, why, state| EventBody::SegmentStarted { interaction, segment, of, why, state, until: None };
+        let start = |segment, of, why, state| EventBody::SegmentStarted {
+            interaction,
+            segment,
+            of,
+            why,
+            state,
+            until: None,
+            by: None,
+        };
         let state =
             |state| EventBody::SegmentStateChanged { interaction, segment: work, state, until: None, ended: None };
         let ended = |segment, why| EventBody::SegmentEnded { interaction, segment, why };

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::command::{Occupancy, Presence, SeatClass};
+use crate::command::{Occupancy, Presence, SeatClass, WatchMode};
 use crate::device::DeviceLoss;
+use crate::effect::Handover;
 use crate::event::{Direction, PresenceCause, SegmentState};
 use crate::id::{
     AddressId, AgentId, DeviceId, DispositionId, FloorId, InteractionId, NumberId, OfferId, QueueId, RecordingId,
@@ -65,6 +66,8 @@ pub struct OfferView {
     pub until: Timestamp,
     /// Waited before the offer.
     pub waited_ms: u64,
+    /// A colleague sends this, or asks about it.
+    pub handover: Option<Handover>,
 }
 
 /// One agent segment that is past its offer.
@@ -83,6 +86,7 @@ pub struct WorkView {
     /// Of the interaction.
     pub started: Timestamp,
     pub answered: Option<Timestamp>,
+    /// Of closed spans, as `hold_ms`: the present one began at `state_since`.
     pub talk_ms: u64,
     pub hold_ms: u64,
     pub muted: bool,
@@ -96,6 +100,38 @@ pub struct WorkView {
     pub wrap_up_until: Option<Timestamp>,
     /// What the caller keyed in or the flow set; sensitive digits are not among them.
     pub variables: BTreeMap<String, String>,
+    /// The party this agent consults.
+    pub consult: Option<PartyView>,
+    /// The colleague who asks this agent, as long as that is all.
+    pub asked_by: Option<AgentId>,
+    /// Others who have to do with the customer at the same time.
+    pub others: Vec<PartyView>,
+    /// Supervisors of whom this agent may know.
+    pub watchers: Vec<WatcherView>,
+    /// This is a supervisor's: whose conversation he is in, and how.
+    pub watching: Option<WatchingView>,
+}
+
+/// Another agent or device in the same interaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartyView {
+    pub segment: SegmentId,
+    pub agent: Option<AgentId>,
+    pub device: Option<DeviceId>,
+    pub state: SegmentState,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WatcherView {
+    pub agent: AgentId,
+    pub mode: WatchMode,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WatchingView {
+    pub target: SegmentId,
+    pub agent: Option<AgentId>,
+    pub mode: WatchMode,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -144,6 +180,8 @@ pub struct LiveSegment {
     pub state: SegmentState,
     pub started: Timestamp,
     pub state_since: Timestamp,
+    /// A supervisor's: whose conversation he is in, and how.
+    pub watching: Option<WatchingView>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

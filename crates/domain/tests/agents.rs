@@ -214,8 +214,8 @@ fn a_supervisor_sets_presence_and_ends_a_call() {
         expect![[r#"
             0.000 presence_changed agent=ann by=usr9 presence=brk1:break why=supervisor
             0.000 leg_hang_up_sent cause=hangup leg=leg#2
-            0.000 leg_hang_up_sent cause=hangup leg=leg#1
             0.000 segment_state_changed ended=supervisor segment=seg#2 state=wrap_up until=30.000
+            0.000 leg_hang_up_sent cause=hangup leg=leg#1
             0.000 occupancy_changed agent=ann occupancy=wrap_up
                > stop_recording recording=rec#1
                > hangup cause=hangup leg=leg#2

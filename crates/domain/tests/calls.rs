@@ -54,13 +54,16 @@ fn a_caller_is_served_by_an_agent_in_the_browser() {
                > bridge bridge=brg#1 legs=[[leg#2]:leg#1,[leg#1]:leg#2]
                > record left=leg#1 recording=rec#1 right=leg#2
             63.000 segment_state_changed segment=seg#2 state=held
+            63.000 bridged bridge=brg#1 hears=[[]:leg#1,[]:leg#2] legs=[leg#1,leg#2] segment=seg#2
             63.000 play_started play=ply#2 segment=seg#2 what=hold_music
                > bridge bridge=brg#1 legs=[[]:leg#1,[]:leg#2]
-               > pause_recording recording=rec#1 why=hold
                > play clips=[pmt2] interruptible=false leg=leg#1 looped=true play=ply#2
+               > pause_recording recording=rec#1 why=hold
             73.000 segment_state_changed segment=seg#2 state=talking
-               > stop_play leg=leg#1
+            73.000 bridged bridge=brg#1 legs=[leg#1,leg#2] segment=seg#2
+            73.000 music_stopped play=ply#2
                > bridge bridge=brg#1 legs=[[leg#2]:leg#1,[leg#1]:leg#2]
+               > stop_play leg=leg#1
                > pause_recording recording=rec#1
             78.000 leg_ended by=peer cause=hangup leg=leg#1
             78.000 leg_hang_up_sent cause=hangup leg=leg#2
@@ -108,8 +111,8 @@ fn a_phone_is_rung_and_answering_it_accepts() {
                > bridge bridge=brg#1 legs=[[leg#2]:leg#1,[leg#1]:leg#2]
                > record left=leg#1 recording=rec#1 right=leg#2
             32.000 leg_ended by=peer cause=hangup leg=leg#2
-            32.000 leg_hang_up_sent cause=hangup leg=leg#1
             32.000 segment_state_changed ended=agent_hung_up segment=seg#2 state=wrap_up until=62.000
+            32.000 leg_hang_up_sent cause=hangup leg=leg#1
             32.000 occupancy_changed agent=bob occupancy=wrap_up
                > stop_recording recording=rec#1
                > hangup cause=hangup leg=leg#1
@@ -262,8 +265,8 @@ fn the_agents_hang_up_ends_the_callers_leg() {
                > send_digits digits=12# leg=leg#1
             9.000 refused digits.invalid
             9.000 leg_hang_up_sent cause=hangup leg=leg#2
-            9.000 leg_hang_up_sent cause=hangup leg=leg#1
             9.000 segment_state_changed ended=agent_hung_up segment=seg#2 state=wrap_up until=39.000
+            9.000 leg_hang_up_sent cause=hangup leg=leg#1
             9.000 occupancy_changed agent=ann occupancy=wrap_up
                > stop_recording recording=rec#1
                > hangup cause=hangup leg=leg#2
@@ -299,15 +302,18 @@ fn a_phone_on_hold_gives_the_caller_music() {
         expect![[r#"
             5.000 leg_peer_held held=true leg=leg#2
             5.000 segment_state_changed segment=seg#2 state=held
+            5.000 bridged bridge=brg#1 hears=[[]:leg#1,[]:leg#2] legs=[leg#1,leg#2] segment=seg#2
             5.000 play_started play=ply#2 segment=seg#2 what=hold_music
                > bridge bridge=brg#1 legs=[[]:leg#1,[]:leg#2]
-               > pause_recording recording=rec#1 why=hold
                > play clips=[pmt2] interruptible=false leg=leg#1 looped=true play=ply#2
+               > pause_recording recording=rec#1 why=hold
             5.000 refused segment.state
             10.000 leg_peer_held held=false leg=leg#2
             10.000 segment_state_changed segment=seg#2 state=talking
-               > stop_play leg=leg#1
+            10.000 bridged bridge=brg#1 legs=[leg#1,leg#2] segment=seg#2
+            10.000 music_stopped play=ply#2
                > bridge bridge=brg#1 legs=[[leg#2]:leg#1,[leg#1]:leg#2]
+               > stop_play leg=leg#1
                > pause_recording recording=rec#1
         "#]],
     );
@@ -526,7 +532,7 @@ fn the_echo_answers_and_lets_the_caller_hear_himself() {
             0.000 segment_started of=flow segment=seg#1 state=echo why=entry
                > answer leg=leg#1
             0.000 leg_answered codec=pcma leg=leg#1
-            0.000 bridged bridge=brg#1 legs=[leg#1] segment=seg#1
+            0.000 bridged bridge=brg#1 hears=[[leg#1]:leg#1] legs=[leg#1] segment=seg#1
                > bridge bridge=brg#1 legs=[[leg#1]:leg#1]
             5.000 leg_ended by=peer cause=hangup leg=leg#1
             5.000 segment_ended segment=seg#1 why=caller_hung_up
@@ -562,8 +568,8 @@ fn a_device_with_its_own_number_rings_and_is_bridged() {
             3.000 bridged bridge=brg#1 legs=[leg#1,leg#2] segment=seg#1
                > bridge bridge=brg#1 legs=[[leg#2]:leg#1,[leg#1]:leg#2]
             23.000 leg_ended by=peer cause=hangup leg=leg#2
-            23.000 leg_hang_up_sent cause=hangup leg=leg#1
             23.000 segment_ended segment=seg#1 why=agent_hung_up
+            23.000 leg_hang_up_sent cause=hangup leg=leg#1
                > hangup cause=hangup leg=leg#1
             23.000 leg_ended by=us cause=hangup leg=leg#1
             23.000 interaction_ended why=served
@@ -784,11 +790,12 @@ fn the_desk_shows_durations_that_tile_the_call() {
     let segment = r.work(ANN);
     r.agent(ANN, AgentCommand::Hold { segment });
     r.pass(10);
-    let view = |r: &Rig| r.floor.agent_view(ANN, r.now).unwrap().work[0].clone();
-    assert_eq!((view(&r).talk_ms, view(&r).hold_ms), (60_000, 10_000));
+    let view = |r: &Rig| r.floor.agent_view(ANN).unwrap().work[0].clone();
+    assert_eq!((view(&r).talk_ms, view(&r).hold_ms), (60_000, 0), "the present span is told by its beginning");
     r.agent(ANN, AgentCommand::Resume { segment });
     r.pass(5);
-    assert_eq!((view(&r).talk_ms, view(&r).hold_ms), (65_000, 10_000));
+    assert_eq!((view(&r).talk_ms, view(&r).hold_ms), (60_000, 10_000));
+    assert_eq!(r.now - view(&r).state_since, 5_000);
     let board = r.floor.view(r.now);
     assert_eq!((board.calls, board.counts.busy, board.counts.offline), (1, 1, 1));
     let support = r.floor.queue_view(SUPPORT, r.now).unwrap();

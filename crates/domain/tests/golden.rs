@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::command::{Occupancy, Presence, SeatClass};
+use domain::command::{Occupancy, Presence, SeatClass, WatchMode};
 use domain::config::Strategy;
 use domain::device::DeviceLoss;
 use domain::event::*;
@@ -81,6 +81,7 @@ fn samples() -> Vec<EventBody> {
             why: SegmentStart::Flow,
             state: SegmentState::Waiting,
             until: later,
+            by: None,
         },
         EventBody::SegmentStateChanged {
             interaction,
@@ -131,7 +132,7 @@ fn samples() -> Vec<EventBody> {
         EventBody::LegSilent { interaction, leg, silent: true },
         EventBody::LegHangUpSent { interaction, leg, cause: EndCause::Hangup },
         EventBody::LegEnded { interaction, leg, cause: EndCause::MediaLost, by: EndedBy::System, stats },
-        EventBody::Bridged { interaction, segment, bridge: BridgeId(19), legs: vec![leg, LegId(20)] },
+        EventBody::Bridged { interaction, segment, bridge: BridgeId(19), legs: vec![leg, LegId(20)], hears: vec![] },
         EventBody::RecordingRequested { interaction, segment, recording, left: leg, right: Some(LegId(20)) },
         EventBody::RecordingStarted { interaction, recording },
         EventBody::RecordingEnded {
@@ -141,6 +142,10 @@ fn samples() -> Vec<EventBody> {
             gaps: vec![Gap { from_ms: 1000, to_ms: 2000, why: GapCause::Hold }],
         },
         EventBody::RecordingStored { recording, blob: BlobId(21), length_ms: 60_000, bytes: 960_044, gaps: vec![] },
+        EventBody::ConsultMerged { interaction, segment },
+        EventBody::WatchChanged { interaction, segment, target: SegmentId(22), mode: WatchMode::Whisper },
+        EventBody::MusicStopped { interaction, play },
+        EventBody::LegMoved { interaction, leg, segment },
     ]
 }
 

@@ -234,6 +234,7 @@ impl Company {
             sip_domain: "bench.example".to_owned(),
             region: Some("CN".to_owned()),
             music: None,
+            monitoring_shown: false,
         };
         tx.put(settings, None).await?;
         let user = tx.create_user(&login, "Worker", Lang::En).await?.id;
@@ -280,6 +281,7 @@ impl Company {
             comfort: None,
             comfort_every: Duration::from_secs(30),
             record: false,
+            transferred: Default::default(),
         };
         tx.put(config, None).await?;
         let entry = EntryPoint::Queue { queue };

@@ -304,6 +304,7 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         comfort: None,
         comfort_every: Duration::from_secs(30),
         record: true,
+        transferred: Default::default(),
     };
     let agent = |n: u64| AgentConfig {
         id: AgentId(n.into()),
@@ -348,5 +349,6 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         flows: BTreeMap::new(),
         break_reasons: BTreeMap::new(),
         music: None,
+        monitoring_shown: false,
     }
 }

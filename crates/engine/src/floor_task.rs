@@ -322,13 +322,12 @@ impl FloorTask {
                 let _ = reply.send(view);
             }
             FloorMessage::AgentView { agent, reply } => {
-                let _ = reply.send(self.floor.agent_view(agent, self.clock.now()));
+                let _ = reply.send(self.floor.agent_view(agent));
             }
             FloorMessage::Watch { agent, reply } => {
                 let floor = &self.floor;
-                let now = self.clock.now();
                 let desk = self.desks.entry(agent).or_insert_with(|| {
-                    watch::Sender::new(Arc::new(DeskState { seq: 1, view: floor.agent_view(agent, now) }))
+                    watch::Sender::new(Arc::new(DeskState { seq: 1, view: floor.agent_view(agent) }))
                 });
                 let _ = reply.send(desk.subscribe());
             }
@@ -457,10 +456,9 @@ impl FloorTask {
     }
 
     fn refresh_desks(&mut self) {
-        let now = self.clock.now();
         let floor = &self.floor;
         self.desks.retain(|agent, desk| {
-            let view = floor.agent_view(*agent, now);
+            let view = floor.agent_view(*agent);
             desk.send_if_modified(|state| {
                 if state.view == view {
                     return false;

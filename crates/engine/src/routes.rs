@@ -40,6 +40,7 @@ impl Routes {
             | LegCommand::Bridge { .. }
             | LegCommand::Mute { .. }
             | LegCommand::SendDigits { .. }
+            | LegCommand::RefuseTransfer { .. }
             | LegCommand::PauseRecording { .. }
             | LegCommand::StopRecording { .. } => {}
         }

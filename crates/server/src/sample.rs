@@ -83,6 +83,7 @@ pub async fn seed(store: &Store, data_dir: &Path, password: Option<&str>, now: T
         sip_domain: SIP_DOMAIN.to_owned(),
         region: Some("CN".to_owned()),
         music: Some(company.music),
+        monitoring_shown: false,
     };
     for prompt in prompts {
         tx.put(prompt, None).await?;

@@ -71,6 +71,9 @@ impl World {
             EventBody::Bridged { segment, legs, .. } => {
                 let Some(stint) = self.stints.get(segment).copied() else { return };
                 let [customer, leg] = legs.as_slice() else { return };
+                if !self.talked.insert(*segment) {
+                    return;
+                }
                 if stint.queue.is_some() {
                     self.queued_talks.insert(*customer);
                 }
@@ -168,7 +171,7 @@ impl World {
         }
         let Some(device) = self.device_of(agent) else { return };
         let _ = self.input(Input::DeviceReady { device });
-        let Some(view) = self.floor.agent_view(agent, self.now) else { return };
+        let Some(view) = self.floor.agent_view(agent) else { return };
         if !view.signed_in {
             let command = AgentCommand::SignIn { device, seat: SeatClass::Standard };
             if self.input(Input::Agent { agent, command }).is_err() {
@@ -200,7 +203,7 @@ impl World {
     fn whim(&mut self, agent: AgentId) {
         let all = self.manner.breaks_per_hour + self.manner.troubles_per_hour;
         if self.dice.chance(self.manner.breaks_per_hour / all) {
-            let available = self.floor.agent_view(agent, self.now).is_some_and(|v| v.presence == Presence::Available);
+            let available = self.floor.agent_view(agent).is_some_and(|v| v.presence == Presence::Available);
             if available {
                 self.take_break(agent);
             }

@@ -52,6 +52,7 @@ pub fn config() -> Arc<TenantConfig> {
         dispositions: BTreeMap::from([(DispositionId(1), Localized::both("已解决", "solved"))]),
         break_reasons: BTreeMap::from([(BreakReasonId(1), Localized::both("午餐", "lunch"))]),
         music: Some(PromptId(2)),
+        monitoring_shown: false,
     })
 }
 
@@ -118,6 +119,7 @@ fn queues() -> BTreeMap<QueueId, QueueConfig> {
         comfort: Some(PromptId(5)),
         comfort_every: secs(20),
         record: true,
+        transferred: Default::default(),
     };
     let sales = QueueConfig {
         id: SALES,

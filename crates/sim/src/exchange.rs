@@ -25,6 +25,7 @@ mod digest;
 mod disk;
 mod ears;
 mod faults;
+mod handovers;
 mod ledger;
 mod node;
 mod office;
@@ -103,6 +104,8 @@ pub struct Exchange {
     phones: Vec<Phone>,
     free_customers: VecDeque<usize>,
     stints: BTreeMap<SegmentId, (AgentId, Option<DispositionId>, InteractionId)>,
+    /// Stints that have come to a conversation with the customer.
+    talked: BTreeSet<SegmentId>,
     written: BTreeSet<InteractionId>,
     ledger: Ledger,
     closing: bool,
@@ -164,6 +167,7 @@ impl Exchange {
             phones: Vec::new(),
             free_customers: VecDeque::new(),
             stints: BTreeMap::new(),
+            talked: BTreeSet::new(),
             written: BTreeSet::new(),
             ledger,
             closing: false,
@@ -315,6 +319,7 @@ impl Exchange {
             | Happening::HangUp(..)
             | Happening::Press(..)
             | Happening::KeyUp(..)
+            | Happening::PhoneRefers(..)
             | Happening::PhoneHolds(..) => self.at_the_phone(what),
             Happening::PickUp(phone, line) => self.pick_up(phone, line),
             Happening::Vanish(phone) => self.vanish(phone),
@@ -329,6 +334,10 @@ impl Exchange {
             | Happening::DeskResume(..)
             | Happening::DeskMute(..)
             | Happening::WrapUpDone(..) => self.at_the_desk(what),
+            Happening::DeskHandsOver(..)
+            | Happening::DeskGoesOn(..)
+            | Happening::SupervisorWatches(..)
+            | Happening::SupervisorGoesOn(..) => self.between_desks(what),
             Happening::Back(agent) if !self.resting => self.back(agent),
             Happening::Back(_) => {}
             Happening::Whim(agent) => self.whim(agent),

@@ -139,7 +139,8 @@ impl Switch {
             LegCommand::Answer { .. }
             | LegCommand::Ring { .. }
             | LegCommand::Mute { .. }
-            | LegCommand::SendDigits { .. } => Vec::new(),
+            | LegCommand::SendDigits { .. }
+            | LegCommand::RefuseTransfer { .. } => Vec::new(),
         }
     }
 

@@ -90,6 +90,8 @@ pub struct World {
     pub(crate) mint_floor: u32,
     // What the people know, from the events they see.
     pub(crate) stints: BTreeMap<SegmentId, Stint>,
+    /// Stints that have come to a conversation.
+    pub(crate) talked: BTreeSet<SegmentId>,
     pub(crate) media: BTreeMap<InteractionId, Medium>,
     pub(crate) menus: BTreeMap<PlayId, Vec<char>>,
     pub(crate) shift_ends: BTreeMap<AgentId, Timestamp>,
@@ -139,6 +141,7 @@ impl World {
             epoch: mint.epoch,
             mint_floor: mint.floor_no,
             stints: BTreeMap::new(),
+            talked: BTreeSet::new(),
             media: BTreeMap::new(),
             menus: BTreeMap::new(),
             shift_ends: BTreeMap::new(),
@@ -403,6 +406,7 @@ impl World {
                     SegmentOf::Agent { agent, queue, .. } => (Some(*agent), *queue, None),
                     SegmentOf::Flow { flow, .. } => (None, None, *flow),
                     SegmentOf::Queue { queue, .. } => (None, Some(*queue), None),
+                    SegmentOf::Supervisor { agent, .. } => (Some(*agent), None, None),
                     SegmentOf::Device { .. } => (None, None, None),
                 };
                 self.stints.insert(*segment, Stint { agent, queue, flow, interaction: *interaction });
@@ -417,6 +421,7 @@ impl World {
             EventBody::SegmentEnded { segment, .. } => {
                 self.written_until(*segment, event.at);
                 self.stints.remove(segment);
+                self.talked.remove(segment);
             }
             EventBody::RecordingRequested { recording, left, right, .. } => {
                 self.recordings.insert(*recording, (*left, *right));

@@ -98,6 +98,9 @@ pub struct Settings {
     /// ISO 3166, for national numbers.
     pub region: Option<String>,
     pub music: Option<PromptId>,
+    /// Agents see that a supervisor listens.
+    #[serde(default)]
+    pub monitoring_shown: bool,
 }
 
 /// An id and a name.
@@ -423,6 +426,7 @@ impl Store {
             dispositions: BTreeMap::new(),
             break_reasons: BTreeMap::new(),
             music: None,
+            monitoring_shown: false,
         };
         for row in &rows {
             let (Some(class), Some(body)) = (row.get::<Option<Class>>("class")?, row.get::<Option<String>>("body")?)
@@ -433,6 +437,7 @@ impl Store {
                 Class::Settings => {
                     let s: Settings = decode(&body)?;
                     (config.name, config.time_zone, config.lang, config.music) = (s.name, s.time_zone, s.lang, s.music);
+                    config.monitoring_shown = s.monitoring_shown;
                 }
                 Class::Agent => keyed(&body, |v: &AgentConfig| v.id, &mut config.agents)?,
                 Class::Team => keyed(&body, |v: &Team| v.id, &mut config.teams)?,

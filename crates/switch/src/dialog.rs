@@ -2,6 +2,7 @@
 //! the end. Also where every event of the SIP endpoint is handed on.
 use domain::id::LegId;
 use domain::leg::{EndCause, EndedBy, LegEvent};
+use sip::msg::Uri;
 use sip::{CallId, Event};
 
 use crate::leg::{Leg, Party, Phase};
@@ -22,10 +23,13 @@ impl Switch {
             // The switch sends no re-INVITEs yet.
             Event::ReinviteDone { .. } => {}
             Event::Info { call, content_type, body } => self.on_info(call, &content_type, &body),
+            Event::Refer { call, to } => self.on_refer(call, &to),
             Event::OptionsResult { call, status } => self.on_options_result(call, status),
             Event::PingResult { .. } => {}
             Event::Ended { call, cause } => self.on_call_ended(call, &cause),
             Event::Registration { aor, change } => self.on_registration(&aor, change),
+            // We ask nobody to be replaced.
+            Event::ReferProgress { .. } => {}
             // Counting and banning by address is telephony's.
             Event::Refused { .. } => {}
         }
@@ -110,6 +114,27 @@ impl Switch {
         let Some(leg) = self.living_by_call(call) else { return };
         if let Some((digit, _)) = sip::info_digit(content_type, body) {
             self.digit_by_signalling(leg, digit);
+        }
+    }
+
+    /// The peer wants to be replaced. One wish at a time; the floor knows whom we can reach by that name.
+    fn on_refer(&mut self, call: CallId, to: &Uri) {
+        let leg = self.living_by_call(call);
+        let state = leg.and_then(|leg| self.legs.get_mut(&leg)).filter(|l| l.is_up() && !l.refers);
+        let (Some(leg), Some(user), Some(state)) = (leg, to.user_decoded(), state) else {
+            return self.sip(sip::Command::NotifyRefer { call, status: 603 });
+        };
+        state.refers = true;
+        self.sip(sip::Command::NotifyRefer { call, status: 100 });
+        self.tell(LegEvent::TransferAsked { leg, to: user.chars().take(64).collect() });
+    }
+
+    pub(crate) fn refuse_transfer(&mut self, leg: LegId) {
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        if std::mem::take(&mut state.refers)
+            && let Some(call) = state.call()
+        {
+            self.sip(sip::Command::NotifyRefer { call, status: 603 });
         }
     }
 

@@ -19,6 +19,10 @@ impl Switch {
         let Some(state) = self.legs.get(&leg).filter(|l| !l.is_ending()) else { return };
         let answered = state.answered_at.is_some();
         let mut commands = Vec::new();
+        if let (true, EndedBy::Us, Some(call)) = (state.refers, by, state.call()) {
+            // Whoever asked to be replaced is told so before the goodbye.
+            commands.push(sip::Command::NotifyRefer { call, status: 200 });
+        }
         match &state.party {
             Party::Incoming(sip) if answered => {
                 commands.push(sip::Command::Hangup { call: sip.call, headers: reason(cause) });

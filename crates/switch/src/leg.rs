@@ -35,6 +35,8 @@ pub(crate) struct Leg {
     pub(crate) bridge: Option<BridgeId>,
     /// Media commands that came before the leg was up, in order.
     pub(crate) deferred: Vec<LegCommand>,
+    /// The peer asked for a transfer (REFER) and waits to hear of it.
+    pub(crate) refers: bool,
 }
 
 impl Leg {
@@ -52,6 +54,7 @@ impl Leg {
             play: None,
             bridge: None,
             deferred: Vec::new(),
+            refers: false,
         }
     }
 

@@ -142,6 +142,7 @@ impl Switch {
             | LegCommand::Originate { .. }
             | LegCommand::Hangup { .. }
             | LegCommand::Bridge { .. }
+            | LegCommand::RefuseTransfer { .. }
             | LegCommand::Record { .. }
             | LegCommand::PauseRecording { .. }
             | LegCommand::StopRecording { .. } => debug_assert!(false, "not a sound command"),

@@ -202,6 +202,7 @@ impl Switch {
             | LegCommand::StopPlay { leg }
             | LegCommand::Mute { leg, .. }
             | LegCommand::SendDigits { leg, .. } => self.sound_command(leg, command),
+            LegCommand::RefuseTransfer { leg } => self.refuse_transfer(leg),
         }
     }
 

@@ -390,6 +390,32 @@ fn digits_by_info_answer_a_menu() {
 }
 
 #[test]
+fn a_phone_asks_to_be_replaced_and_hears_how_it_went() {
+    let mut w = World::new();
+    let (call, leg) = w.caller_up(phone(1));
+    let refer = |user: &str| sip::Command::Refer {
+        call,
+        to: sip::msg::Uri::parse(&format!("sip:{user}@pbx.example")).unwrap(),
+    };
+    w.phone(phone(1), refer("4711"));
+    w.leg(LegCommand::RefuseTransfer { leg });
+    assert_eq!(w.heard(phone(1)), ["refer 100", "refer 603"]);
+    // The call goes on; the next wish is granted, and the goodbye comes after the news.
+    w.phone(phone(1), refer("1002"));
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    assert_eq!(w.heard(phone(1)), ["refer 100", "refer 200", "ended Remote { reason: None }"]);
+    expect![[r#"
+        A offered 3000 +8613800138000 Loopback
+        A answered Pcma
+        A wants 4711 instead
+        A wants 1002 instead
+        A ended Hangup by Us
+    "#]]
+    .assert_eq(&w.timeline());
+    w.assert_empty();
+}
+
+#[test]
 fn what_is_wished_before_the_answer_happens_after_it() {
     let mut w = World::new();
     let _ = w.phone_at(phone(3));

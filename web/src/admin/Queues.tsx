@@ -33,6 +33,7 @@ const blank = (): Form => ({
   comfort: null,
   comfort_every_ms: 30_000,
   record: true,
+  transferred: 'kept',
 });
 
 export function Queues() {
@@ -107,6 +108,7 @@ function QueueEditor({ value, set, error }: EditorProps<Form, Schemas['Queue']>)
         <SecondsField label={t('short_abandon')} value={value.short_abandon_ms} onChange={(v) => set({ short_abandon_ms: v })} error={error('short_abandon_ms')} />
         <NumberField label={t('max_waiting')} min={1} value={value.max_waiting} onChange={(v) => set({ max_waiting: v })} error={error('max_waiting')} />
       </div>
+      <Select label={t('transferred')} description={t('transferred_hint')} data={(['kept', 'back'] as const).map((p) => ({ value: p, label: t(`places.${p}`) }))} value={value.transferred} onChange={(v) => v && set({ transferred: v as Form['transferred'] })} />
       <Switch label={t('away_after_missed')} checked={value.away_after_missed} onChange={(e) => set({ away_after_missed: e.currentTarget.checked })} />
 
       <h3>{t('afterwards')}</h3>

@@ -1,5 +1,5 @@
 // The company itself: name, time zone, language, music; what it is entitled to; the sample history's one button.
-import { Button, TextInput } from '@mantine/core';
+import { Button, Switch, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -32,10 +32,11 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
   const [zone, setZone] = useState(tenant.time_zone);
   const [lang, setLang] = useState(tenant.lang);
   const [music, setMusic] = useState(tenant.music);
+  const [shown, setShown] = useState(tenant.monitoring_shown);
   const [sure, setSure] = useState(false);
   const words = (e: unknown) => problemText(e, i18n.language, (k) => t(k, { ns: 'common' }));
   const save = useMutation({
-    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, music } })),
+    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, music, monitoring_shown: shown } })),
     onSuccess: async () => {
       toast(t('saved'));
       await client.invalidateQueries();
@@ -71,6 +72,7 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
             <LangField label={t('language')} value={lang} onChange={setLang} />
           </div>
           <ChoiceField label={t('music')} kind="prompts" value={music} onChange={setMusic} />
+          <Switch label={t('monitoring_shown')} description={t('monitoring_hint')} checked={shown} onChange={(e) => setShown(e.currentTarget.checked)} />
           <div>
             <Button type="submit" loading={save.isPending}>
               {t('save')}

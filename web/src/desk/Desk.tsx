@@ -1,5 +1,6 @@
 // The agent's workspace: what waits (left), the one at hand (centre), device and facts (right).
-import { useNavigate, useParams } from '@tanstack/react-router';
+import { lazyRouteComponent, useNavigate, useParams } from '@tanstack/react-router';
+import { Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useMe } from '../api/session';
 import { useShortcut } from '../shell/keyboard';
@@ -10,6 +11,8 @@ import { DeskSide } from './DeskSide';
 import { IdleDesk } from './IdleDesk';
 import { Inbox } from './Inbox';
 import { WorkPanel } from './WorkPanel';
+
+const WatchPanel = lazyRouteComponent(() => import('../talk/WatchPanel'), 'WatchPanel');
 
 export function Desk() {
   const { t } = useTranslation('common');
@@ -45,7 +48,15 @@ export function Desk() {
       <div className="desk">
         <Inbox desk={desk} chosen={chosen?.segment} />
         <section className="desk-centre" aria-label={t('desk.work')}>
-          {chosen ? <WorkPanel key={chosen.segment} work={chosen} /> : <IdleDesk desk={desk} />}
+          {!chosen ? (
+            <IdleDesk desk={desk} />
+          ) : chosen.watching ? (
+            <Suspense fallback={<Loading />}>
+              <WatchPanel work={chosen} watching={chosen.watching} />
+            </Suspense>
+          ) : (
+            <WorkPanel key={chosen.segment} work={chosen} />
+          )}
         </section>
         <DeskSide desk={desk} work={chosen} />
       </div>

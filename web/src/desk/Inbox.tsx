@@ -11,6 +11,8 @@ const urgency: Record<DeskWork['state'], number> = {
   connecting: 0,
   talking: 0,
   held: 0,
+  consulting: 0,
+  watching: 0,
   offered: 0,
   echo: 1,
   running: 1,

@@ -52,8 +52,13 @@ export function RingingBanner() {
               {caller(offer)}
             </strong>
             <span className="dim">
-              {offer.queue ? `${local(offer.queue.name)} · ` : ''}
-              {t('ringing.waited', { time: clock(offer.waited_ms) })}
+              {[
+                offer.handover ? t(`ringing.${offer.handover.kind}`, { name: offer.handover.by?.name ?? t('ringing.colleague') }) : null,
+                offer.queue ? local(offer.queue.name) : null,
+                offer.handover ? null : t('ringing.waited', { time: clock(offer.waited_ms) }),
+              ]
+                .filter(Boolean)
+                .join(' · ')}
             </span>
           </div>
           <span className="dim" aria-hidden>

@@ -1,20 +1,20 @@
 // The softphone: every button at its place at all times, so that the hand finds it; what cannot be done now is disabled.
-import { Popover, Tooltip } from '@mantine/core';
-import { useState } from 'react';
+import { Modal, Popover, Tooltip } from '@mantine/core';
+import { lazyRouteComponent } from '@tanstack/react-router';
+import { Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
 import { spelled, type ShortcutId, useShortcut, useShortcuts } from '../shell/keyboard';
 import { useCommand, useDesk, useReadOnly } from '../socket/session';
 import { Elapsed } from '../ui/Elapsed';
 import { Icon, type IconName } from '../ui/icons';
+import { Loading } from '../ui/States';
+import { toast } from '../ui/toast';
 import { DigitPad } from './DigitPad';
 import { useCaller } from './caller';
-import type { DeskWork } from './words';
+import { activeCall, allowed } from './words';
 
-/** The call the strip acts on: the one talking or held, the newest first. */
-export function activeCall(work: readonly DeskWork[]): DeskWork | undefined {
-  return [...work].reverse().find((w) => w.medium === 'voice' && ['connecting', 'talking', 'held'].includes(w.state));
-}
+const TransferPicker = lazyRouteComponent(() => import('../talk/TransferPicker'), 'TransferPicker');
 
 export function SoftphoneStrip() {
   const { t } = useTranslation('common');
@@ -23,24 +23,29 @@ export function SoftphoneStrip() {
   const caller = useCaller();
   const local = useLocal();
   const [pad, setPad] = useState(false);
+  // The call it was opened for: it does not come back with the next one.
+  const [picker, setPicker] = useState<string | null>(null);
 
   const offer = desk?.offers[0];
   const call = desk ? activeCall(desk.work) : undefined;
   const readOnly = useReadOnly();
   const canAccept = !readOnly && offer !== undefined && !offer.device_rings;
-  const canTalk = !readOnly && call !== undefined && call.state !== 'connecting';
+  const can = call && !readOnly ? allowed(call) : null;
+  const stays = call?.consult ? t('phone.hang_up_consult') : undefined;
   const held = call?.state === 'held';
 
   const accept = () => offer && void command({ command: 'accept_offer', offer: offer.offer });
   const decline = () => offer && void command({ command: 'decline_offer', offer: offer.offer });
   const mute = () => call && void command({ command: 'mute', segment: call.segment, muted: !call.muted });
   const hold = () => call && void command({ command: held ? 'resume' : 'hold', segment: call.segment });
-  const hangUp = () => call && void command({ command: 'hang_up', segment: call.segment });
+  const hangUp = () => (stays ? toast(stays, 'bad') : call && void command({ command: 'hang_up', segment: call.segment }));
+  const transfer = () => call && setPicker(call.segment);
 
   useShortcut('accept', accept, canAccept);
   useShortcut('decline', decline, canAccept);
-  useShortcut('mute', mute, canTalk);
-  useShortcut('hold', hold, canTalk);
+  useShortcut('mute', mute, can?.mute ?? false);
+  useShortcut('hold', hold, can?.hold ?? false);
+  useShortcut('transfer', transfer, can?.transfer ?? false);
   useShortcut('hang_up', hangUp, !readOnly && call !== undefined);
 
   const shown = call ?? offer;
@@ -64,11 +69,11 @@ export function SoftphoneStrip() {
           <span className="bar-dim">{t('phone.idle')}</span>
         )}
       </span>
-      <Strip id="mute" icon={call?.muted ? 'micoff' : 'mic'} name={t(call?.muted ? 'phone.unmute' : 'phone.mute')} onClick={mute} disabled={!canTalk} pressed={call?.muted ?? false} />
-      <Strip id="hold" icon={held ? 'play' : 'pause'} name={t(held ? 'phone.resume' : 'phone.hold')} onClick={hold} disabled={!canTalk} pressed={held} />
-      <Popover opened={pad && canTalk} onChange={setPad} trapFocus position="bottom" shadow="md">
+      <Strip id="mute" icon={call?.muted ? 'micoff' : 'mic'} name={t(call?.muted ? 'phone.unmute' : 'phone.mute')} onClick={mute} disabled={!can?.mute} pressed={call?.muted ?? false} />
+      <Strip id="hold" icon={held ? 'play' : 'pause'} name={t(held ? 'phone.resume' : 'phone.hold')} onClick={hold} disabled={!can?.hold} pressed={held} />
+      <Popover opened={pad && (can?.digits ?? false)} onChange={setPad} trapFocus position="bottom" shadow="md">
         <Popover.Target>
-          <button type="button" className="bar-button" aria-label={t('phone.keypad')} aria-expanded={pad && canTalk} title={t('phone.keypad')} disabled={!canTalk} onClick={() => setPad(!pad)}>
+          <button type="button" className="bar-button" aria-label={t('phone.keypad')} aria-expanded={pad && (can?.digits ?? false)} title={t('phone.keypad')} disabled={!can?.digits} onClick={() => setPad(!pad)}>
             <Icon name="keypad" />
           </button>
         </Popover.Target>
@@ -76,7 +81,15 @@ export function SoftphoneStrip() {
           <DigitPad onDigit={(d) => call && void command({ command: 'send_digits', segment: call.segment, digits: d })} />
         </Popover.Dropdown>
       </Popover>
-      <Strip id="hang_up" icon="hangup" name={t('phone.hang_up')} onClick={hangUp} disabled={readOnly || !call} danger />
+      <Strip id="transfer" icon="transfer" name={t('phone.transfer')} onClick={transfer} disabled={!can?.transfer} />
+      <Strip id="hang_up" icon="hangup" name={t('phone.hang_up')} onClick={hangUp} disabled={!can} stays={stays} danger />
+      {desk && call && can?.transfer && picker === call.segment ? (
+        <Modal opened onClose={() => setPicker(null)} size={520} title={t('phone.transfer')} closeButtonProps={{ 'aria-label': t('action.close') }}>
+          <Suspense fallback={<Loading />}>
+            <TransferPicker work={call} agent={desk.agent.id} close={() => setPicker(null)} />
+          </Suspense>
+        </Modal>
+      ) : null}
     </section>
   );
 }
@@ -87,23 +100,27 @@ interface StripProps {
   name: string;
   onClick: () => void;
   disabled: boolean;
+  /** Why it cannot be pressed now, told to whoever tries. */
+  stays?: string;
   pressed?: boolean;
   good?: boolean;
   danger?: boolean;
 }
 
-function Strip({ id, icon, name, onClick, disabled, pressed, good, danger }: StripProps) {
+function Strip({ id, icon, name, onClick, disabled, stays, pressed, good, danger }: StripProps) {
   const keys = useShortcuts();
   return (
-    <Tooltip label={`${name} · ${spelled(keys[id])}`}>
+    <Tooltip label={stays && !disabled ? stays : `${name} · ${spelled(keys[id])}`}>
       <button
         type="button"
         className="bar-button"
         data-testid={`phone-${id}`}
         aria-label={name}
         aria-pressed={pressed}
+        aria-disabled={stays ? true : undefined}
+        aria-description={stays}
         data-good={good && !disabled ? '' : undefined}
-        data-danger={danger && !disabled ? '' : undefined}
+        data-danger={danger && !disabled && !stays ? '' : undefined}
         disabled={disabled}
         onClick={onClick}
       >

@@ -9,7 +9,7 @@ import { clock } from '../ui/format';
 import { useCaller } from './caller';
 import { Outcome } from './Outcome';
 import { WorkTimeline } from './WorkTimeline';
-import { type DeskWork, stateTone, talkMs } from './words';
+import { type DeskWork, holdMs, onHold, stateTone, talkMs } from './words';
 
 export function WorkPanel({ work }: { work: DeskWork }) {
   const { t } = useTranslation('common');
@@ -35,10 +35,9 @@ export function WorkPanel({ work }: { work: DeskWork }) {
         <span className="dim">
           {t('desk.talk')} <span className="num">{clock(talkMs(work, now))}</span>
         </span>
-        {work.hold_ms > 0 || work.state === 'held' ? (
+        {work.hold_ms > 0 || onHold(work) ? (
           <span className="dim">
-            {t('desk.hold')}{' '}
-            <span className="num">{clock(work.hold_ms + (work.state === 'held' ? Math.max(0, now - work.state_since_at) : 0))}</span>
+            {t('desk.hold')} <span className="num">{clock(holdMs(work, now))}</span>
           </span>
         ) : null}
       </header>
@@ -48,26 +47,29 @@ export function WorkPanel({ work }: { work: DeskWork }) {
           .join(' · ')}
       </p>
 
-      <section className={`card ${wrapping ? 'wrapup' : ''}`} aria-label={t(wrapping ? 'wrap.title' : 'wrap.notes_title')} data-testid={wrapping ? 'wrap-up' : 'notes'}>
-        <div className="card-head">
-          <strong className="grow">{t(wrapping ? 'wrap.title' : 'wrap.notes_title')}</strong>
-          {wrapping && work.wrap_up_until_at ? (
-            <>
-              <span>{t('wrap.left')}</span>
-              <Remaining until={work.wrap_up_until_at} />
-              <Button
-                size="compact-xs"
-                variant="default"
-                disabled={readOnly}
-                onClick={() => void command({ command: 'extend_wrap_up', segment: work.segment, by_ms: 60_000 })}
-              >
-                {t('wrap.extend')}
-              </Button>
-            </>
-          ) : null}
-        </div>
-        <Outcome work={work} />
-      </section>
+      {/* Whoever is only asked has nothing to note down yet. */}
+      {work.asked_by ? null : (
+        <section className={`card ${wrapping ? 'wrapup' : ''}`} aria-label={t(wrapping ? 'wrap.title' : 'wrap.notes_title')} data-testid={wrapping ? 'wrap-up' : 'notes'}>
+          <div className="card-head">
+            <strong className="grow">{t(wrapping ? 'wrap.title' : 'wrap.notes_title')}</strong>
+            {wrapping && work.wrap_up_until_at ? (
+              <>
+                <span>{t('wrap.left')}</span>
+                <Remaining until={work.wrap_up_until_at} />
+                <Button
+                  size="compact-xs"
+                  variant="default"
+                  disabled={readOnly}
+                  onClick={() => void command({ command: 'extend_wrap_up', segment: work.segment, by_ms: 60_000 })}
+                >
+                  {t('wrap.extend')}
+                </Button>
+              </>
+            ) : null}
+          </div>
+          <Outcome work={work} />
+        </section>
+      )}
 
       <WorkTimeline id={work.interaction} version={`${work.state}${work.state_since_at}`} />
     </>

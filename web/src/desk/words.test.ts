@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DeviceView } from '../device/device';
-import { activity, deviceTrouble, talkMs } from './words';
+import { activeCall, activity, allowed, type DeskWork, deviceTrouble, holdMs, inCompany, talkMs } from './words';
 
 const open = { state: 'open', retryAt: null } as const;
 const well: DeviceView = { leading: true, microphone: 'ok', link: 'ready', code: null, soundBlocked: false };
@@ -27,5 +27,34 @@ describe('the desk in words', () => {
   it('counts talking time up to now', () => {
     expect(talkMs({ state: 'talking', state_since_at: 1000, talk_ms: 500 }, 3000)).toBe(2500);
     expect(talkMs({ state: 'held', state_since_at: 1000, talk_ms: 500 }, 3000)).toBe(500);
+  });
+  it('counts a consultation as hold for who asks, not for who is asked', () => {
+    const at = { state: 'consulting' as const, state_since_at: 1000, hold_ms: 500 };
+    expect(holdMs({ ...at, asked_by: null }, 3000)).toBe(2500);
+    expect(holdMs({ ...at, asked_by: { id: 'agt_1', name: 'A' } }, 3000)).toBe(500);
+  });
+});
+
+describe('a call on the desk', () => {
+  const party = { segment: 'seg_2', name: 'B', state: 'consulting' as const };
+  it('is not hung up while a consultation is up, nor transferred again', () => {
+    expect(allowed({ state: 'talking', consult: null })).toEqual({ mute: true, hold: true, digits: true, transfer: true, hang_up: true });
+    expect(allowed({ state: 'consulting', consult: party })).toEqual({ mute: true, hold: false, digits: true, transfer: false, hang_up: false });
+    expect(allowed({ state: 'talking', consult: party })).toMatchObject({ hold: true, transfer: false, hang_up: false });
+  });
+  it('can only be left by a supervisor who watches and by an agent who is asked', () => {
+    expect(allowed({ state: 'watching', consult: null })).toEqual({ mute: false, hold: false, digits: false, transfer: false, hang_up: true });
+    expect(allowed({ state: 'consulting', consult: null })).toMatchObject({ hold: false, transfer: false, hang_up: true });
+  });
+  it('is the newest live one, of whatever kind', () => {
+    const work = (segment: string, state: DeskWork['state']) => ({ segment, state, medium: 'voice' }) as DeskWork;
+    expect(activeCall([work('a', 'held'), work('b', 'watching'), work('c', 'wrap_up')])?.segment).toBe('b');
+    expect(activeCall([work('c', 'wrap_up')])).toBeUndefined();
+  });
+  it('has company when anybody beside the customer is in it', () => {
+    const alone = { consult: null, asked_by: null, others: [], watchers: [], watching: null };
+    expect(inCompany(alone)).toBe(false);
+    expect(inCompany({ ...alone, others: [party] })).toBe(true);
+    expect(inCompany({ ...alone, watchers: [{ agent: { id: 'agt_1', name: 'A' }, mode: 'whisper' }] })).toBe(true);
   });
 });

@@ -39,6 +39,8 @@ export function stateTone(state: Schemas['SegmentState']): Tone {
     case 'talking':
     case 'offered':
     case 'connecting':
+    case 'consulting':
+    case 'watching':
       return 'talking';
     case 'held':
     case 'wrap_up':
@@ -75,6 +77,39 @@ export function deviceTrouble(
     return { key: view.code === 'microphone.insecure' ? 'insecure' : 'listen_only', remedy: 'microphone', severe: false };
   }
   return null;
+}
+
+/** The call the strip acts on: the newest one past its offer and not in wrap-up. */
+export function activeCall(work: readonly DeskWork[]): DeskWork | undefined {
+  return work.findLast((w) => w.medium === 'voice' && ['connecting', 'talking', 'held', 'consulting', 'watching'].includes(w.state));
+}
+
+/** What can be asked of a call as it stands; the server refuses the rest. */
+export function allowed(w: Pick<DeskWork, 'state' | 'consult'>): Record<'mute' | 'hold' | 'digits' | 'transfer' | 'hang_up', boolean> {
+  const customer = w.state === 'talking' || w.state === 'held';
+  const consulting = w.state === 'consulting';
+  return {
+    mute: customer || consulting,
+    hold: customer,
+    digits: w.state === 'talking' || consulting,
+    transfer: customer && w.consult === null,
+    // The consultation is ended or completed first.
+    hang_up: w.consult === null,
+  };
+}
+
+/** Somebody else has to do with the call: the bar below the strip says who. */
+export function inCompany(w: Pick<DeskWork, 'consult' | 'asked_by' | 'others' | 'watchers' | 'watching'>): boolean {
+  return w.consult !== null || w.asked_by !== null || w.watching !== null || w.others.length > 0 || w.watchers.length > 0;
+}
+
+/** The customer waits: held, or while this agent consults somebody about him. */
+export function onHold(w: Pick<DeskWork, 'state' | 'asked_by'>): boolean {
+  return w.state === 'held' || (w.state === 'consulting' && w.asked_by === null);
+}
+
+export function holdMs(w: Pick<DeskWork, 'state' | 'state_since_at' | 'hold_ms' | 'asked_by'>, now: number): number {
+  return w.hold_ms + (onHold(w) ? Math.max(0, now - w.state_since_at) : 0);
 }
 
 export function talkMs(work: Pick<DeskWork, 'state' | 'state_since_at' | 'talk_ms'>, now: number): number {

@@ -2,19 +2,22 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { api, ok } from '../api/client';
+import { api, ok, type Schemas } from '../api/client';
 import { useMe } from '../api/session';
 import { timeOfDay } from '../ui/format';
 import { Ready } from '../ui/States';
+import { useHearing } from './names';
 
-export function Events({ id, live }: { id: string; live: boolean }) {
+export function Events({ detail }: { detail: Schemas['InteractionDetail'] }) {
   const { t, i18n } = useTranslation('interactions');
   const me = useMe();
+  const hearing = useHearing(detail);
+  const { id } = detail.summary;
   const [open, setOpen] = useState(false);
   const query = useQuery({
     queryKey: ['events', id],
     enabled: open,
-    refetchInterval: live ? 2000 : false,
+    refetchInterval: detail.summary.ended_at === null ? 2000 : false,
     queryFn: () => ok(api.GET('/api/v1/interactions/{id}/events', { params: { path: { id } } })),
   });
   return (
@@ -41,7 +44,7 @@ export function Events({ id, live }: { id: string; live: boolean }) {
                       <td className="num">{e.seq}</td>
                       <td>{timeOfDay(e.at, i18n.language, me.time_zone, true)}</td>
                       <td>{t([`event.${e.kind}`, 'event.other'], { kind: e.kind })}</td>
-                      <td className="text mono dim">{facts(e.data)}</td>
+                      {e.kind === 'bridged' ? <td className="text">{hearing(e.data)}</td> : <td className="text mono dim">{facts(e.data)}</td>}
                     </tr>
                   ))}
                 </tbody>

@@ -73,8 +73,8 @@ function Detail({ detail }: { detail: Schemas['InteractionDetail'] }) {
       <SegmentChart detail={detail} />
       {may('recording.listen') ? detail.recordings.map((r) => <Player key={r.id} recording={r} />) : null}
       <Decisions offers={detail.offers} />
-      <Legs legs={detail.legs} />
-      <Events id={s.id} live={s.ended_at === null} />
+      <Legs detail={detail} />
+      <Events detail={detail} />
     </div>
   );
 }

@@ -3,10 +3,13 @@ import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../api/client';
 import { useMe } from '../api/session';
 import { span, timeOfDay } from '../ui/format';
+import { useLegName } from './names';
 
-export function Legs({ legs }: { legs: Schemas['Leg'][] }) {
+export function Legs({ detail }: { detail: Schemas['InteractionDetail'] }) {
   const { t, i18n } = useTranslation('interactions');
   const me = useMe();
+  const { legs } = detail;
+  const name = useLegName(detail);
   if (legs.length === 0) return null;
   return (
     <section className="card" aria-label={t('legs.title')}>
@@ -33,7 +36,7 @@ export function Legs({ legs }: { legs: Schemas['Leg'][] }) {
           <tbody>
             {legs.map((l) => (
               <tr key={l.id}>
-                <td>{t(`leg_role.${l.role}`)}</td>
+                <td>{name(l.id)}</td>
                 <td>{t(`direction.${l.direction}`, { ns: 'common' })}</td>
                 <td>{t(`destination.${l.destination}`)}</td>
                 <td className="mono">{l.codec?.toUpperCase() ?? '–'}</td>

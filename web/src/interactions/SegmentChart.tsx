@@ -5,7 +5,8 @@ import { useMe } from '../api/session';
 import { useLocal } from '../i18n/localized';
 import { useNow } from '../ui/clock';
 import { clock, span, timeOfDay } from '../ui/format';
-import { place, type Segment, tickStep } from './words';
+import { useSegmentName } from './names';
+import { legend, place, tickStep } from './words';
 
 export function SegmentChart({ detail }: { detail: Schemas['InteractionDetail'] }) {
   const { t, i18n } = useTranslation('interactions');
@@ -23,7 +24,7 @@ export function SegmentChart({ detail }: { detail: Schemas['InteractionDetail'] 
         <h2>{t('segments.title')}</h2>
         <span className="grow" />
         <ul className="legend" aria-hidden>
-          {(['running', 'waiting', 'offered', 'talking', 'held', 'wrap_up'] as const).map((s) => (
+          {legend(detail.segments).map((s) => (
             <li key={s} data-span={s}>
               {t(`segment.${s}`, { ns: 'common' })}
             </li>
@@ -94,14 +95,4 @@ export function SegmentChart({ detail }: { detail: Schemas['InteractionDetail'] 
       </div>
     </section>
   );
-}
-
-function useSegmentName(): (s: Segment) => string {
-  const { t } = useTranslation('interactions');
-  const local = useLocal();
-  return (s) => {
-    const kind = t(`segment_of.${s.of}`);
-    const who = s.agent?.name ?? (s.queue ? local(s.queue.name) : '');
-    return who ? `${kind} · ${who}` : kind;
-  };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { place, tickStep } from './words';
+import { bridged, legend, place, tickStep } from './words';
 
 describe('the time axis', () => {
   it('places spans in per cent and cuts them at its ends', () => {
@@ -11,5 +11,21 @@ describe('the time axis', () => {
     expect(tickStep(7000)).toBe(1000);
     expect(tickStep(65_000)).toBe(10_000);
     expect(tickStep(3_600_000)).toBe(600_000);
+  });
+});
+
+describe('the event `bridged`', () => {
+  it('has rows only where not everybody hears everybody', () => {
+    expect(bridged({ legs: ['a', 'b'] })).toEqual({ legs: ['a', 'b'], hears: [] });
+    expect(bridged({ legs: ['a', 'b'], hears: [{ leg: 'a', hears: ['b'] }] })?.hears).toEqual([{ leg: 'a', hears: ['b'] }]);
+    expect(bridged({ segment: 'seg_1' })).toBeNull();
+  });
+});
+
+describe('the legend', () => {
+  it('names the rare states only when a call has them', () => {
+    const spans = (state: 'talking' | 'consulting') => ({ spans: [{ state, from_at: 0, to_at: null }] });
+    expect(legend([spans('talking')])).not.toContain('consulting');
+    expect(legend([spans('talking'), spans('consulting')])).toContain('consulting');
   });
 });

@@ -24,6 +24,25 @@ export function endTone(end: Schemas['InteractionEnd'] | null): Tone {
   }
 }
 
+/** The usual states, and those which only some calls have, in the order of a call. */
+export function legend(segments: readonly Pick<Segment, 'spans'>[]): Schemas['SegmentState'][] {
+  const has = (state: string) => segments.some((s) => s.spans.some((x) => x.state === state));
+  const rare = (['consulting', 'watching'] as const).filter(has);
+  return ['running', 'waiting', 'offered', 'talking', 'held', ...rare, 'wrap_up'];
+}
+
+/** Of the event `bridged`. Without rows, each of `legs` hears all the others. */
+export interface Bridged {
+  legs: string[];
+  hears: { leg: string; hears: string[] }[];
+}
+
+/** Null if an event's data is not that of `bridged`. */
+export function bridged(data: unknown): Bridged | null {
+  const { legs, hears = [] } = data as Partial<Bridged>;
+  return Array.isArray(legs) ? { legs, hears } : null;
+}
+
 /** Percentages of the axis from `start` to `end`. */
 export function place(from: number, to: number, start: number, end: number): { left: number; width: number } {
   const length = Math.max(1, end - start);

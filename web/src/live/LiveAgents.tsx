@@ -1,21 +1,21 @@
 // The agents, each second: counts as filters, one row an agent, what a supervisor may do about it.
-import { ActionIcon, Menu, TextInput } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
+import { TextInput } from '@mantine/core';
 import { useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useMay } from '../api/session';
 import { useCaller } from '../desk/caller';
 import { useLocal } from '../i18n/localized';
 import { useShortcut } from '../shell/keyboard';
-import type { LiveAgent } from '../socket/reducer';
-import { useCommand, useLive } from '../socket/session';
+import { useLive } from '../socket/session';
 import { Elapsed } from '../ui/Elapsed';
 import { Icon } from '../ui/icons';
 import { useUrl } from '../ui/search';
 import { Empty, Loading } from '../ui/States';
 import { type Column, VirtualGrid } from '../ui/VirtualGrid';
+import { AgentMenu } from './AgentMenu';
+import { AgentWork } from './AgentWork';
 import { LiveTabs } from './LiveTabs';
-import { agentState, agentStates } from './words';
+import { agentState, agentStates, busyWith, watchers } from './words';
 import './live.css';
 
 export function LiveAgents() {
@@ -24,11 +24,13 @@ export function LiveAgents() {
   const caller = useCaller();
   const live = useLive();
   const may = useMay();
+  const controls = ['agent.control', 'call.monitor', 'call.intervene'].some(may);
   const [search, set] = useUrl();
   const field = useRef<HTMLInputElement>(null);
   useShortcut('search', () => field.current?.focus());
 
   const all = useMemo(() => [...(live?.agents.values() ?? [])].map((agent) => ({ agent, ...agentState(agent) })), [live?.agents]);
+  const listened = useMemo(() => watchers(live?.agents.values() ?? []), [live?.agents]);
   const q = (search.q ?? '').toLowerCase();
   const rows = useMemo(
     () =>
@@ -48,7 +50,7 @@ export function LiveAgents() {
       width: 'minmax(140px, 180px)',
       cell: (r) => (
         <span className="state" data-tone={r.tone}>
-          {r.state === 'break' && r.agent.break_reason ? local(r.agent.break_reason) : t(`agents.is.${r.state}`)}
+          {r.state === 'break' && r.agent.break_reason ? local(r.agent.break_reason) : t(`agents.is.${r.state === 'busy' ? busyWith(r.agent) : r.state}`)}
         </span>
       ),
     },
@@ -57,7 +59,7 @@ export function LiveAgents() {
       key: 'work',
       head: t('agents.work'),
       width: 'minmax(200px, 2fr)',
-      cell: (r) => <Work agent={r.agent} />,
+      cell: (r) => <AgentWork agent={r.agent} listened={listened} />,
       title: (r) => r.agent.work.map((w) => caller(w)).join(', '),
     },
     {
@@ -73,7 +75,7 @@ export function LiveAgents() {
           <span className="dim">–</span>
         ),
     },
-    { key: 'menu', head: '', width: '40px', cell: (r) => (may('agent.control') ? <RowMenu agent={r.agent} /> : null) },
+    { key: 'menu', head: '', width: '40px', cell: (r) => (controls ? <AgentMenu agent={r.agent} /> : null) },
   ];
 
   return (
@@ -102,56 +104,5 @@ export function LiveAgents() {
         {!live ? <Loading /> : rows.length === 0 ? <Empty title={t('agents.none')} /> : <VirtualGrid label={t('agents.title')} columns={columns} rows={rows} id={(r) => r.agent.id} />}
       </div>
     </div>
-  );
-}
-
-function Work({ agent }: { agent: LiveAgent }) {
-  const { t } = useTranslation('live');
-  const local = useLocal();
-  const caller = useCaller();
-  const live = useLive();
-  const w = agent.work[0];
-  if (!w) return <span className="dim">–</span>;
-  const queue = w.queue ? live?.queues.get(w.queue) : undefined;
-  return (
-    <>
-      <Link to="/interactions/$id" params={{ id: w.interaction }}>
-        {caller(w)}
-      </Link>
-      <span className="dim">
-        {' '}
-        {queue ? local(queue.name) : ''} {t(`segment.${w.state}`, { ns: 'common' })}
-        {agent.work.length > 1 ? ` +${agent.work.length - 1}` : ''}
-      </span>
-    </>
-  );
-}
-
-function RowMenu({ agent }: { agent: LiveAgent }) {
-  const { t } = useTranslation('live');
-  const command = useCommand();
-  const call = agent.work.find((w) => w.state !== 'wrap_up');
-  return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <ActionIcon size={24} aria-label={t('agents.menu', { name: agent.name })}>
-          <Icon name="chevron" size={16} />
-        </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Item disabled={!agent.signed_in} onClick={() => void command({ command: 'set_agent_presence', agent: agent.id, presence: { state: 'available' } })}>
-          {t('agents.set_available')}
-        </Menu.Item>
-        <Menu.Item disabled={!agent.signed_in} onClick={() => void command({ command: 'set_agent_presence', agent: agent.id, presence: { state: 'offline' } })}>
-          {t('agents.set_offline')}
-        </Menu.Item>
-        <Menu.Item disabled={!agent.signed_in} onClick={() => void command({ command: 'sign_out_agent', agent: agent.id })}>
-          {t('agents.sign_out')}
-        </Menu.Item>
-        <Menu.Item color="red" disabled={!call} onClick={() => call && void command({ command: 'end_interaction', interaction: call.interaction })}>
-          {t('agents.end_call')}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
   );
 }

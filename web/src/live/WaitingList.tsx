@@ -6,6 +6,7 @@ import { stateTone } from '../desk/words';
 import { useLocal } from '../i18n/localized';
 import type { Live } from '../socket/reducer';
 import { Elapsed } from '../ui/Elapsed';
+import { standing } from './words';
 
 // A screenful; the interactions page has the rest.
 const MAX = 50;
@@ -38,7 +39,7 @@ export function WaitingList({ live }: { live: Live }) {
             </thead>
             <tbody>
               {rows.slice(0, MAX).map((i) => {
-                const s = i.segments.at(-1);
+                const s = standing(i.segments);
                 const queue = s?.queue ? live.queues.get(s.queue) : undefined;
                 const agent = s?.agent ? live.agents.get(s.agent) : undefined;
                 return (

@@ -6,6 +6,7 @@ import { MeContext, useMeQuery } from '../api/session';
 import { startSession, useConnection } from '../socket/session';
 import { Failed, Loading } from '../ui/States';
 import { Nav } from './Nav';
+import { CallBarPlace } from '../desk/CallBarPlace';
 import { RingingBanner } from '../desk/RingingBanner';
 import { Palette } from './Palette';
 import { ShortcutHelp } from './ShortcutHelp';
@@ -34,6 +35,7 @@ export function Shell() {
       </a>
       <div className="shell">
         <TopBar />
+        <CallBarPlace />
         <Nav />
         <main id="main" tabIndex={-1}>
           <Suspense fallback={<Loading />}>

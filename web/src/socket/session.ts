@@ -73,7 +73,7 @@ function connectDevice(socket: SocketClient, device: BrowserDevice): void {
     if (was === 'open' && is !== 'open') device.socketClosed();
     was = is;
     const work = socket.floor.desk?.work ?? [];
-    device.setSpeaking(work.some((w) => w.medium === 'voice' && w.state !== 'wrap_up' && !w.muted));
+    device.setSpeaking(work.some((w) => w.medium === 'voice' && w.state !== 'wrap_up' && !w.muted && w.watching?.mode !== 'monitor'));
   });
 }
 

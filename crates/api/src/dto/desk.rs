@@ -2,8 +2,8 @@
 use std::collections::BTreeMap;
 
 use domain::id::{
-    AgentId, BreakReasonId, DeviceId, DispositionId, InteractionId, NumberId, OfferId, QueueId, RecordingId, SegmentId,
-    TeamId,
+    AgentId, BreakReasonId, DeviceId, DispositionId, FlowId, InteractionId, NumberId, OfferId, PromptId, QueueId,
+    RecordingId, SegmentId, TeamId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -91,6 +91,37 @@ pub enum AgentCommand {
         #[schema(value_type = String)]
         segment: SegmentId,
     },
+    /// Blind transfer. A target that does not answer sends the customer back into the line he came from.
+    Transfer {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+        to: Target,
+    },
+    /// The customer is put on hold and an agent or a device called about him.
+    Consult {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+        to: Target,
+    },
+    /// Between the customer and the party consulted.
+    SwitchParty {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
+    /// The party consulted goes on with the customer.
+    CompleteTransfer {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
+    /// All hear one another.
+    Conference {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
+    EndConsult {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
     SetDisposition {
         #[schema(value_type = String)]
         segment: SegmentId,
@@ -112,6 +143,89 @@ pub enum AgentCommand {
     },
 }
 
+/// Where a customer is sent, or who is asked about him.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(tag = "to", rename_all = "snake_case")]
+pub enum Target {
+    Agent {
+        #[schema(value_type = String)]
+        agent: AgentId,
+    },
+    /// Not a browser: a tab rings for its agent alone.
+    Device {
+        #[schema(value_type = String)]
+        device: DeviceId,
+    },
+    Queue {
+        #[schema(value_type = String)]
+        queue: QueueId,
+    },
+    Flow {
+        #[schema(value_type = String)]
+        flow: FlowId,
+    },
+    Voicemail {
+        #[serde(default)]
+        #[schema(value_type = Option<String>)]
+        greeting: Option<PromptId>,
+    },
+}
+
+impl From<Target> for domain::command::Target {
+    fn from(t: Target) -> Self {
+        use domain::command::Target as T;
+        match t {
+            Target::Agent { agent } => T::Agent { agent },
+            Target::Device { device } => T::Device { device },
+            Target::Queue { queue } => T::Queue { queue },
+            Target::Flow { flow } => T::Flow { flow },
+            Target::Voicemail { greeting } => T::Voicemail { greeting },
+        }
+    }
+}
+
+/// What a transfer or consultation can be aimed at just now.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Targets {
+    /// Colleagues who are signed in, the free ones first.
+    pub agents: Vec<TargetAgent>,
+    pub queues: Vec<TargetQueue>,
+    /// Phones of no agent.
+    pub devices: Vec<TargetDevice>,
+    pub flows: Vec<Choice>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct TargetAgent {
+    #[schema(value_type = String)]
+    pub id: AgentId,
+    pub name: String,
+    pub extension: String,
+    /// Could be called at once.
+    pub free: bool,
+    #[schema(value_type = words::Occupancy)]
+    pub occupancy: domain::command::Occupancy,
+    pub presence: Presence,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct TargetQueue {
+    #[schema(value_type = String)]
+    pub id: QueueId,
+    pub name: Localized,
+    pub open: bool,
+    pub waiting: u32,
+    /// Members who could be offered work at once.
+    pub idle: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct TargetDevice {
+    #[schema(value_type = String)]
+    pub id: DeviceId,
+    pub name: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum SupervisorCommand {
@@ -128,6 +242,26 @@ pub enum SupervisorCommand {
     EndInteraction {
         #[schema(value_type = String)]
         interaction: InteractionId,
+    },
+    /// Take part in an agent's conversation by the device at which one is signed in, or change how.
+    Watch {
+        #[schema(value_type = String)]
+        interaction: InteractionId,
+        #[schema(value_type = String)]
+        segment: SegmentId,
+        #[schema(value_type = words::WatchMode)]
+        mode: domain::command::WatchMode,
+    },
+    StopWatching {
+        #[schema(value_type = String)]
+        interaction: InteractionId,
+    },
+    /// Go on with the customer in the agent's stead; he wraps up.
+    TakeOver {
+        #[schema(value_type = String)]
+        interaction: InteractionId,
+        #[schema(value_type = String)]
+        segment: SegmentId,
     },
 }
 
@@ -243,6 +377,45 @@ pub struct DeskOffer {
     pub until_at: i64,
     /// Waited before the offer.
     pub waited_ms: u64,
+    /// A colleague sends this, or asks about it.
+    pub handover: Option<DeskHandover>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DeskHandover {
+    #[schema(value_type = words::HandoverKind)]
+    pub kind: domain::effect::HandoverKind,
+    pub by: Option<AgentRef>,
+}
+
+/// Another agent or a device in the same interaction.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DeskParty {
+    #[schema(value_type = String)]
+    pub segment: SegmentId,
+    /// The agent's or the device's.
+    pub name: String,
+    #[schema(value_type = words::SegmentState)]
+    pub state: domain::event::SegmentState,
+}
+
+/// A supervisor in the agent's conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DeskWatcher {
+    pub agent: AgentRef,
+    #[schema(value_type = words::WatchMode)]
+    pub mode: domain::command::WatchMode,
+}
+
+/// Whose conversation a supervisor is in, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Watching {
+    /// The agent's segment.
+    #[schema(value_type = String)]
+    pub target: SegmentId,
+    pub agent: Option<AgentRef>,
+    #[schema(value_type = words::WatchMode)]
+    pub mode: domain::command::WatchMode,
 }
 
 /// One piece of work past its offer.
@@ -280,6 +453,16 @@ pub struct DeskWork {
     pub wrap_up_until_at: Option<i64>,
     /// What the caller keyed in or the flow set; sensitive digits are not among them.
     pub variables: BTreeMap<String, String>,
+    /// The party this agent consults.
+    pub consult: Option<DeskParty>,
+    /// The colleague who asks this agent, as long as that is all.
+    pub asked_by: Option<AgentRef>,
+    /// Others who have to do with the customer at the same time.
+    pub others: Vec<DeskParty>,
+    /// Supervisors of whom this agent may know.
+    pub watchers: Vec<DeskWatcher>,
+    /// This is not an agent's work but a supervisor's.
+    pub watching: Option<Watching>,
 }
 
 /// The live board.
@@ -382,6 +565,10 @@ pub struct LiveWork {
     #[schema(value_type = words::SegmentState)]
     pub state: domain::event::SegmentState,
     pub state_since_at: i64,
+    #[schema(value_type = String)]
+    pub segment: SegmentId,
+    /// This is not an agent's work but a supervisor's.
+    pub watching: Option<Watching>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -409,4 +596,6 @@ pub struct LiveSegment {
     pub state: domain::event::SegmentState,
     pub started_at: i64,
     pub state_since_at: i64,
+    /// A supervisor's segment.
+    pub watching: Option<Watching>,
 }

@@ -47,7 +47,7 @@ pub struct InteractionDetail {
 pub struct Segment {
     #[schema(value_type = String)]
     pub id: SegmentId,
-    /// `flow`, `queue`, `agent` or `device`.
+    /// `flow`, `queue`, `agent`, `device` or `supervisor`.
     pub of: String,
     #[schema(value_type = Option<String>)]
     pub flow: Option<FlowId>,

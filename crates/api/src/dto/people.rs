@@ -166,6 +166,9 @@ pub struct TenantFields {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub music: Option<domain::id::PromptId>,
+    /// Agents see that a supervisor listens.
+    #[serde(default)]
+    pub monitoring_shown: bool,
 }
 
 /// What the tenant is entitled to; refusals carry `limit.*` codes.
@@ -184,6 +187,8 @@ pub struct TenantView {
     pub lang: Lang,
     pub region: Option<String>,
     pub music: Option<String>,
+    /// Agents see that a supervisor listens.
+    pub monitoring_shown: bool,
     /// Where phones register; realm of the devices' secrets.
     pub sip_domain: String,
     pub entitlements: Entitlements,

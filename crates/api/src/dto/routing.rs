@@ -66,6 +66,19 @@ pub struct QueueFields {
     pub comfort_every_ms: u64,
     #[serde(default = "super::people::yes")]
     pub record: bool,
+    /// Where a customer whom an agent sends here stands in line.
+    #[serde(default)]
+    pub transferred: Place,
+}
+
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// As if he had waited here since he first entered a queue.
+    #[default]
+    Kept,
+    /// Behind those who wait.
+    Back,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -187,6 +200,10 @@ impl From<domain::config::QueueConfig> for QueueFields {
             comfort: q.comfort,
             comfort_every_ms: ms(q.comfort_every),
             record: q.record,
+            transferred: match q.transferred {
+                c::Place::Kept => Place::Kept,
+                c::Place::Back => Place::Back,
+            },
         }
     }
 }
@@ -230,6 +247,10 @@ impl QueueFields {
             comfort: self.comfort,
             comfort_every: millis(self.comfort_every_ms),
             record: self.record,
+            transferred: match self.transferred {
+                Place::Kept => c::Place::Kept,
+                Place::Back => c::Place::Back,
+            },
         }
     }
 }

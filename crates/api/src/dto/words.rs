@@ -72,6 +72,8 @@ words! {
         Connecting = "connecting",
         Talking = "talking",
         Held = "held",
+        Consulting = "consulting",
+        Watching = "watching",
         WrapUp = "wrap_up",
     }
     SegmentStart = domain::event::SegmentStart {
@@ -81,6 +83,21 @@ words! {
         Full = "full",
         Closed = "closed",
         Offer = "offer",
+        Transfer = "transfer",
+        Consult = "consult",
+        Returned = "returned",
+        Watch = "watch",
+        TakeOver = "take_over",
+    }
+    WatchMode = domain::command::WatchMode {
+        Monitor = "monitor",
+        Whisper = "whisper",
+        Barge = "barge",
+    }
+    HandoverKind = domain::effect::HandoverKind {
+        Transfer = "transfer",
+        Consult = "consult",
+        Returned = "returned",
     }
     SegmentEnd = domain::event::SegmentEnd {
         Answered = "answered",
@@ -93,6 +110,9 @@ words! {
         Overflow = "overflow",
         MovedOn = "moved_on",
         Finished = "finished",
+        Transferred = "transferred",
+        ConsultOver = "consult_over",
+        WatchOver = "watch_over",
         Lost = "lost",
         Supervisor = "supervisor",
         Error = "system.error",
@@ -121,6 +141,7 @@ words! {
         Customer = "customer",
         Agent = "agent",
         Device = "device",
+        Supervisor = "supervisor",
     }
     DestinationClass = domain::event::DestinationClass {
         Number = "number",

@@ -287,6 +287,7 @@ async fn patch_tenant(
         lang: present.lang.into(),
         region: present.region.clone(),
         music: present.music,
+        monitoring_shown: present.monitoring_shown,
     };
     let fields: TenantFields = patched(&fields, change)?;
     let mut problems = Problems::default();
@@ -305,6 +306,7 @@ async fn patch_tenant(
         sip_domain: present.sip_domain.clone(),
         region: fields.region,
         music: fields.music,
+        monitoring_shown: fields.monitoring_shown,
     };
     tx.put(settings, None).await?;
     let rev = app.commit(caller.tenant, tx).await?;
@@ -324,6 +326,7 @@ async fn tenant_view(app: &App, tenant: TenantId) -> ApiResult<TenantView> {
         lang: settings.lang.into(),
         region: settings.region.clone(),
         music: settings.music.map(|m| m.to_string()),
+        monitoring_shown: settings.monitoring_shown,
         sip_domain: settings.sip_domain.clone(),
         entitlements: Entitlements {
             seats: config.entitlements.seats,

@@ -261,7 +261,7 @@ async fn get(
 
 fn segment(row: SegmentRow, known: &Known, notes: &HashMap<NoteId, String>) -> Segment {
     let of = match row.kind.as_str() {
-        "queue" | "agent" | "device" => row.kind.clone(),
+        "queue" | "agent" | "device" | "supervisor" => row.kind.clone(),
         _ => "flow".to_owned(),
     };
     Segment {

@@ -10,7 +10,7 @@ use domain::id::AgentId;
 
 use crate::App;
 use crate::auth::Caller;
-use crate::dto::desk::{CommandAccepted, CommandRequest, LiveView};
+use crate::dto::desk::{CommandAccepted, CommandRequest, LiveView, Targets};
 use crate::dto::people::{DemoCall, Duty, DutyStart};
 use crate::dto::socket::{ClientMessage, ServerMessage};
 use crate::error::{ApiError, ApiResult, Code};
@@ -19,7 +19,7 @@ use crate::openapi::{Gate, Operation as Op};
 use crate::routes::resource::writer;
 use crate::socket::agent::open;
 use crate::socket::commands::agent_command;
-use crate::views::{Addresses, live, live_addresses, load_addresses};
+use crate::views::{Addresses, live, live_addresses, load_addresses, targets};
 
 const TAG: &str = "live";
 /// Own desk, or an agent one answers for: the handler asks which.
@@ -41,6 +41,9 @@ pub fn operations() -> Vec<Op> {
             .summary("Any command of an agent's desk; answered once durable")
             .body::<CommandRequest>()
             .returns::<CommandAccepted>(StatusCode::OK),
+        Op::get("/agents/{id}/targets", "list_targets", TAG, DESK, list_targets)
+            .summary("Colleagues, queues, phones and flows that this agent may transfer to or consult")
+            .returns::<Targets>(StatusCode::OK),
         Op::post("/demo-call", "start_demo_call", TAG, DESK, demo_call)
             .summary("Ring me: the server's demo caller enters the sample queue")
             .returns::<DemoCall>(StatusCode::ACCEPTED),
@@ -135,6 +138,17 @@ async fn command(
     control(&app, &caller, agent).await?;
     let seq = agent_command(&app, &caller, agent, body.command, None).await?;
     Ok(Json(CommandAccepted { seq }))
+}
+
+async fn list_targets(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(agent): PathId<AgentId>,
+) -> ApiResult<Json<Targets>> {
+    control(&app, &caller, agent).await?;
+    let known = app.known(caller.tenant).await?;
+    let view = app.engine().view(caller.tenant).await?;
+    Ok(Json(targets(&view, &known, agent)))
 }
 
 async fn demo_call(State(app): State<App>, caller: Caller) -> ApiResult<Response> {

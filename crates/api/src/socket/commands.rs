@@ -2,9 +2,11 @@
 use std::time::Duration;
 
 use domain::access::Action;
-use domain::command::{AgentCommand as FloorCommand, Presence as FloorPresence, SupervisorCommand as FloorSupervision};
+use domain::command::{
+    AgentCommand as FloorCommand, Presence as FloorPresence, SupervisorCommand as FloorSupervision, WatchMode,
+};
 use domain::config::{DeviceConfig, DeviceKind};
-use domain::id::{AgentId, DeviceId};
+use domain::id::{AgentId, DeviceId, InteractionId};
 use domain::input::RejectCode;
 use engine::CommandError;
 
@@ -86,6 +88,12 @@ async fn floor_command(
         AgentCommand::Mute { segment, muted } => FloorCommand::Mute { segment, muted },
         AgentCommand::SendDigits { segment, digits } => FloorCommand::SendDigits { segment, digits },
         AgentCommand::HangUp { segment } => FloorCommand::HangUp { segment },
+        AgentCommand::Transfer { segment, to } => FloorCommand::Transfer { segment, to: to.into() },
+        AgentCommand::Consult { segment, to } => FloorCommand::Consult { segment, to: to.into() },
+        AgentCommand::SwitchParty { segment } => FloorCommand::SwitchParty { segment },
+        AgentCommand::CompleteTransfer { segment } => FloorCommand::CompleteTransfer { segment },
+        AgentCommand::Conference { segment } => FloorCommand::Conference { segment },
+        AgentCommand::EndConsult { segment } => FloorCommand::EndConsult { segment },
         AgentCommand::SetDisposition { segment, disposition, note } => {
             let note = match note.filter(|n| !n.trim().is_empty()) {
                 Some(text) if text.chars().count() > 4_000 => {
@@ -123,6 +131,14 @@ pub async fn supervise(app: &App, caller: &Caller, command: SupervisorCommand) -
         }
         caller.require(Action::AgentControl, &caller.resource(&known.config, [], [agent]))
     };
+    let over_work = async |action: Action, interaction: InteractionId| -> ApiResult<()> {
+        let view = app.engine().view(tenant).await?;
+        let live = view.interactions.iter().find(|i| i.interaction == interaction);
+        let live = live.ok_or(RejectCode::InteractionUnknown)?;
+        let queues = live.segments.iter().filter_map(|s| s.queue);
+        let agents = live.segments.iter().filter(|s| s.watching.is_none()).filter_map(|s| s.agent);
+        caller.require(action, &caller.resource(&known.config, queues, agents))
+    };
     let command = match command {
         SupervisorCommand::SetAgentPresence { agent, presence } => {
             over(agent)?;
@@ -133,13 +149,19 @@ pub async fn supervise(app: &App, caller: &Caller, command: SupervisorCommand) -
             FloorSupervision::SignOutAgent { agent }
         }
         SupervisorCommand::EndInteraction { interaction } => {
-            let view = app.engine().view(tenant).await?;
-            let live = view.interactions.iter().find(|i| i.interaction == interaction);
-            let live = live.ok_or(RejectCode::InteractionUnknown)?;
-            let queues = live.segments.iter().filter_map(|s| s.queue);
-            let agents = live.segments.iter().filter_map(|s| s.agent);
-            caller.require(Action::InteractionEnd, &caller.resource(&known.config, queues, agents))?;
+            over_work(Action::InteractionEnd, interaction).await?;
             FloorSupervision::EndInteraction { interaction }
+        }
+        SupervisorCommand::Watch { interaction, segment, mode } => {
+            let action = if mode == WatchMode::Monitor { Action::CallMonitor } else { Action::CallIntervene };
+            over_work(action, interaction).await?;
+            FloorSupervision::Watch { interaction, segment, mode }
+        }
+        // Whoever watches may always stop.
+        SupervisorCommand::StopWatching { interaction } => FloorSupervision::StopWatching { interaction },
+        SupervisorCommand::TakeOver { interaction, segment } => {
+            over_work(Action::CallIntervene, interaction).await?;
+            FloorSupervision::TakeOver { interaction, segment }
         }
     };
     app.engine().supervisor(tenant, caller.user, command).await?;

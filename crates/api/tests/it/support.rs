@@ -251,6 +251,7 @@ async fn company(store: &Store, host: HostId, slug: &str, hash: &str) -> Company
         sip_domain: format!("{slug}.example"),
         region: Some("CN".to_owned()),
         music: None,
+        monitoring_shown: false,
     };
     tx.put(settings, None).await.unwrap();
     let mut people = Vec::new();
@@ -357,6 +358,7 @@ pub fn queue_config(id: QueueId, text: &str, agent: AgentId) -> QueueConfig {
         comfort: None,
         comfort_every: Duration::from_secs(30),
         record: true,
+        transferred: Default::default(),
     }
 }
 

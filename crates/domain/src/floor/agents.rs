@@ -164,6 +164,9 @@ impl Floor {
                 self.end_all(interaction, SegmentEnd::Supervisor);
                 Ok(())
             }
+            SupervisorCommand::Watch { interaction, segment, mode } => self.watch(by, interaction, segment, mode),
+            SupervisorCommand::StopWatching { interaction } => self.stop_watching(by, interaction),
+            SupervisorCommand::TakeOver { interaction, segment } => self.take_over(by, interaction, segment),
         }
     }
 

@@ -1,9 +1,12 @@
 //! `State::apply`: one event's change of state. Never decides, never reads the configuration.
-use super::state::{Agent, Device, Interaction, Leg, OfferAt, Seat, Segment, State, StepAt};
+use super::state::{Agent, Device, Interaction, Leg, Matrix, OfferAt, Seat, Segment, State, StepAt};
 use crate::command::Presence;
 use crate::event::{
-    Event, EventBody, InteractionEnd, LegRole, PresenceCause, SegmentEnd, SegmentOf, SegmentState, SignOutCause,
+    Event, EventBody, InteractionEnd, LegRole, PlayWhat, PresenceCause, SegmentEnd, SegmentOf, SegmentStart,
+    SegmentState, SignOutCause,
 };
+use crate::id::{LegId, SegmentId};
+use crate::leg::Hears;
 use crate::time::Timestamp;
 
 impl State {
@@ -49,6 +52,10 @@ impl State {
                     hops: 0,
                     refused: Default::default(),
                     served: false,
+                    queued: None,
+                    bridge: None,
+                    music: None,
+                    handed: None,
                     outcome: InteractionEnd::Error,
                 };
                 self.interactions.insert(*interaction, begun);
@@ -74,11 +81,14 @@ impl State {
             EventBody::SegmentStarted { .. }
             | EventBody::SegmentStateChanged { .. }
             | EventBody::SegmentEnded { .. }
+            | EventBody::ConsultMerged { .. }
+            | EventBody::WatchChanged { .. }
             | EventBody::WrapUpExtended { .. }
             | EventBody::DispositionSet { .. }
             | EventBody::StepEntered { .. }
             | EventBody::DigitsCollected { .. }
             | EventBody::PlayStarted { .. }
+            | EventBody::MusicStopped { .. }
             | EventBody::OfferMade { .. }
             | EventBody::OfferAccepted { .. }
             | EventBody::OfferEnded { .. } => self.apply_segment(at, &event.body),
@@ -89,10 +99,12 @@ impl State {
             | EventBody::LegMuted { .. }
             | EventBody::LegSilent { .. }
             | EventBody::LegHangUpSent { .. }
+            | EventBody::LegMoved { .. }
             | EventBody::LegEnded { .. } => self.apply_leg(at, &event.body),
-            EventBody::Bridged { interaction, segment, bridge, .. } => {
-                if let Some(s) = self.segment_mut(*interaction, *segment) {
-                    s.bridge = Some(*bridge);
+            EventBody::Bridged { interaction, bridge, legs, hears, .. } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    let rows = if hears.is_empty() { everybody(legs) } else { hears.clone() };
+                    i.bridge = Some(Matrix { bridge: *bridge, rows });
                 }
             }
             EventBody::RecordingRequested { interaction, segment, recording, .. } => {
@@ -177,19 +189,22 @@ impl State {
 
     fn apply_segment(&mut self, at: Timestamp, body: &EventBody) {
         match body {
-            EventBody::SegmentStarted { interaction, segment, of, state, until, .. } => {
+            EventBody::SegmentStarted { interaction, segment, of, why, state, until, by } => {
                 match of {
                     SegmentOf::Queue { .. } => {
                         self.waiting.insert(*segment, *interaction);
                     }
-                    SegmentOf::Agent { agent, .. } => {
+                    SegmentOf::Agent { agent, .. } | SegmentOf::Supervisor { agent, .. } => {
                         self.agents.entry(*agent).or_default().work.insert(*segment, *interaction);
                     }
                     SegmentOf::Flow { .. } | SegmentOf::Device { .. } => {}
                 }
                 if let Some(i) = self.interactions.get_mut(interaction) {
                     i.hops += 1;
-                    i.segments.insert(*segment, Segment::begun(of.clone(), *state, at, *until));
+                    if matches!(of, SegmentOf::Queue { .. }) {
+                        i.queued.get_or_insert(at);
+                    }
+                    i.segments.insert(*segment, Segment::begun(of.clone(), *why, *by, *state, at, *until));
                 }
             }
             EventBody::SegmentStateChanged { interaction, segment, state, until, ended } => {
@@ -202,11 +217,24 @@ impl State {
                     if *state == SegmentState::Talking && s.answered.is_none() {
                         s.answered = Some(at);
                     }
-                    if *state != SegmentState::Held {
-                        s.play = None;
-                        s.play_until = None;
-                    }
+                    s.play = None;
+                    s.play_until = None;
                     s.ended = ended.or(s.ended);
+                    if *ended == Some(SegmentEnd::Transferred) {
+                        i.handed = s.agent().map(|agent| (agent, s.queue()));
+                    }
+                }
+            }
+            EventBody::ConsultMerged { interaction, segment } => {
+                if let Some(s) = self.segment_mut(*interaction, *segment) {
+                    s.why = SegmentStart::Transfer;
+                }
+            }
+            EventBody::WatchChanged { interaction, segment, target, mode } => {
+                if let Some(s) = self.segment_mut(*interaction, *segment)
+                    && let SegmentOf::Supervisor { target: t, mode: m, .. } = &mut s.of
+                {
+                    (*t, *m) = (*target, *mode);
                 }
             }
             EventBody::SegmentEnded { interaction, segment, why } => {
@@ -214,6 +242,9 @@ impl State {
                 let Some(i) = self.interactions.get_mut(interaction) else { return };
                 let Some(s) = i.segments.remove(segment) else { return };
                 i.outcome = outcome(&s, *why, i.served, i.outcome);
+                if *why == SegmentEnd::Transferred && s.ended.is_none() {
+                    i.handed = s.agent().map(|agent| (agent, s.queue()));
+                }
                 if let Some(agent) = s.agent()
                     && let Some(a) = self.agents.get_mut(&agent)
                 {
@@ -239,6 +270,16 @@ impl State {
                 }
             }
             EventBody::DigitsCollected { .. } => {}
+            EventBody::PlayStarted { interaction, play, what: PlayWhat::HoldMusic, .. } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.music = Some(*play);
+                }
+            }
+            EventBody::MusicStopped { interaction, .. } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.music = None;
+                }
+            }
             EventBody::PlayStarted { interaction, segment, play, what, until } => {
                 if let Some(s) = self.segment_mut(*interaction, *segment) {
                     s.play = Some((*play, *what));
@@ -322,6 +363,20 @@ impl State {
                     l.hanging_up = true;
                 }
             }
+            EventBody::LegMoved { interaction, leg, segment } => {
+                if let Some(l) = self.legs.get_mut(leg) {
+                    l.segment = Some(*segment);
+                    l.role = LegRole::Agent;
+                }
+                let Some(i) = self.interactions.get_mut(interaction) else { return };
+                for (id, s) in &mut i.segments {
+                    if id == segment {
+                        s.leg = Some(*leg);
+                    } else if s.leg == Some(*leg) {
+                        s.leg = None;
+                    }
+                }
+            }
             EventBody::LegEnded { interaction, leg, .. } => {
                 self.legs.remove(leg);
                 if let Some(i) = self.interactions.get_mut(interaction) {
@@ -333,10 +388,25 @@ impl State {
     }
 }
 
+/// Each hears all the others.
+pub(super) fn everybody(legs: &[LegId]) -> Vec<Hears> {
+    let others = |leg: LegId| legs.iter().copied().filter(|l| *l != leg).collect();
+    legs.iter().map(|leg| Hears { leg: *leg, hears: others(*leg) }).collect()
+}
+
 impl Segment {
-    fn begun(of: SegmentOf, state: SegmentState, at: Timestamp, until: Option<Timestamp>) -> Segment {
+    fn begun(
+        of: SegmentOf,
+        why: SegmentStart,
+        by: Option<SegmentId>,
+        state: SegmentState,
+        at: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Segment {
         Segment {
             of,
+            why,
+            by,
             state,
             started: at,
             state_since: at,
@@ -350,7 +420,6 @@ impl Segment {
             offer: None,
             accepted: false,
             leg: None,
-            bridge: None,
             recording: None,
             answered: None,
             ended: None,
@@ -370,7 +439,11 @@ impl Segment {
             | SegmentState::Waiting
             | SegmentState::Offered
             | SegmentState::Connecting
+            | SegmentState::Watching
             | SegmentState::WrapUp => {}
+            // The customer waits meanwhile.
+            SegmentState::Consulting if self.answered.is_some() => self.hold_ms += ms,
+            SegmentState::Consulting => {}
         }
         self.state_since = at;
     }
@@ -398,6 +471,7 @@ fn outcome(segment: &Segment, why: SegmentEnd, served: bool, before: Interaction
         (SegmentOf::Flow { .. }, _) if ended == SegmentEnd::MovedOn => before,
         (SegmentOf::Flow { .. }, _) => InteractionEnd::Left,
         (SegmentOf::Queue { .. }, _) => InteractionEnd::Abandoned,
+        (SegmentOf::Supervisor { .. }, _) => before,
         (SegmentOf::Agent { .. } | SegmentOf::Device { .. }, _) => match &segment.offer {
             Some(offer) if offer.waiting.is_some() => before,
             _ => InteractionEnd::Unanswered,

@@ -1,21 +1,23 @@
 //! Calls: entry, what the switch reports of legs, hold and the end of it all.
 use std::time::Duration;
 
+use super::Floor;
 use super::state::{Leg, Segment};
-use super::{Floor, offers};
-use crate::config::{DeviceKind, EntryPoint};
+use super::transfer::only_consulted;
+use crate::config::{DeviceKind, EntryPoint, Place};
 use crate::event::{
-    CallRefusal, DestinationClass, Direction, EventBody, LegRole, OfferEnd, PlayWhat, SegmentEnd, SegmentOf,
-    SegmentStart, SegmentState,
+    CallRefusal, DestinationClass, Direction, EventBody, LegRole, OfferEnd, SegmentEnd, SegmentOf, SegmentStart,
+    SegmentState,
 };
-use crate::id::{AddressId, BridgeId, DeviceId, InteractionId, LegId, NumberId, PlayId, SegmentId};
+use crate::id::{AddressId, DeviceId, InteractionId, LegId, NumberId, SegmentId};
 use crate::input::{RejectCode, Rejected};
-use crate::leg::{EndCause, EndedBy, GapCause, Hears, LegCommand, LegEvent, LegStats, PlayEnd, RejectReason, Via};
+use crate::leg::{EndCause, EndedBy, LegCommand, LegEvent, LegStats, PlayEnd, RejectReason, Via};
 use crate::medium::Medium;
-use crate::routing::has_room;
+
+use super::offers::Ask;
 
 /// Ring time of a device called by its own number.
-const DEVICE_RING: Duration = Duration::from_secs(45);
+pub(super) const DEVICE_RING: Duration = Duration::from_secs(45);
 
 impl Floor {
     pub(super) fn call_offered(
@@ -63,11 +65,11 @@ impl Floor {
                 let segment = SegmentId(self.mint.next_bits());
                 let of = SegmentOf::Flow { flow: None, version: None };
                 let (why, state) = (SegmentStart::Entry, SegmentState::Echo);
-                self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None });
+                self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None, by: None });
             }
             EntryPoint::Queue { queue } => {
                 self.order(LegCommand::Answer { leg });
-                self.enter_queue(interaction, queue, 0, SegmentStart::Entry, 0);
+                self.enter_queue(interaction, queue, 0, SegmentStart::Entry, 0, Place::Back);
             }
             EntryPoint::Flow { flow } => {
                 self.order(LegCommand::Answer { leg });
@@ -94,29 +96,18 @@ impl Floor {
         }
         match seated {
             Some(agent) => {
-                let Some(a) = self.state.agents.get(&agent) else { return };
-                let capacity = self.config.agents.get(&agent).map(|c| c.capacity).unwrap_or_default();
-                let free = a.presence == crate::command::Presence::Available && a.leaving.is_none();
-                if !free || !has_room(Medium::Voice, &self.state.load(a), &capacity) {
+                if !self.is_free(agent, Medium::Voice) {
                     return self.hang_up(leg, EndCause::Busy);
                 }
                 self.order(LegCommand::Ring { leg });
                 let trace = self.direct_trace(agent);
-                self.offer(interaction, None, agent, trace);
+                let ask = Ask { waiting: None, why: SegmentStart::Entry, by: None, queue: None };
+                self.offer(interaction, ask, agent, trace);
             }
             None if browser => self.hang_up(leg, EndCause::Unreachable),
             None => {
                 self.order(LegCommand::Ring { leg });
-                let segment = SegmentId(self.mint.next_bits());
-                self.emit(EventBody::SegmentStarted {
-                    interaction,
-                    segment,
-                    of: SegmentOf::Device { device },
-                    why: SegmentStart::Entry,
-                    state: SegmentState::Connecting,
-                    until: Some(self.now + DEVICE_RING),
-                });
-                self.originate(interaction, segment, LegRole::Device, device, DEVICE_RING);
+                self.ring_device(interaction, device, SegmentStart::Entry, None);
             }
         }
     }
@@ -159,6 +150,7 @@ impl Floor {
                 }
             }
             LegEvent::Digit { digit, .. } => self.digit(interaction, &known, digit),
+            LegEvent::TransferAsked { to, .. } => self.transfer_asked(interaction, leg, &known, &to),
             LegEvent::PlayEnded { play, why, digits, .. } => {
                 if why != PlayEnd::Stopped {
                     self.play_ended(interaction, play, &digits);
@@ -189,20 +181,21 @@ impl Floor {
                     self.accepted(interaction, segment);
                     self.connect(interaction, segment);
                 }
+                SegmentState::Connecting if leg.role == LegRole::Supervisor => {
+                    self.turn(interaction, segment, SegmentState::Watching);
+                }
                 SegmentState::Connecting => self.connect(interaction, segment),
-                SegmentState::Echo => self.echo(interaction, segment),
+                SegmentState::Echo => self.settle_sound(interaction, segment),
                 SegmentState::Waiting => self.queue_greeting(interaction, segment),
                 SegmentState::Running | SegmentState::Voicemail => self.flow_answered(interaction, segment),
-                SegmentState::Offered | SegmentState::Talking | SegmentState::Held | SegmentState::WrapUp => {}
+                SegmentState::Offered
+                | SegmentState::Talking
+                | SegmentState::Held
+                | SegmentState::Consulting
+                | SegmentState::Watching
+                | SegmentState::WrapUp => {}
             }
         }
-    }
-
-    fn echo(&mut self, interaction: InteractionId, segment: SegmentId) {
-        let Some((leg, _)) = self.state.customer(interaction) else { return };
-        let bridge = BridgeId(self.mint.next_bits());
-        self.emit(EventBody::Bridged { interaction, segment, bridge, legs: vec![leg] });
-        self.order(LegCommand::Bridge { bridge, legs: vec![Hears { leg, hears: vec![leg] }] });
     }
 
     /// A `#` ends a voicemail message.
@@ -217,49 +210,6 @@ impl Floor {
         }
     }
 
-    pub(super) fn hold(&mut self, interaction: InteractionId, segment: SegmentId) {
-        let Some((s, customer, leg, bridge)) = self.both_legs(interaction, segment) else { return };
-        if s.state != SegmentState::Talking {
-            return;
-        }
-        let (queue, recording) = (s.queue(), s.recording);
-        let lang = self.state.interactions.get(&interaction).map_or(self.config.lang, |i| i.lang);
-        let state = SegmentState::Held;
-        self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until: None, ended: None });
-        self.order(offers::held(bridge, customer, leg));
-        if let Some(recording) = recording {
-            self.order(LegCommand::PauseRecording { recording, why: Some(GapCause::Hold) });
-        }
-        if let Some(music) = self.music_of(queue) {
-            let play = PlayId(self.mint.next_bits());
-            let what = PlayWhat::HoldMusic;
-            self.emit(EventBody::PlayStarted { interaction, segment, play, what, until: None });
-            self.order_play(customer, play, &[music], lang, true);
-        }
-    }
-
-    pub(super) fn resume(&mut self, interaction: InteractionId, segment: SegmentId) {
-        let Some((s, customer, leg, bridge)) = self.both_legs(interaction, segment) else { return };
-        if s.state != SegmentState::Held {
-            return;
-        }
-        let (recording, playing) = (s.recording, s.play.is_some());
-        let state = SegmentState::Talking;
-        self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until: None, ended: None });
-        if playing {
-            self.order(LegCommand::StopPlay { leg: customer });
-        }
-        self.order(offers::talking(bridge, customer, leg));
-        if let Some(recording) = recording {
-            self.order(LegCommand::PauseRecording { recording, why: None });
-        }
-    }
-
-    fn both_legs(&self, i: InteractionId, segment: SegmentId) -> Option<(&Segment, LegId, LegId, BridgeId)> {
-        let s = self.state.segment(i, segment)?;
-        Some((s, self.state.customer(i)?.0, s.leg?, s.bridge?))
-    }
-
     fn leg_ended(&mut self, leg: LegId, known: &Leg, cause: EndCause, by: EndedBy, stats: LegStats) {
         let interaction = known.interaction;
         self.emit(EventBody::LegEnded { interaction, leg, cause, by, stats });
@@ -269,8 +219,11 @@ impl Floor {
         let Some(segment) = known.segment else { return };
         let Some(s) = self.state.segment(interaction, segment) else { return };
         match (s.state, known.role) {
-            (SegmentState::Talking | SegmentState::Held, _) => {
-                self.end_talk(interaction, segment, why_ended(cause, SegmentEnd::AgentHungUp));
+            (_, LegRole::Supervisor) => self.end_watch(interaction, segment),
+            (SegmentState::Talking | SegmentState::Held | SegmentState::Consulting, _) => {
+                if only_consulted(s) || !self.merge_after_hang_up(interaction, segment) {
+                    self.end_talk(interaction, segment, why_ended(cause, SegmentEnd::AgentHungUp));
+                }
             }
             (SegmentState::Offered | SegmentState::Connecting, LegRole::Agent) => {
                 let why = match cause {
@@ -295,9 +248,17 @@ impl Floor {
     /// Nothing of this interaction goes on: the customer left, or it was ended from above. Agents who spoke wrap up.
     pub(super) fn end_all(&mut self, interaction: InteractionId, why: SegmentEnd) {
         let Some(i) = self.state.interactions.get(&interaction) else { return };
-        let live: Vec<(SegmentId, Segment)> = i.segments.iter().map(|(id, s)| (*id, s.clone())).collect();
+        // Those who are only asked or watch go before those for whose sake they are there.
+        let rank = |s: &Segment| match s.of {
+            SegmentOf::Supervisor { .. } => 0,
+            _ if s.consulted_by().is_some() => 1,
+            _ => 2,
+        };
+        let mut live: Vec<(SegmentId, Segment)> = i.segments.iter().map(|(id, s)| (*id, s.clone())).collect();
+        live.sort_by_key(|(id, s)| (rank(s), *id));
         for (segment, s) in live {
             match s.of {
+                SegmentOf::Supervisor { .. } => self.end_watch(interaction, segment),
                 SegmentOf::Flow { .. } => self.finish_flow(interaction, segment, why),
                 SegmentOf::Queue { .. } => {
                     self.emit(EventBody::SegmentEnded { interaction, segment, why });
@@ -306,9 +267,9 @@ impl Floor {
                     self.end_talk(interaction, segment, why);
                 }
                 SegmentOf::Agent { .. } if s.is_reaching() => {
-                    self.offer_failed(interaction, segment, OfferEnd::Withdrawn);
+                    self.drop_offer(interaction, segment, OfferEnd::Withdrawn);
                 }
-                SegmentOf::Device { .. } => self.device_failed(interaction, segment, why, EndCause::Cancelled),
+                SegmentOf::Device { .. } => self.drop_device(interaction, segment, why, EndCause::Cancelled),
                 SegmentOf::Agent { .. } => {}
             }
         }

@@ -58,7 +58,17 @@ impl Floor {
             {
                 return broken("R5", format!("nobody takes care of the caller of {id}"));
             }
+            // Everybody hears whom the state of the conversation says, and nobody else.
+            let rows = self.hearing(i);
+            if !rows.is_empty() && i.bridge.as_ref().is_none_or(|b| b.rows != rows) {
+                return broken("bridge", format!("{id} is bridged as {:?}, not as {rows:?}", i.bridge));
+            }
             for (segment, s) in &i.segments {
+                if let Some(by) = s.consulted_by()
+                    && !i.segments.get(&by).is_some_and(|a| a.has_customer())
+                {
+                    return broken("consult", format!("{segment} is asked by nobody"));
+                }
                 // R7: closed spans reach to where the open one begins.
                 if s.state_since - s.started != i64::try_from(s.spans_ms).unwrap_or(i64::MAX) {
                     return broken("R7", format!("the spans of {segment} leave a gap"));
@@ -77,7 +87,7 @@ impl Floor {
                     }
                 }
                 // R6: one floor, one tenant: everything a segment names belongs to it.
-                if let SegmentOf::Agent { agent, .. } = s.of
+                if let SegmentOf::Agent { agent, .. } | SegmentOf::Supervisor { agent, .. } = s.of
                     && self.state.agents.get(&agent).and_then(|a| a.work.get(segment)) != Some(id)
                 {
                     return broken("R6", format!("{segment} is not among the work of {agent}"));

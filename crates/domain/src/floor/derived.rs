@@ -77,7 +77,7 @@ impl Derived {
             EventBody::SegmentStarted { interaction, of, .. } => {
                 match of {
                     SegmentOf::Queue { queue, .. } => *self.lines.entry(*queue).or_default() += 1,
-                    SegmentOf::Agent { agent, .. } => {
+                    SegmentOf::Agent { agent, .. } | SegmentOf::Supervisor { agent, .. } => {
                         self.agents.insert(*agent);
                     }
                     SegmentOf::Flow { .. } | SegmentOf::Device { .. } => {}
@@ -92,7 +92,7 @@ impl Derived {
                         }
                         self.index.leave(*segment);
                     }
-                    Some(SegmentOf::Agent { agent, .. }) => {
+                    Some(SegmentOf::Agent { agent, .. } | SegmentOf::Supervisor { agent, .. }) => {
                         self.agents.insert(*agent);
                     }
                     Some(SegmentOf::Flow { .. } | SegmentOf::Device { .. }) | None => {}
@@ -118,6 +118,7 @@ impl Derived {
             | EventBody::WrapUpExtended { interaction, .. }
             | EventBody::StepEntered { interaction, .. }
             | EventBody::DigitsCollected { interaction, .. }
+            | EventBody::ConsultMerged { interaction, .. }
             | EventBody::PlayStarted { interaction, .. } => self.timers.changed_work(*interaction),
             EventBody::ConfigPublished { .. }
             | EventBody::AgentQueuesChanged { .. }
@@ -133,6 +134,9 @@ impl Derived {
             | EventBody::LegPeerHeld { .. }
             | EventBody::LegMuted { .. }
             | EventBody::LegSilent { .. }
+            | EventBody::LegMoved { .. }
+            | EventBody::WatchChanged { .. }
+            | EventBody::MusicStopped { .. }
             | EventBody::Bridged { .. }
             | EventBody::RecordingRequested { .. }
             | EventBody::RecordingStarted { .. }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::Floor;
 use super::state::Segment;
+use super::transfer::only_consulted;
 use crate::command::AgentCommand;
 use crate::config::WrapUpMode;
 use crate::event::{EventBody, OfferEnd, PresenceCause, SegmentEnd, SegmentOf, SegmentState, SignOutCause};
@@ -13,6 +14,7 @@ use crate::leg::{EndCause, LegCommand};
 /// Longest wrap-up an agent can give himself, from now.
 const WRAP_UP_MAX: Duration = Duration::from_secs(600);
 const DIGITS_MAX: usize = 32;
+const CONVERSATION: &[SegmentState] = &[SegmentState::Talking, SegmentState::Held, SegmentState::Consulting];
 
 impl Floor {
     pub(super) fn agent_command(&mut self, agent: AgentId, command: AgentCommand) -> Result<(), Rejected> {
@@ -50,7 +52,8 @@ impl Floor {
                 self.resume(i, segment);
             }
             AgentCommand::Mute { segment, muted } => {
-                let interaction = self.own(agent, segment, &[SegmentState::Talking, SegmentState::Held])?;
+                let states = [SegmentState::Talking, SegmentState::Held, SegmentState::Consulting];
+                let interaction = self.own(agent, segment, &states)?;
                 let leg = self.leg_of(interaction, segment)?;
                 if self.state.legs.get(&leg).is_some_and(|l| l.muted != muted) {
                     self.emit(EventBody::LegMuted { interaction, leg, muted });
@@ -58,25 +61,65 @@ impl Floor {
                 }
             }
             AgentCommand::SendDigits { segment, digits } => {
-                let i = self.own(agent, segment, &[SegmentState::Talking])?;
+                let i = self.own(agent, segment, &[SegmentState::Talking, SegmentState::Consulting])?;
                 let valid = digits.chars().all(|c| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D'));
                 if !valid || digits.is_empty() || digits.len() > DIGITS_MAX {
                     return Err(RejectCode::DigitsInvalid.into());
                 }
-                let Some((leg, _)) = self.state.customer(i) else { return Err(RejectCode::SegmentState.into()) };
+                let consults = self.state.segment(i, segment).is_some_and(|s| s.state == SegmentState::Consulting);
+                let other = self.asked(i, segment).and_then(|s| self.state.segment(i, s)?.leg);
+                let leg = if consults { other } else { self.state.customer(i).map(|(leg, _)| leg) };
+                let leg = leg.ok_or(RejectCode::SegmentState)?;
                 self.order(LegCommand::SendDigits { leg, digits });
             }
             AgentCommand::HangUp { segment } => {
-                let i =
-                    self.own(agent, segment, &[SegmentState::Connecting, SegmentState::Talking, SegmentState::Held])?;
-                if self.state.segment(i, segment).is_some_and(Segment::in_conversation) {
+                let states = [
+                    SegmentState::Connecting,
+                    SegmentState::Talking,
+                    SegmentState::Held,
+                    SegmentState::Consulting,
+                    SegmentState::Watching,
+                ];
+                let i = self.own(agent, segment, &states)?;
+                if self.asked(i, segment).is_some() {
+                    return Err(RejectCode::SegmentState.into());
+                }
+                let s = self.state.segment(i, segment);
+                if s.is_some_and(|s| matches!(s.of, SegmentOf::Supervisor { .. })) {
+                    self.end_watch(i, segment);
+                } else if s.is_some_and(Segment::in_conversation) {
                     self.end_talk(i, segment, SegmentEnd::AgentHungUp);
                 } else {
                     self.offer_failed(i, segment, OfferEnd::Declined);
                 }
             }
+            AgentCommand::Transfer { segment, to } => {
+                let i = self.own(agent, segment, &[SegmentState::Talking, SegmentState::Held])?;
+                self.transfer(i, segment, to)?;
+            }
+            AgentCommand::Consult { segment, to } => {
+                let i = self.own(agent, segment, &[SegmentState::Talking, SegmentState::Held])?;
+                self.consult(i, segment, to)?;
+            }
+            AgentCommand::SwitchParty { segment } => {
+                let i = self.own(agent, segment, CONVERSATION)?;
+                self.switch_party(i, segment)?;
+            }
+            AgentCommand::CompleteTransfer { segment } => {
+                let i = self.own(agent, segment, CONVERSATION)?;
+                self.complete_transfer(i, segment)?;
+            }
+            AgentCommand::Conference { segment } => {
+                let i = self.own(agent, segment, CONVERSATION)?;
+                self.conference(i, segment)?;
+            }
+            AgentCommand::EndConsult { segment } => {
+                let i = self.own(agent, segment, CONVERSATION)?;
+                self.end_consult(i, segment)?;
+            }
             AgentCommand::SetDisposition { segment, disposition, note } => {
-                let states = [SegmentState::Talking, SegmentState::Held, SegmentState::WrapUp];
+                let states =
+                    [SegmentState::Talking, SegmentState::Held, SegmentState::Consulting, SegmentState::WrapUp];
                 let interaction = self.own(agent, segment, &states)?;
                 if !self.dispositions(interaction, segment).contains(&disposition) {
                     return Err(RejectCode::DispositionUnknown.into());
@@ -112,8 +155,9 @@ impl Floor {
                 self.accepted(interaction, segment);
                 Ok(())
             }
-            SegmentState::Connecting | SegmentState::Talking | SegmentState::Held => Ok(()),
-            SegmentState::WrapUp
+            SegmentState::Connecting | SegmentState::Talking | SegmentState::Held | SegmentState::Consulting => Ok(()),
+            SegmentState::Watching
+            | SegmentState::WrapUp
             | SegmentState::Running
             | SegmentState::Voicemail
             | SegmentState::Echo
@@ -171,8 +215,24 @@ impl Floor {
         queue.and_then(|q| self.queue_config(q)).map_or(WrapUpMode::None, |q| q.wrap_up.mode)
     }
 
-    /// The conversation is over, whoever ended it: both legs go, the agent wraps up.
+    /// The agent's conversation is over, whoever ended it. With nobody else in it, the customer goes too.
     pub(super) fn end_talk(&mut self, interaction: InteractionId, segment: SegmentId, why: SegmentEnd) {
+        if self.state.segment(interaction, segment).is_some_and(only_consulted) {
+            return self.end_consulted(interaction, segment);
+        }
+        if let Some(other) = self.asked(interaction, segment) {
+            self.drop_consulted(interaction, other);
+        }
+        let customer = self.state.customer(interaction).map(|(leg, _)| leg);
+        let alone = !self.has_others(interaction, segment);
+        self.leave_talk(interaction, segment, why);
+        if let Some(customer) = customer.filter(|_| alone) {
+            self.hang_up(customer, EndCause::Hangup);
+        }
+    }
+
+    /// The agent goes and wraps up; the customer stays.
+    pub(super) fn leave_talk(&mut self, interaction: InteractionId, segment: SegmentId, why: SegmentEnd) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
         let (leg, recording, agent) = (s.leg, s.recording, s.agent());
         let queue = s.queue();
@@ -183,9 +243,7 @@ impl Floor {
         if let Some(leg) = leg {
             self.hang_up(leg, EndCause::Hangup);
         }
-        if let Some((customer, _)) = self.state.customer(interaction) {
-            self.hang_up(customer, EndCause::Hangup);
-        }
+        self.leave_to_others(interaction, segment);
         // Nobody is there to wrap up if the agent is leaving or his desk is gone.
         let present = agent.and_then(|a| self.state.agents.get(&a)).is_some_and(|a| a.lease && a.leaving.is_none());
         let rule = queue.and_then(|q| self.queue_config(q)).map(|q| q.wrap_up);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Floor;
 use super::timers::STEP_GUARD;
+use crate::config::Place;
 use crate::event::{EventBody, PlayWhat, SegmentEnd, SegmentOf, SegmentStart, SegmentState};
 use crate::flow::run::{Act, Retry, Then, enter, played};
 use crate::flow::{Assign, Flow, Step, StepId};
@@ -21,7 +22,7 @@ impl Floor {
         let segment = SegmentId(self.mint.next_bits());
         let of = SegmentOf::Flow { flow: Some(flow), version: Some(version) };
         let state = SegmentState::Running;
-        self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None });
+        self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None, by: None });
         if self.is_answered(interaction) {
             self.flow_answered(interaction, segment);
         }
@@ -51,7 +52,7 @@ impl Floor {
     ) {
         let segment = SegmentId(self.mint.next_bits());
         let of = SegmentOf::Flow { flow: None, version: None };
-        self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None });
+        self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None, by: None });
         self.greet(interaction, segment, what, prompt);
     }
 
@@ -99,9 +100,11 @@ impl Floor {
     fn flow_of(&self, interaction: InteractionId, segment: SegmentId) -> Option<Arc<Flow>> {
         match self.state.segment(interaction, segment)?.of {
             SegmentOf::Flow { flow: Some(flow), version: Some(version) } => self.flows.get(&(flow, version)).cloned(),
-            SegmentOf::Flow { .. } | SegmentOf::Queue { .. } | SegmentOf::Agent { .. } | SegmentOf::Device { .. } => {
-                None
-            }
+            SegmentOf::Flow { .. }
+            | SegmentOf::Queue { .. }
+            | SegmentOf::Agent { .. }
+            | SegmentOf::Device { .. }
+            | SegmentOf::Supervisor { .. } => None,
         }
     }
 
@@ -163,7 +166,7 @@ impl Floor {
             }
             Act::Queue { queue, priority } => {
                 self.emit(EventBody::SegmentEnded { interaction, segment, why: SegmentEnd::MovedOn });
-                self.enter_queue(interaction, queue, priority, SegmentStart::Flow, 0);
+                self.enter_queue(interaction, queue, priority, SegmentStart::Flow, 0, Place::Back);
                 None
             }
             Act::Transfer(flow) => {

@@ -5,13 +5,13 @@ use super::timers::CONNECT_TIMEOUT;
 use super::{Floor, ms};
 use crate::command::Presence;
 use crate::config::DeviceKind;
-use crate::effect::{Effect, OfferCard};
+use crate::effect::{Effect, Handover, HandoverKind, OfferCard};
 use crate::event::{
     DestinationClass, Direction, EventBody, LegRole, OfferEnd, PresenceCause, SegmentEnd, SegmentOf, SegmentStart,
     SegmentState,
 };
-use crate::id::{AgentId, BridgeId, DeviceId, InteractionId, LegId, OfferId, RecordingId, SegmentId};
-use crate::leg::{CallerId, Dial, EndCause, Hears, LegCommand};
+use crate::id::{AgentId, DeviceId, InteractionId, LegId, OfferId, QueueId, RecordingId, SegmentId};
+use crate::leg::{CallerId, Dial, EndCause, LegCommand};
 use crate::medium::Medium;
 use crate::routing::DecisionTrace;
 
@@ -20,22 +20,37 @@ const DIRECT_RING: Duration = Duration::from_secs(30);
 /// Who missed or declined is not asked for the same work again before that.
 const ASK_AGAIN: Duration = Duration::from_secs(15);
 
+/// Why an agent is asked.
+pub(super) struct Ask {
+    /// The queue segment the work waits in, if it does.
+    pub waiting: Option<SegmentId>,
+    pub why: SegmentStart,
+    /// The colleague's segment whose doing it is.
+    pub by: Option<SegmentId>,
+    /// The queue he is to serve it for, if it waits in none.
+    pub queue: Option<QueueId>,
+}
+
 impl Floor {
-    /// Shows the work to the agent and rings his phone, if it is one. `waiting`: the queue segment, if any.
-    pub(super) fn offer(
-        &mut self,
-        interaction: InteractionId,
-        waiting: Option<SegmentId>,
-        agent: AgentId,
-        trace: DecisionTrace,
-    ) {
+    /// Shows the work to the agent and rings his phone, if it is one.
+    pub(super) fn offer(&mut self, interaction: InteractionId, ask: Ask, agent: AgentId, trace: DecisionTrace) {
+        let Ask { waiting, why, by, queue } = ask;
         let Some(device) = self.state.agents.get(&agent).and_then(|a| a.seat.as_ref()).map(|s| s.device) else {
             return;
         };
         let Some(i) = self.state.interactions.get(&interaction) else { return };
         let queued = waiting.and_then(|w| i.segments.get(&w));
-        let queue = queued.and_then(|s| s.queue());
-        let arrived = queued.map_or(i.started, |s| s.started);
+        let queue = queued.and_then(|s| s.queue()).or(queue);
+        let arrived = queued.map_or(if why == SegmentStart::Entry { i.started } else { self.now }, |s| s.started);
+        let kind = match why {
+            SegmentStart::Transfer => Some(HandoverKind::Transfer),
+            SegmentStart::Consult => Some(HandoverKind::Consult),
+            SegmentStart::Returned => Some(HandoverKind::Returned),
+            _ => None,
+        };
+        let from_agent = by.and_then(|by| i.segments.get(&by)).and_then(|s| s.agent());
+        let from_agent = from_agent.or(i.handed.map(|(agent, _)| agent));
+        let handover = kind.map(|kind| Handover { kind, by: from_agent });
         let (medium, from, number) = (i.medium, i.from, i.number);
         let ring = queue.and_then(|q| self.queue_config(q)).map_or(DIRECT_RING, |q| q.ring_timeout);
         let until = self.now + ring;
@@ -46,9 +61,10 @@ impl Floor {
             interaction,
             segment,
             of: SegmentOf::Agent { agent, queue, arrived },
-            why: if waiting.is_some() { SegmentStart::Offer } else { SegmentStart::Entry },
+            why,
             state: SegmentState::Offered,
             until: Some(until),
+            by,
         });
         self.emit(EventBody::OfferMade { interaction, offer, segment, agent, device, waiting, until, trace });
         let device_rings = medium == Medium::Voice && self.rings_itself(device);
@@ -65,6 +81,7 @@ impl Floor {
             device_rings,
             until,
             waited_ms,
+            handover,
         }));
         if device_rings {
             self.originate(interaction, segment, LegRole::Agent, device, ring);
@@ -133,6 +150,25 @@ impl Floor {
     /// The offer ends without a conversation; the work, if it waits in a queue, is offered to the next agent.
     pub(super) fn offer_failed(&mut self, interaction: InteractionId, segment: SegmentId, why: OfferEnd) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
+        let Some(waiting) = s.offer.as_ref().map(|o| o.waiting) else { return };
+        let (started, consulted_by) = (s.why, s.consulted_by());
+        self.drop_offer(interaction, segment, why);
+        let cause = if why == OfferEnd::Declined { EndCause::Busy } else { EndCause::NoAnswer };
+        match (waiting, started) {
+            (Some(_), _) => {}
+            (None, SegmentStart::Consult) => self.consult_over(interaction, consulted_by),
+            (None, SegmentStart::Transfer | SegmentStart::Returned) => self.give_back(interaction, started, cause),
+            (None, _) => {
+                if let Some((customer, _)) = self.state.customer(interaction) {
+                    self.hang_up(customer, cause);
+                }
+            }
+        }
+    }
+
+    /// Ends the offer, with nothing following from it for the work.
+    pub(super) fn drop_offer(&mut self, interaction: InteractionId, segment: SegmentId, why: OfferEnd) {
+        let Some(s) = self.state.segment(interaction, segment) else { return };
         let (Some(agent), Some(offer)) = (s.agent(), s.offer.clone()) else { return };
         let (leg, queue) = (s.leg, s.queue());
         let not_before = (why != OfferEnd::Withdrawn).then(|| self.now + ASK_AGAIN);
@@ -148,11 +184,6 @@ impl Floor {
         if let Some(leg) = leg {
             self.hang_up(leg, cause);
         }
-        if offer.waiting.is_none()
-            && let Some((customer, _)) = self.state.customer(interaction)
-        {
-            self.hang_up(customer, if why == OfferEnd::Declined { EndCause::Busy } else { EndCause::NoAnswer });
-        }
         let away = queue.and_then(|q| self.queue_config(q)).is_some_and(|q| q.away_after_missed);
         let available = self.state.agents.get(&agent).is_some_and(|a| a.presence == Presence::Available);
         if away && available && matches!(why, OfferEnd::Missed | OfferEnd::Unreachable) {
@@ -163,9 +194,10 @@ impl Floor {
 
     /// The agent's or device's leg did not come up.
     pub(super) fn connect_failed(&mut self, interaction: InteractionId, segment: SegmentId) {
-        match self.state.segment(interaction, segment).map(|s| s.agent()) {
-            Some(Some(_)) => self.offer_failed(interaction, segment, OfferEnd::Unreachable),
-            Some(None) => self.device_failed(interaction, segment, SegmentEnd::Missed, EndCause::NoAnswer),
+        match self.state.segment(interaction, segment).map(|s| &s.of) {
+            Some(SegmentOf::Agent { .. }) => self.offer_failed(interaction, segment, OfferEnd::Unreachable),
+            Some(SegmentOf::Supervisor { .. }) => self.end_watch(interaction, segment),
+            Some(_) => self.device_failed(interaction, segment, SegmentEnd::Missed, EndCause::NoAnswer),
             None => {}
         }
     }
@@ -177,9 +209,31 @@ impl Floor {
         why: SegmentEnd,
         cause: EndCause,
     ) {
-        let leg = self.state.segment(interaction, segment).and_then(|s| s.leg);
+        let Some(s) = self.state.segment(interaction, segment) else { return };
+        let (started, consulted_by) = (s.why, s.consulted_by());
+        self.drop_device(interaction, segment, why, cause);
+        match started {
+            SegmentStart::Consult => self.consult_over(interaction, consulted_by),
+            SegmentStart::Transfer => self.give_back(interaction, started, cause),
+            _ => {
+                if let Some((customer, _)) = self.state.customer(interaction) {
+                    self.hang_up(customer, cause);
+                }
+            }
+        }
+    }
+
+    /// The device's leg goes, with nothing following from it for the customer.
+    pub(super) fn drop_device(
+        &mut self,
+        interaction: InteractionId,
+        segment: SegmentId,
+        why: SegmentEnd,
+        cause: EndCause,
+    ) {
+        let Some(leg) = self.state.segment(interaction, segment).map(|s| s.leg) else { return };
         self.emit(EventBody::SegmentEnded { interaction, segment, why });
-        for leg in leg.into_iter().chain(self.state.customer(interaction).map(|(leg, _)| leg)) {
+        if let Some(leg) = leg {
             self.hang_up(leg, cause);
         }
     }
@@ -192,6 +246,9 @@ impl Floor {
         };
         if s.state != SegmentState::Connecting || !answered(s.leg) {
             return;
+        }
+        if s.consulted_by().is_some() {
+            return self.turn(interaction, segment, SegmentState::Consulting);
         }
         let direct = s.offer.as_ref().is_none_or(|o| o.waiting.is_none());
         let Some((customer, leg)) = self.state.customer(interaction) else { return };
@@ -206,7 +263,7 @@ impl Floor {
         }
     }
 
-    fn begin_talk(&mut self, interaction: InteractionId, segment: SegmentId) {
+    pub(super) fn begin_talk(&mut self, interaction: InteractionId, segment: SegmentId) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
         let (leg, waiting, queue) = (s.leg, s.offer.as_ref().and_then(|o| o.waiting), s.queue());
         let customer = self.state.customer(interaction).map(|(leg, _)| leg);
@@ -220,9 +277,7 @@ impl Floor {
         let state = SegmentState::Talking;
         self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until: None, ended: None });
         let (Some(customer), Some(leg)) = (customer, leg) else { return };
-        let bridge = BridgeId(self.mint.next_bits());
-        self.emit(EventBody::Bridged { interaction, segment, bridge, legs: vec![customer, leg] });
-        self.order(talking(bridge, customer, leg));
+        self.settle_sound(interaction, segment);
         if queue.and_then(|q| self.queue_config(q)).is_some_and(|q| q.record) {
             self.record(interaction, segment, customer, Some(leg));
         }
@@ -251,13 +306,4 @@ impl Floor {
             left_out: 0,
         }
     }
-}
-
-pub(super) fn talking(bridge: BridgeId, a: LegId, b: LegId) -> LegCommand {
-    LegCommand::Bridge { bridge, legs: vec![Hears { leg: a, hears: vec![b] }, Hears { leg: b, hears: vec![a] }] }
-}
-
-/// Both stay in the bridge and hear nothing from it; the customer gets music by a playback.
-pub(super) fn held(bridge: BridgeId, a: LegId, b: LegId) -> LegCommand {
-    LegCommand::Bridge { bridge, legs: vec![Hears { leg: a, hears: vec![] }, Hears { leg: b, hears: vec![] }] }
 }

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::Floor;
-use crate::config::Destination;
+use crate::config::{Destination, Place};
 use crate::event::{Direction, EventBody, PlayWhat, SegmentEnd, SegmentOf, SegmentStart, SegmentState};
 use crate::id::{AddressId, InteractionId, LegId, PlayId, PromptId, QueueId, SegmentId};
 use crate::input::{RejectCode, Rejected};
@@ -18,7 +18,8 @@ const HOPS_MAX: u32 = 200;
 const COMFORT_LEAST: Duration = Duration::from_secs(5);
 
 impl Floor {
-    /// `boost`: priority added by the flow's step. `forwards` counts closed and full queues met on the way.
+    /// `boost`: priority added by the flow's step. `forwards` counts closed and full queues met on the way. `place`: for
+    /// those who have waited in this call before.
     pub(super) fn enter_queue(
         &mut self,
         interaction: InteractionId,
@@ -26,6 +27,7 @@ impl Floor {
         boost: i32,
         why: SegmentStart,
         forwards: u8,
+        place: Place,
     ) {
         let Some(q) = self.queue_config(queue) else { return self.fail(interaction) };
         let Some(i) = self.state.interactions.get(&interaction) else { return };
@@ -40,8 +42,8 @@ impl Floor {
         }
         let priority = i.priority.saturating_add(q.priority).saturating_add(boost);
         let shift = q.priority_boost.as_millis().min(i64::MAX as u128) as i64;
-        let virtual_since =
-            crate::time::Timestamp(self.now.0.saturating_sub(shift.saturating_mul(i64::from(priority))));
+        let arrived = i.queued.filter(|_| place == Place::Kept).unwrap_or(self.now);
+        let virtual_since = crate::time::Timestamp(arrived.0.saturating_sub(shift.saturating_mul(i64::from(priority))));
         let of = SegmentOf::Queue {
             queue,
             priority,
@@ -52,7 +54,7 @@ impl Floor {
         let until = q.overflow.as_ref().map(|o| self.now + o.after);
         let segment = SegmentId(self.mint.next_bits());
         let state = SegmentState::Waiting;
-        self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until });
+        self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until, by: None });
         if self.state.customer(interaction).is_some_and(|(_, leg)| leg.answered.is_some()) {
             self.queue_greeting(interaction, segment);
         }
@@ -69,7 +71,9 @@ impl Floor {
         }
         let voice = self.state.interactions.get(&interaction).is_some_and(|i| i.medium == Medium::Voice);
         match to {
-            Destination::Queue { queue } => self.enter_queue(interaction, queue, 0, why, forwards),
+            Destination::Queue { queue } => {
+                self.enter_queue(interaction, queue, 0, why, forwards, Place::Back);
+            }
             Destination::Flow { flow } if voice => self.start_flow(interaction, flow, why),
             Destination::Voicemail { greeting } if voice => self.start_voicemail(interaction, greeting, why),
             Destination::HangUp { prompt } if voice => self.start_farewell(interaction, prompt, why),
@@ -77,7 +81,7 @@ impl Floor {
                 let segment = SegmentId(self.mint.next_bits());
                 let of = SegmentOf::Flow { flow: None, version: None };
                 let state = SegmentState::Running;
-                self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None });
+                self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None, by: None });
                 self.emit(EventBody::SegmentEnded { interaction, segment, why: SegmentEnd::Finished });
             }
         }
@@ -201,7 +205,7 @@ impl Floor {
         let started =
             EventBody::InteractionStarted { interaction, medium, direction, number: None, from, lang, priority };
         self.emit(started);
-        self.enter_queue(interaction, queue, 0, SegmentStart::Entry, 0);
+        self.enter_queue(interaction, queue, 0, SegmentStart::Entry, 0, Place::Back);
         Ok(Some(interaction))
     }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Floor;
+use super::offers::Ask;
 use super::state::{Agent, Interaction, Segment, State};
 use crate::command::Presence;
 use crate::config::{DeviceKind, TenantConfig};
-use crate::event::{EventBody, PresenceCause, SegmentOf};
+use crate::event::{EventBody, PresenceCause, SegmentOf, SegmentStart};
 use crate::id::{AgentId, DeviceId, SegmentId};
 #[cfg(debug_assertions)]
 use crate::routing::naive::assign;
@@ -18,7 +19,7 @@ impl Floor {
     pub(super) fn touch(&mut self, body: &EventBody) {
         match body {
             EventBody::SegmentStarted { interaction, of, .. } => {
-                if let SegmentOf::Agent { agent, .. } = of {
+                if let SegmentOf::Agent { agent, .. } | SegmentOf::Supervisor { agent, .. } = of {
                     self.touched_agents.insert(*agent);
                 }
                 self.touched_interactions.insert(*interaction);
@@ -30,7 +31,10 @@ impl Floor {
                 }
                 self.touched_interactions.insert(*interaction);
             }
-            EventBody::LegEnded { interaction, .. } | EventBody::InteractionStarted { interaction, .. } => {
+            EventBody::LegEnded { interaction, .. }
+            | EventBody::InteractionStarted { interaction, .. }
+            | EventBody::WatchChanged { interaction, .. }
+            | EventBody::ConsultMerged { interaction, .. } => {
                 self.touched_interactions.insert(*interaction);
             }
             EventBody::AgentLeaving { agent, .. } => {
@@ -48,6 +52,7 @@ impl Floor {
             }
         }
         while let Some(interaction) = self.touched_interactions.pop_first() {
+            self.settle_sound_of(interaction);
             let Some(i) = self.state.interactions.get(&interaction) else { continue };
             if i.segments.is_empty() && i.legs.is_empty() {
                 let why = i.outcome;
@@ -93,7 +98,8 @@ impl Floor {
         let any = !assignments.is_empty();
         for a in assignments {
             if let Some(interaction) = self.state.waiting.get(&a.segment).copied() {
-                self.offer(interaction, Some(a.segment), a.agent, a.trace);
+                let ask = Ask { waiting: Some(a.segment), why: SegmentStart::Offer, by: None, queue: None };
+                self.offer(interaction, ask, a.agent, a.trace);
             }
         }
         any

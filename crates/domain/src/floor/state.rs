@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Occupancy, Presence, SeatClass};
 use crate::device::DeviceLoss;
 use crate::event::{
-    Direction, InteractionEnd, LegRole, PlayWhat, PresenceCause, SegmentEnd, SegmentOf, SegmentState, SignOutCause,
+    Direction, InteractionEnd, LegRole, PlayWhat, PresenceCause, SegmentEnd, SegmentOf, SegmentStart, SegmentState,
+    SignOutCause,
 };
 use crate::flow::StepId;
 use crate::id::{
     AddressId, AgentId, BridgeId, DeviceId, DispositionId, InteractionId, LegId, NumberId, OfferId, PlayId, QueueId,
     RecordingId, SegmentId,
 };
+use crate::leg::Hears;
 use crate::localized::Lang;
 use crate::medium::{Medium, PerMedium};
 use crate::report::Report;
@@ -92,13 +94,36 @@ pub(super) struct Interaction {
     /// Agents not to be asked again before then.
     pub refused: BTreeMap<AgentId, Timestamp>,
     pub served: bool,
+    /// When it first entered a queue.
+    #[serde(default)]
+    pub queued: Option<Timestamp>,
+    /// Who hears whom.
+    #[serde(default)]
+    pub bridge: Option<Matrix>,
+    /// Music on hold that the customer hears.
+    #[serde(default)]
+    pub music: Option<PlayId>,
+    /// The last agent who sent the customer on, and the queue he served him for.
+    #[serde(default)]
+    pub handed: Option<(AgentId, Option<QueueId>)>,
     /// How it ends if nothing else happens.
     pub outcome: InteractionEnd,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Matrix {
+    pub bridge: BridgeId,
+    pub rows: Vec<Hears>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Segment {
     pub of: SegmentOf,
+    #[serde(default = "entry")]
+    pub why: SegmentStart,
+    /// The agent's segment that sent the customer here or asks this party.
+    #[serde(default)]
+    pub by: Option<SegmentId>,
     pub state: SegmentState,
     pub started: Timestamp,
     pub state_since: Timestamp,
@@ -117,12 +142,15 @@ pub(super) struct Segment {
     pub accepted: bool,
     /// Agent, device: the leg that serves it.
     pub leg: Option<LegId>,
-    pub bridge: Option<BridgeId>,
     pub recording: Option<RecordingId>,
     pub answered: Option<Timestamp>,
     /// How the conversation ended, from the wrap-up on.
     pub ended: Option<SegmentEnd>,
     pub disposition: Option<DispositionId>,
+}
+
+fn entry() -> SegmentStart {
+    SegmentStart::Entry
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,6 +225,8 @@ impl State {
                 SegmentState::Connecting
                 | SegmentState::Talking
                 | SegmentState::Held
+                | SegmentState::Consulting
+                | SegmentState::Watching
                 | SegmentState::Running
                 | SegmentState::Voicemail
                 | SegmentState::Echo
@@ -216,9 +246,10 @@ impl State {
 }
 
 impl Segment {
+    /// Who works on it: the agent, or the supervisor who watches.
     pub fn agent(&self) -> Option<AgentId> {
         match self.of {
-            SegmentOf::Agent { agent, .. } => Some(agent),
+            SegmentOf::Agent { agent, .. } | SegmentOf::Supervisor { agent, .. } => Some(agent),
             SegmentOf::Flow { .. } | SegmentOf::Queue { .. } | SegmentOf::Device { .. } => None,
         }
     }
@@ -227,8 +258,13 @@ impl Segment {
         match self.of {
             SegmentOf::Queue { queue, .. } => Some(queue),
             SegmentOf::Agent { queue, .. } => queue,
-            SegmentOf::Flow { .. } | SegmentOf::Device { .. } => None,
+            SegmentOf::Flow { .. } | SegmentOf::Device { .. } | SegmentOf::Supervisor { .. } => None,
         }
+    }
+
+    /// The segment of the agent who asks this party about the customer, as long as it only is asked.
+    pub fn consulted_by(&self) -> Option<SegmentId> {
+        self.by.filter(|_| self.why == SegmentStart::Consult)
     }
 
     /// Offered or on the way to a conversation.
@@ -237,6 +273,11 @@ impl Segment {
     }
 
     pub fn in_conversation(&self) -> bool {
-        matches!(self.state, SegmentState::Talking | SegmentState::Held)
+        matches!(self.state, SegmentState::Talking | SegmentState::Held | SegmentState::Consulting)
+    }
+
+    /// Has to do with the customer himself, now or when the consultation is over.
+    pub fn has_customer(&self) -> bool {
+        self.in_conversation() && self.consulted_by().is_none()
     }
 }

@@ -162,7 +162,12 @@ impl Floor {
             SegmentState::Connecting => self.connect_failed(interaction, segment),
             SegmentState::WrapUp => self.end_wrap_up(interaction, segment),
             // These have no deadline; drop it rather than fire for ever.
-            SegmentState::Running | SegmentState::Echo | SegmentState::Talking | SegmentState::Held => {
+            SegmentState::Running
+            | SegmentState::Echo
+            | SegmentState::Talking
+            | SegmentState::Held
+            | SegmentState::Consulting
+            | SegmentState::Watching => {
                 self.finish_flow(interaction, segment, SegmentEnd::Error);
             }
         }

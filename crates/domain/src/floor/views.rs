@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use super::state::{Agent, Interaction, Segment};
 use super::{Floor, ms};
 use crate::calendar::day_start;
+use crate::command::WatchMode;
 use crate::command::{Occupancy, Presence};
 use crate::config::WrapUpMode;
-use crate::event::{SegmentOf, SegmentState};
+use crate::effect::{Handover, HandoverKind};
+use crate::event::{SegmentOf, SegmentStart, SegmentState};
 use crate::id::{AgentId, DeviceId, InteractionId, QueueId, SegmentId};
 use crate::report::Measures;
 use crate::time::Timestamp;
 use crate::view::{
-    AgentCounts, AgentView, DeviceView, FloorView, LiveSegment, LiveView, OfferView, QueueView, WorkView,
+    AgentCounts, AgentView, DeviceView, FloorView, LiveSegment, LiveView, OfferView, PartyView, QueueView, WatcherView,
+    WatchingView, WorkView,
 };
 
 impl Floor {
@@ -29,7 +32,7 @@ impl Floor {
             rev: self.config.rev,
             at: now,
             seq: self.state.seq,
-            agents: self.config.agents.keys().filter_map(|a| self.agent_view(*a, now)).collect(),
+            agents: self.config.agents.keys().filter_map(|a| self.agent_view(*a)).collect(),
             queues: self.queue_views(now),
             interactions: self.state.interactions.iter().map(|(id, i)| live(*id, i)).collect(),
             counts,
@@ -41,7 +44,7 @@ impl Floor {
     }
 
     /// One agent's desk; none if the configuration has no such active agent and he is not on the floor either.
-    pub fn agent_view(&self, agent: AgentId, now: Timestamp) -> Option<AgentView> {
+    pub fn agent_view(&self, agent: AgentId) -> Option<AgentView> {
         let config = self.config.agents.get(&agent).filter(|a| a.active);
         let idle = Agent::default();
         let a = match self.state.agents.get(&agent) {
@@ -67,7 +70,7 @@ impl Floor {
             occupancy_since: a.occupancy_since,
             device: a.seat.as_ref().map(|s| self.device_view(s.device)),
             offers: offers.into_iter().filter_map(|(id, i, seg, s)| offer_view(agent, id, i, seg, s)).collect(),
-            work: work.into_iter().map(|(id, i, seg, s)| self.work_view(id, i, seg, s, now)).collect(),
+            work: work.into_iter().map(|(id, i, seg, s)| self.work_view(id, i, seg, s)).collect(),
         })
     }
 
@@ -130,6 +133,21 @@ impl Floor {
         *slot += 1;
     }
 
+    /// Who whispers or barges in is heard; who only listens is shown if the company wants it.
+    fn watchers(&self, i: &Interaction, segment: SegmentId) -> Vec<WatcherView> {
+        let of = |s: &Segment| match s.of {
+            SegmentOf::Supervisor { agent, target, mode }
+                if target == segment
+                    && s.state == SegmentState::Watching
+                    && (mode != WatchMode::Monitor || self.config.monitoring_shown) =>
+            {
+                Some(WatcherView { agent, mode })
+            }
+            _ => None,
+        };
+        i.segments.values().filter_map(of).collect()
+    }
+
     fn device_view(&self, device: DeviceId) -> DeviceView {
         let seen = self.state.devices.get(&device);
         DeviceView {
@@ -140,16 +158,9 @@ impl Floor {
         }
     }
 
-    fn work_view(
-        &self,
-        interaction: InteractionId,
-        i: &Interaction,
-        segment: SegmentId,
-        s: &Segment,
-        now: Timestamp,
-    ) -> WorkView {
+    fn work_view(&self, interaction: InteractionId, i: &Interaction, segment: SegmentId, s: &Segment) -> WorkView {
         let leg = s.leg.and_then(|l| self.state.legs.get(&l));
-        let open = ms(now.saturating_since(s.state_since));
+        let asked = self.asked(interaction, segment);
         let mut variables = i.variables.clone();
         variables.extend(self.keyed.get(&interaction).cloned().unwrap_or_default());
         WorkView {
@@ -165,8 +176,8 @@ impl Floor {
             state_since: s.state_since,
             started: i.started,
             answered: s.answered,
-            talk_ms: s.talk_ms + if s.state == SegmentState::Talking { open } else { 0 },
-            hold_ms: s.hold_ms + if s.state == SegmentState::Held { open } else { 0 },
+            talk_ms: s.talk_ms,
+            hold_ms: s.hold_ms,
             muted: leg.is_some_and(|l| l.muted),
             peer_held: leg.is_some_and(|l| l.peer_held),
             recording: s.recording,
@@ -175,8 +186,42 @@ impl Floor {
             disposition_required: self.wrap_up_mode(interaction, segment) == WrapUpMode::Required,
             wrap_up_until: s.until.filter(|_| s.state == SegmentState::WrapUp),
             variables,
+            consult: asked.and_then(|id| Some(party(id, i.segments.get(&id)?))),
+            asked_by: s.consulted_by().and_then(|by| i.segments.get(&by)?.agent()),
+            others: i
+                .segments
+                .iter()
+                .filter(|(id, o)| **id != segment && o.has_customer())
+                .map(|(id, o)| party(*id, o))
+                .collect(),
+            watchers: self.watchers(i, segment),
+            watching: watching(i, s),
         }
     }
+}
+
+fn party(segment: SegmentId, s: &Segment) -> PartyView {
+    let device = match s.of {
+        SegmentOf::Device { device } => Some(device),
+        _ => None,
+    };
+    PartyView { segment, agent: s.agent(), device, state: s.state }
+}
+
+fn watching(i: &Interaction, s: &Segment) -> Option<WatchingView> {
+    let SegmentOf::Supervisor { target, mode, .. } = s.of else { return None };
+    Some(WatchingView { target, agent: i.segments.get(&target).and_then(Segment::agent), mode })
+}
+
+fn handover(i: &Interaction, s: &Segment) -> Option<Handover> {
+    let kind = match s.why {
+        SegmentStart::Transfer => HandoverKind::Transfer,
+        SegmentStart::Consult => HandoverKind::Consult,
+        SegmentStart::Returned => HandoverKind::Returned,
+        _ => return None,
+    };
+    let by = s.by.and_then(|by| i.segments.get(&by)?.agent());
+    Some(Handover { kind, by: by.or(i.handed.map(|(agent, _)| agent)) })
 }
 
 fn offer_view(
@@ -200,6 +245,7 @@ fn offer_view(
         since: offer.since,
         until: offer.until,
         waited_ms: offer.waited_ms,
+        handover: handover(i, s),
     })
 }
 
@@ -207,13 +253,11 @@ fn live(interaction: InteractionId, i: &Interaction) -> LiveView {
     let segments = i.segments.iter().map(|(segment, s)| LiveSegment {
         segment: *segment,
         queue: s.queue(),
-        agent: match s.of {
-            SegmentOf::Agent { agent, .. } => Some(agent),
-            SegmentOf::Flow { .. } | SegmentOf::Queue { .. } | SegmentOf::Device { .. } => None,
-        },
+        agent: s.agent(),
         state: s.state,
         started: s.started,
         state_since: s.state_since,
+        watching: watching(i, s),
     });
     LiveView {
         interaction,

@@ -65,6 +65,7 @@ pub fn queue(id: QueueId) -> QueueConfig {
         comfort: Some(PromptId(5)),
         comfort_every: secs(30),
         record: true,
+        transferred: Default::default(),
     }
 }
 
@@ -173,6 +174,7 @@ pub fn config() -> TenantConfig {
         dispositions: BTreeMap::from([(SOLVED, Localized::both("已解决", "solved"))]),
         break_reasons: BTreeMap::from([(LUNCH, Localized::both("午餐", "lunch"))]),
         music: None,
+        monitoring_shown: false,
     }
 }
 
@@ -330,7 +332,7 @@ impl Rig {
     }
 
     pub fn offer(&self, agent: AgentId) -> OfferId {
-        self.floor.agent_view(agent, self.now).unwrap().offers[0].offer
+        self.floor.agent_view(agent).unwrap().offers[0].offer
     }
 
     pub fn accept(&mut self, agent: AgentId) {
@@ -339,7 +341,7 @@ impl Rig {
     }
 
     pub fn work(&self, agent: AgentId) -> SegmentId {
-        self.floor.agent_view(agent, self.now).unwrap().work[0].segment
+        self.floor.agent_view(agent).unwrap().work[0].segment
     }
 
     /// Forgets the timeline so far.

@@ -7,7 +7,7 @@ mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::event::{Event, EventBody, SegmentEnd, SegmentOf, SegmentState};
+use domain::event::{EventBody, SegmentEnd, SegmentOf, SegmentState};
 use domain::id::{InteractionId, LegId, OfferId, RecordingId, SegmentId};
 use domain::report::INTERVAL_MS;
 use domain::time::Timestamp;
@@ -52,6 +52,9 @@ macro_rules! with_row {
         }
     }};
 }
+
+// After the macro, which it uses.
+mod legs;
 
 /// The serde name of a unit variant.
 fn word<T: serde::Serialize>(value: &T) -> Result<String> {
@@ -201,6 +204,7 @@ impl Rows {
             EventBody::LegStarted { .. }
             | EventBody::LegRinging { .. }
             | EventBody::LegAnswered { .. }
+            | EventBody::LegMoved { .. }
             | EventBody::LegEnded { .. } => self.leg(tx, event).await?,
             EventBody::RecordingRequested { .. }
             | EventBody::RecordingStarted { .. }
@@ -219,6 +223,9 @@ impl Rows {
             | EventBody::AgentLeaving { .. }
             | EventBody::DeviceReady { .. }
             | EventBody::DeviceLost { .. }
+            | EventBody::ConsultMerged { .. }
+            | EventBody::WatchChanged { .. }
+            | EventBody::MusicStopped { .. }
             | EventBody::WrapUpExtended { .. }
             | EventBody::StepEntered { .. }
             | EventBody::DigitsCollected { .. }
@@ -263,7 +270,10 @@ impl Rows {
                     row.flow_id = *flow;
                     row.flow_version = *version;
                 }
-                SegmentOf::Flow { .. } | SegmentOf::Agent { .. } | SegmentOf::Device { .. } => {}
+                SegmentOf::Flow { .. }
+                | SegmentOf::Agent { .. }
+                | SegmentOf::Device { .. }
+                | SegmentOf::Supervisor { .. } => {}
             }
         });
         let mut row = SegmentRow {
@@ -323,6 +333,12 @@ impl Rows {
                 row.kind = "device".to_owned();
                 row.extra["device"] = json!(device);
             }
+            SegmentOf::Supervisor { agent, target, mode } => {
+                row.kind = "supervisor".to_owned();
+                row.agent_id = Some(*agent);
+                row.extra["target"] = json!(target);
+                row.extra["mode"] = json!(mode);
+            }
         }
         self.segments.insert(segment, row);
         Ok(())
@@ -349,6 +365,8 @@ impl Rows {
                 "waiting" => wait = length,
                 "talking" => talk = length,
                 "held" => hold = length,
+                // The customer waits meanwhile; who is only asked has never talked with him.
+                "consulting" if row.answered_at.is_some() => hold = length,
                 "wrap_up" => wrap = length,
                 "offered" | "connecting" => row.ring_ms += length,
                 _ => {}
@@ -413,156 +431,6 @@ impl Rows {
         Ok(())
     }
 
-    async fn leg(&mut self, tx: &mut Tx, event: &Event) -> Result<()> {
-        let at = event.at;
-        match &event.body {
-            EventBody::LegStarted { interaction, leg, segment, direction, role, via, device, destination } => {
-                let (mut agent_id, mut number_id, mut address_id) = (None, None, None);
-                if let Some(segment) = segment {
-                    with_row!(self, tx, segments, segment, *segment, |row| agent_id = row.agent_id);
-                }
-                with_row!(self, tx, interactions, interaction, *interaction, |row| {
-                    number_id = row.number_id;
-                    address_id = row.address_id;
-                });
-                let trunk_id = match via {
-                    Some(domain::leg::Via::Trunk { trunk }) => Some(*trunk),
-                    _ => None,
-                };
-                if trunk_id.is_some() {
-                    with_row!(self, tx, interactions, interaction, *interaction, |row| row.trunk_id = trunk_id);
-                }
-                let row = LegRow {
-                    tenant_id: tx.tenant(),
-                    id: *leg,
-                    floor_id: tx.floor(),
-                    interaction_id: Some(*interaction),
-                    segment_id: *segment,
-                    party: word(role)?,
-                    direction: word(direction)?,
-                    agent_id,
-                    device_id: *device,
-                    trunk_id,
-                    number_id,
-                    address_id,
-                    destination_class: Some(word(destination)?),
-                    started_at: at,
-                    ringing_at: None,
-                    answered_at: None,
-                    ended_at: None,
-                    cause: None,
-                    ended_by: None,
-                    codec: None,
-                    recorded_ms: 0,
-                    stats: json!({}),
-                };
-                self.legs.insert(*leg, row);
-            }
-            EventBody::LegRinging { leg, .. } => {
-                with_row!(self, tx, legs, leg, *leg, |row| {
-                    row.ringing_at.get_or_insert(at);
-                });
-            }
-            EventBody::LegAnswered { leg, codec, .. } => {
-                let codec = word(codec)?;
-                with_row!(self, tx, legs, leg, *leg, |row| {
-                    row.answered_at = Some(at);
-                    row.codec = Some(codec);
-                });
-            }
-            EventBody::LegEnded { interaction, leg, cause, by, stats } => {
-                let (cause, by, stats) = (word(cause)?, word(by)?, to_json(stats)?);
-                let mut is_customer = false;
-                with_row!(self, tx, legs, leg, *leg, |row| {
-                    row.ended_at = Some(at);
-                    row.cause = Some(cause.clone());
-                    row.ended_by = Some(by.clone());
-                    row.stats = stats;
-                    is_customer = row.party == "customer";
-                });
-                if is_customer {
-                    with_row!(self, tx, interactions, interaction, *interaction, |row| {
-                        row.end_cause = Some(cause);
-                        row.ended_by = Some(by);
-                    });
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Returns the interaction concerned: one of the events does not name it.
-    async fn recording(&mut self, tx: &mut Tx, event: &Event) -> Result<Option<InteractionId>> {
-        let at = event.at;
-        match &event.body {
-            EventBody::RecordingRequested { interaction, segment, recording, left, .. } => {
-                let mut agent_id = None;
-                with_row!(self, tx, segments, segment, *segment, |row| agent_id = row.agent_id);
-                let row = RecordingRow {
-                    tenant_id: tx.tenant(),
-                    id: *recording,
-                    floor_id: tx.floor(),
-                    interaction_id: *interaction,
-                    segment_id: Some(*segment),
-                    agent_id,
-                    state: "running".to_owned(),
-                    blob_id: None,
-                    started_at: at,
-                    length_ms: None,
-                    gaps: json!([]),
-                    retain_until: None,
-                    legal_hold: false,
-                };
-                self.recordings.insert(*recording, row);
-                // Metering counts recorded time on the customer's leg.
-                with_row!(self, tx, interactions, interaction, *interaction, |row| {
-                    row.extra["recorded_leg"] = json!(left);
-                });
-                Ok(Some(*interaction))
-            }
-            EventBody::RecordingStarted { interaction, recording } => {
-                with_row!(self, tx, recordings, recording, *recording, |row| row.started_at = at);
-                Ok(Some(*interaction))
-            }
-            EventBody::RecordingEnded { interaction, recording, length_ms, gaps } => {
-                let gaps = to_json(gaps)?;
-                with_row!(self, tx, recordings, recording, *recording, |row| {
-                    if row.state == "running" {
-                        row.state = "ended".to_owned();
-                    }
-                    row.length_ms = Some(*length_ms);
-                    row.gaps = gaps;
-                });
-                let mut leg = None;
-                with_row!(self, tx, interactions, interaction, *interaction, |row| {
-                    leg = row.extra["recorded_leg"].as_str().and_then(|l| l.parse::<LegId>().ok());
-                });
-                if let Some(leg) = leg {
-                    with_row!(self, tx, legs, leg, leg, |row| row.recorded_ms += length_ms);
-                }
-                Ok(Some(*interaction))
-            }
-            EventBody::RecordingStored { recording, blob, length_ms, gaps, .. } => {
-                let mut interaction = None;
-                let gaps = if gaps.is_empty() { None } else { Some(to_json(gaps)?) };
-                with_row!(self, tx, recordings, recording, *recording, |row| {
-                    row.state = "stored".to_owned();
-                    row.blob_id = Some(*blob);
-                    row.length_ms = Some(*length_ms);
-                    row.gaps = gaps.unwrap_or_else(|| row.gaps.take());
-                    interaction = Some(row.interaction_id);
-                });
-                // There is something to hear from now on.
-                if let Some(interaction) = interaction {
-                    with_row!(self, tx, interactions, interaction, interaction, |row| row.recorded = true);
-                }
-                Ok(interaction)
-            }
-            _ => Ok(None),
-        }
-    }
-
     /// The addresses under which the interactions that just started are found.
     async fn find_addresses(&mut self, tx: &mut Tx) -> Result<()> {
         let started = std::mem::take(&mut self.started);
@@ -611,6 +479,10 @@ fn interaction_of(body: &EventBody) -> Option<InteractionId> {
         | EventBody::SegmentStarted { interaction, .. }
         | EventBody::SegmentStateChanged { interaction, .. }
         | EventBody::SegmentEnded { interaction, .. }
+        | EventBody::ConsultMerged { interaction, .. }
+        | EventBody::WatchChanged { interaction, .. }
+        | EventBody::MusicStopped { interaction, .. }
+        | EventBody::LegMoved { interaction, .. }
         | EventBody::WrapUpExtended { interaction, .. }
         | EventBody::DispositionSet { interaction, .. }
         | EventBody::StepEntered { interaction, .. }

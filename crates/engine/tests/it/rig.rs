@@ -110,6 +110,7 @@ impl Rig {
             sip_domain: "alpha.example".to_owned(),
             region: Some("CN".to_owned()),
             music: None,
+            monitoring_shown: false,
         };
         tx.put(settings, None).await.unwrap();
         rig.user = tx.create_user(&login, "Worker", Lang::En).await.unwrap().id;
@@ -168,6 +169,7 @@ impl Rig {
             comfort: None,
             comfort_every: Duration::from_secs(30),
             record: true,
+            transferred: Default::default(),
         }
     }
 

@@ -133,6 +133,8 @@ impl Lab {
             | Event::ReinviteAcked { call, .. }
             | Event::ReinviteDone { call, .. }
             | Event::Info { call, .. }
+            | Event::Refer { call, .. }
+            | Event::ReferProgress { call, .. }
             | Event::OptionsResult { call, .. }
             | Event::Ended { call, .. } => *call,
             Event::PingResult { .. } | Event::Registration { .. } | Event::Refused { .. } => return,

@@ -1,4 +1,8 @@
 //! Does a call cost the same however many are up, and does memory come back after a burst? Two curves, drawn as pictures.
+//!
+//! Calls that are up cost something by themselves: their phones send no sound here, so the server keeps both sides of each
+//! alive with silence, 100 packets a second a call. That is measured with nothing coming or going, before and after each
+//! step, and taken from what the step used; both figures are told.
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -38,6 +42,68 @@ const SPARE: usize = 40;
 /// Calls set up or ended a second when only their number matters.
 const RAMP: f64 = 100.0;
 const SAMPLE_EVERY: Duration = Duration::from_millis(250);
+/// How long the calls that are up are watched with nothing coming or going, each time.
+const STANDING: Duration = Duration::from_secs(4);
+
+/// One level of calls up.
+struct Point {
+    up: usize,
+    step: calls::Step,
+    /// From the first INVITE of the step until its last leg had ended and was written.
+    took: Duration,
+    /// CPU time of the calls that are up while nothing else goes on: microseconds a second, before and after the step.
+    standing: [f64; 2],
+}
+
+impl Point {
+    fn standing_us_per_second(&self) -> f64 {
+        (self.standing[0] + self.standing[1]) / 2.0
+    }
+
+    /// What one call that comes and goes adds.
+    fn ms_per_call(&self) -> f64 {
+        let standing = self.standing_us_per_second() * self.took.as_secs_f64();
+        (self.step.used.total_us as f64 - standing) / 1000.0 / self.step.summary.placed.max(1) as f64
+    }
+
+    fn line(&self) -> String {
+        let placed = self.step.summary.placed.max(1) as f64;
+        let threads: Vec<String> = self
+            .step
+            .used
+            .threads
+            .iter()
+            .take(5)
+            .map(|(n, us)| format!("{n} {:.2}", *us as f64 / 1000.0 / placed))
+            .collect();
+        format!(
+            "{:>5} up: {:.3} ms CPU per call, {} failed; with what is up {:.3} ms ({}); what is up alone: {:.1} and {:.1} % of a core",
+            self.up,
+            self.ms_per_call(),
+            self.step.summary.failed(),
+            self.step.ms_per_call(),
+            threads.join(", "),
+            self.standing[0] / 10_000.0,
+            self.standing[1] / 10_000.0,
+        )
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "up": self.up, "ms_per_call": self.ms_per_call(), "ms_per_call_with_standing": self.step.ms_per_call(),
+            "standing_us_per_second": self.standing, "seconds": self.took.as_secs_f64(),
+            "cpu": self.step.used.to_json(self.step.summary.placed as u64), "calls": self.step.summary.to_json(),
+        })
+    }
+}
+
+/// Microseconds of CPU time a second.
+fn standing(server: &Server, phones: &mut Phones) -> Result<f64> {
+    let (before, begin) = (server.cpu()?, Instant::now());
+    phones.run_for(STANDING)?;
+    let took = begin.elapsed().as_secs_f64();
+    Ok(server.used_since(&before)?.total_us as f64 / took)
+}
 
 pub fn run(server: &Server, options: &Options) -> Result<Report> {
     let most = options.up.iter().copied().max().unwrap_or(10);
@@ -50,19 +116,21 @@ pub fn run(server: &Server, options: &Options) -> Result<Report> {
     let mut levels = Vec::new();
     for up in &options.up {
         let held = hold(&mut phones, &company, *up)?;
+        phones.run_for(Duration::from_secs(1))?;
+        let before = standing(server, &mut phones)?;
+        let begin = Instant::now();
         let step = calls::step(server, &mut phones, &company, options.rate, options.calls, 100)?;
-        levels.push((*up, step));
+        let took = begin.elapsed();
+        let after = standing(server, &mut phones)?;
+        levels.push(Point { up: *up, step, took, standing: [before, after] });
         phones.hang_up(held);
         phones.run_until(Duration::from_secs(60), |p| p.unfinished(held) == 0)?;
         phones.run_for(Duration::from_secs(1))?;
     }
     let memory = bursts(server, &mut phones, &company, most, options.bursts)?;
 
-    let failed: usize = levels.iter().map(|(_, s)| s.summary.failed()).sum();
-    let mut lines: Vec<String> = levels
-        .iter()
-        .map(|(up, s)| format!("{up:>5} up: {:.3} ms CPU per call, {} failed", s.ms_per_call(), s.summary.failed()))
-        .collect();
+    let failed: usize = levels.iter().map(|p| p.step.summary.failed()).sum();
+    let mut lines: Vec<String> = levels.iter().map(Point::line).collect();
     lines.extend(memory.lines());
     if let Some(dir) = &options.pictures {
         std::fs::create_dir_all(dir)?;
@@ -71,9 +139,7 @@ pub fn run(server: &Server, options: &Options) -> Result<Report> {
     }
     let json = json!({
         "scenario": "flat", "rate": options.rate,
-        "levels": levels.iter().map(|(up, s)| json!({
-            "up": up, "ms_per_call": s.ms_per_call(), "calls": s.summary.to_json(),
-        })).collect::<Vec<_>>(),
+        "levels": levels.iter().map(Point::to_json).collect::<Vec<_>>(),
         "memory": memory.to_json(),
     });
     Ok(Report { lines, json, is_good: failed == 0 })
@@ -186,16 +252,23 @@ impl Bursts {
     }
 }
 
-fn cost_chart(levels: &[(usize, calls::Step)]) -> Chart {
+fn cost_chart(levels: &[Point]) -> Chart {
     Chart {
         title: "CPU time of a queued call, by the number of calls up".to_owned(),
         x_label: "calls up at the same time".to_owned(),
         y_label: "ms CPU per call".to_owned(),
         x_is_logarithmic: true,
-        series: vec![Series {
-            name: "measured".to_owned(),
-            points: levels.iter().map(|(up, s)| (*up as f64, s.ms_per_call())).collect(),
-            marks: true,
-        }],
+        series: vec![
+            Series {
+                name: "a call that comes and goes".to_owned(),
+                points: levels.iter().map(|p| (p.up as f64, p.ms_per_call())).collect(),
+                marks: true,
+            },
+            Series {
+                name: "with what the calls that are up cost meanwhile".to_owned(),
+                points: levels.iter().map(|p| (p.up as f64, p.step.ms_per_call())).collect(),
+                marks: true,
+            },
+        ],
     }
 }

@@ -231,6 +231,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
         comfort: Some(comfort),
         comfort_every: Duration::from_secs(30),
         record: true,
+        transferred: Default::default(),
     };
     let queues = vec![
         queue(queue_support, Localized::both("技术支持", "Support"), skill_support),

@@ -60,6 +60,8 @@ pub(crate) enum Happening {
     Press(usize, Line),
     /// A person at a phone puts the other side on hold, or takes it back.
     PhoneHolds(usize, Line, bool),
+    /// … or sends it on.
+    PhoneRefers(usize, Line),
     /// Somebody is (or is not) at the ringing phone.
     PickUp(usize, Line),
     Vanish(usize),
@@ -73,6 +75,12 @@ pub(crate) enum Happening {
     DeskHold(AgentId, SegmentId),
     DeskResume(AgentId, SegmentId),
     DeskMute(AgentId, SegmentId, bool),
+    /// The agent sends the customer on, or asks somebody about him.
+    DeskHandsOver(AgentId, SegmentId),
+    /// … and has so many more ideas while he asks.
+    DeskGoesOn(AgentId, SegmentId, u8),
+    SupervisorWatches(InteractionId, SegmentId),
+    SupervisorGoesOn(AgentId, InteractionId, SegmentId, u8),
     WrapUpDone(AgentId, SegmentId),
     Back(AgentId),
     Whim(AgentId),

@@ -25,7 +25,7 @@ impl Exchange {
         }
     }
 
-    fn desk(&mut self, agent: AgentId, command: AgentCommand) {
+    pub(super) fn desk(&mut self, agent: AgentId, command: AgentCommand) {
         self.tell_floor(Input::Agent { agent, command });
     }
 
@@ -99,7 +99,6 @@ impl Exchange {
                 let disposition = queue.and_then(|q| q.dispositions.first().copied());
                 self.stints.insert(*segment, (*agent, disposition, *interaction));
             }
-            EventBody::Bridged { segment, .. } => self.conversation(*segment),
             EventBody::SegmentStateChanged { segment, state, interaction, .. } => {
                 let Some((agent, ..)) = self.stints.get(segment).copied() else { return };
                 if *state == SegmentState::WrapUp {
@@ -107,6 +106,9 @@ impl Exchange {
                     self.out.plan(after, Happening::WrapUpDone(agent, *segment));
                 }
                 let written = self.written.contains(interaction);
+                if *state == SegmentState::Talking && !written && self.talked.insert(*segment) {
+                    self.conversation(*segment);
+                }
                 if *state == SegmentState::Talking && written {
                     let after = self.people.wait(self.plan.talk);
                     self.out.plan(after, Happening::DeskHangUp(agent, *segment));
@@ -114,6 +116,7 @@ impl Exchange {
             }
             EventBody::SegmentEnded { segment, .. } => {
                 self.stints.remove(segment);
+                self.talked.remove(segment);
             }
             EventBody::InteractionStarted { interaction, medium, .. } if *medium != Medium::Voice => {
                 self.written.insert(*interaction);
@@ -145,6 +148,7 @@ impl Exchange {
             self.out.plan(after, Happening::DeskHold(agent, segment));
             self.out.plan(after + length, Happening::DeskResume(agent, segment));
         }
+        self.plan_handovers(agent, segment, talk);
         if self.people.chance(0.05) {
             self.out.plan(talk.mul_f64(0.2), Happening::DeskMute(agent, segment, true));
             self.out.plan(talk.mul_f64(0.3), Happening::DeskMute(agent, segment, false));
@@ -204,8 +208,7 @@ impl Exchange {
     pub(super) fn back(&mut self, agent: AgentId) {
         let Some(device) = self.device_of(agent) else { return };
         let Some(node) = &self.node else { return };
-        let now = node.office.now(&self.out);
-        let Some(view) = node.office.floor.agent_view(agent, now) else { return };
+        let Some(view) = node.office.floor.agent_view(agent) else { return };
         if !view.signed_in {
             self.desk(agent, AgentCommand::SignIn { device, seat: SeatClass::Standard });
             // The seat may be refused: then another try.

@@ -67,6 +67,10 @@ impl Exchange {
                     | Happening::DeskHold(..)
                     | Happening::DeskResume(..)
                     | Happening::DeskMute(..)
+                    | Happening::DeskHandsOver(..)
+                    | Happening::DeskGoesOn(..)
+                    | Happening::SupervisorWatches(..)
+                    | Happening::SupervisorGoesOn(..)
                     | Happening::WrapUpDone(..)
                     | Happening::ChatOver(..)
                     | Happening::PeerPacket { .. }

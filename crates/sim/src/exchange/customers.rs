@@ -102,6 +102,10 @@ impl Exchange {
             return;
         }
         self.out.counts.voices_heard += 1;
+        let (ears, now) = (&self.out.ears, self.out.now);
+        if !ears.may_hear(now, phone, source) && ears.hears_several(now, phone) {
+            return;
+        }
         if !self.out.ears.may_hear(self.out.now, phone, source) {
             let seen = format!("phone {phone} hears {source}, which nothing allows");
             return self.out.violation("bleed", seen);
@@ -154,6 +158,9 @@ impl Exchange {
             let back = talk.mul_f64(0.5) + self.people.between(Duration::ZERO, Duration::from_secs(6));
             self.out.plan(back, Happening::PhoneHolds(phone, line, false));
         }
+        if !at_last && self.people.chance(self.plan.handovers / 2.0) {
+            self.out.plan(talk.mul_f64(0.6), Happening::PhoneRefers(phone, line));
+        }
     }
 
     pub(super) fn at_the_phone(&mut self, what: Happening) {
@@ -162,6 +169,7 @@ impl Exchange {
             | Happening::HangUp(phone, line)
             | Happening::Press(phone, line)
             | Happening::KeyUp(phone, line, _)
+            | Happening::PhoneRefers(phone, line)
             | Happening::PhoneHolds(phone, line, _) => (phone, line),
             _ => return,
         };
@@ -175,6 +183,12 @@ impl Exchange {
             Happening::HangUp(..) => p.hang_up(&mut self.out),
             Happening::KeyUp(_, _, digit) => p.key_up(&mut self.out, digit),
             Happening::PhoneHolds(_, _, held) => p.hold(&mut self.out, held),
+            Happening::PhoneRefers(..) => {
+                let known: Vec<String> = self.config.agents.values().map(|a| a.extension.clone()).collect();
+                // Numbers that nobody has are dialled too.
+                let pick = self.people.below(known.len() + 1);
+                p.refer(&mut self.out, known.get(pick).map_or("0000", String::as_str));
+            }
             Happening::Press(..) => {
                 let pick = self.people.below(digits.len());
                 let by_info = self.people.chance(self.out.faults.info_digits);

@@ -86,6 +86,12 @@ impl Ears {
         }
     }
 
+    /// Whoever hears several voices hears their sum, which may by chance say the number of somebody else.
+    pub(crate) fn hears_several(&self, now: Duration, listener: usize) -> bool {
+        let heard = self.may.range((listener, 0)..=(listener, usize::MAX));
+        heard.filter(|((_, speaker), _)| self.may_hear(now, listener, *speaker)).count() > 1
+    }
+
     /// Forgets pairs long over.
     pub(crate) fn sweep(&mut self, now: Duration) {
         self.may.retain(|_, may| !matches!(may, May::Until(until) if *until < now));

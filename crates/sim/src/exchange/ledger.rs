@@ -23,8 +23,6 @@ struct Segment {
     /// Place in line (R4).
     place: Timestamp,
     state: SegmentState,
-    /// Agents not to be asked before then.
-    refused: BTreeMap<AgentId, Timestamp>,
     talked: bool,
     recording: Option<RecordingId>,
 }
@@ -47,6 +45,8 @@ pub(crate) struct Ledger {
     live: BTreeMap<InteractionId, Medium>,
     over: BTreeSet<InteractionId>,
     segments: BTreeMap<SegmentId, Segment>,
+    /// Agents not to be asked before then, whatever line the work is in by then.
+    refused: BTreeMap<(InteractionId, AgentId), Timestamp>,
     tapes: BTreeMap<RecordingId, Tape>,
     seq: u64,
     at: Timestamp,
@@ -61,6 +61,7 @@ impl Ledger {
             live: BTreeMap::new(),
             over: BTreeSet::new(),
             segments: BTreeMap::new(),
+            refused: BTreeMap::new(),
             tapes: BTreeMap::new(),
             seq: 0,
             at: Timestamp(0),
@@ -101,6 +102,7 @@ impl Ledger {
                 if self.live.remove(interaction).is_none() || !self.over.insert(*interaction) {
                     out.violation("R5", format!("{interaction} ends and was not alive"));
                 }
+                self.refused.retain(|(i, _), _| i != interaction);
                 if let Some((segment, _)) = self.segments.iter().find(|(_, s)| s.interaction == *interaction) {
                     out.violation("R5", format!("{segment} outlives {interaction}"));
                 }
@@ -115,6 +117,7 @@ impl Ledger {
                 let (agent, queue, place) = match of {
                     SegmentOf::Agent { agent, queue, .. } => (Some(*agent), *queue, event.at),
                     SegmentOf::Queue { queue, virtual_since, .. } => (None, Some(*queue), *virtual_since),
+                    SegmentOf::Supervisor { agent, .. } => (Some(*agent), None, event.at),
                     SegmentOf::Flow { .. } | SegmentOf::Device { .. } => (None, None, event.at),
                 };
                 let new = Segment {
@@ -124,7 +127,6 @@ impl Ledger {
                     waits: matches!(of, SegmentOf::Queue { .. }),
                     place,
                     state: *state,
-                    refused: BTreeMap::new(),
                     talked: false,
                     recording: None,
                 };
@@ -216,7 +218,7 @@ impl Ledger {
                 && s.queue == queue
                 && (s.place, **segment) < (place, waiting)
                 && medium(&s.interaction) == medium(&interaction)
-                && s.refused.get(&agent).is_none_or(|until| *until <= at)
+                && self.refused.get(&(s.interaction, agent)).is_none_or(|until| *until <= at)
         });
         if let Some((segment, _)) = passed {
             out.violation("R4", format!("{segment} waits longer than {waiting}, which is offered to {agent}"));
@@ -225,12 +227,12 @@ impl Ledger {
 
     fn back_in_line(&mut self, offered: SegmentId, agent: AgentId, not_before: Option<Timestamp>) {
         let Some(interaction) = self.segments.get(&offered).map(|s| s.interaction) else { return };
+        if let Some(until) = not_before {
+            self.refused.insert((interaction, agent), until);
+        }
         let line = self.segments.values_mut().find(|s| s.interaction == interaction && s.agent.is_none());
         if let Some(line) = line {
             line.waits = line.state == SegmentState::Waiting;
-            if let Some(until) = not_before {
-                line.refused.insert(agent, until);
-            }
         }
     }
 

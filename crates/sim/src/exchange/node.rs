@@ -574,8 +574,10 @@ fn said(out: &mut Outside, phone: usize, bytes: &[u8]) {
 
 /// The node sends a packet to a phone.
 fn passed_on(out: &mut Outside, phone: usize, bytes: &[u8]) {
-    if let Some(source) = voice::of_packet(bytes) {
-        out.talks.passed_on(out.now, source, phone);
+    match voice::of_packet(bytes) {
+        Some(source) => out.talks.passed_on(out.now, source, phone),
+        None if voice::is_sound(bytes) => out.talks.passed_on_mixed(out.now, phone),
+        None => {}
     }
 }
 

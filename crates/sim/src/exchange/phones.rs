@@ -210,6 +210,15 @@ impl Phone {
         }
     }
 
+    /// Sends the other side on, by the phone's own button.
+    pub(crate) fn refer(&mut self, out: &mut Outside, extension: &str) {
+        let (Some(call), State::Up, Ok(to)) = (self.call, self.state, Uri::parse(&format!("sip:{extension}@exchange")))
+        else {
+            return;
+        };
+        self.command(out, Command::Refer { call, to });
+    }
+
     /// Presses a key, by packets or by INFO.
     pub(crate) fn press(&mut self, out: &mut Outside, digit: char, by_info: bool) {
         let (Some(call), State::Up) = (self.call, self.state) else { return };
@@ -372,6 +381,10 @@ impl Phone {
                 }
                 None
             }
+            Event::Refer { call, .. } => {
+                self.command(out, Command::NotifyRefer { call, status: 603 });
+                None
+            }
             Event::Ended { call, .. } if self.call == Some(call) => {
                 let was = self.state;
                 self.state = State::Idle;
@@ -385,6 +398,7 @@ impl Phone {
             | Event::ReinviteAcked { .. }
             | Event::ReinviteDone { .. }
             | Event::Info { .. }
+            | Event::ReferProgress { .. }
             | Event::OptionsResult { .. }
             | Event::PingResult { .. }
             | Event::Ended { .. }

@@ -39,6 +39,9 @@ pub struct Plan {
     pub misses: f64,
     pub declines: f64,
     pub desk_holds: f64,
+    /// Conversations in which the agent sends the customer on or asks somebody, and in which a supervisor takes part.
+    pub handovers: f64,
+    pub watches: f64,
     pub phone_holds: f64,
     /// Per agent: breaks, closed tabs, sign-outs.
     pub whims_per_hour: f64,
@@ -76,6 +79,8 @@ impl Plan {
             misses: 0.08,
             declines: 0.08,
             desk_holds: 0.2,
+            handovers: 0.25,
+            watches: 0.1,
             phone_holds: 0.15,
             whims_per_hour: 20.0,
             pace: if full { Duration::from_millis(20) } else { Duration::from_secs(1) },
@@ -105,6 +110,8 @@ impl Plan {
             misses: 0.02,
             declines: 0.01,
             desk_holds: 0.1,
+            handovers: 0.05,
+            watches: 0.01,
             phone_holds: 0.02,
             whims_per_hour: 0.5,
             // Three ticks are a jitter buffer's delay and the word that waits behind it. Who is silent for five seconds is

@@ -31,6 +31,8 @@ struct Way {
     /// When the first word was said that nobody heard: a bridge may stand long before a phone learns of its answer.
     since: Duration,
     unheard: u32,
+    /// When the last of them was said: after a long silence the count begins anew.
+    last: Duration,
 }
 
 #[derive(Debug)]
@@ -57,8 +59,8 @@ pub(crate) struct Talks {
     muted: BTreeSet<LegId>,
     playing: BTreeSet<LegId>,
     tapes: BTreeMap<RecordingId, Tape>,
-    /// Which tape a living leg is on.
-    taped: BTreeMap<LegId, RecordingId>,
+    /// Which tapes a living leg is on: a customer in conference is on each agent's.
+    taped: BTreeMap<LegId, Vec<RecordingId>>,
     /// Until when digits of a leg are sent on to those who hear it.
     digits: BTreeMap<LegId, Duration>,
     pace: Duration,
@@ -90,7 +92,7 @@ impl Talks {
                 let mut changed = self.close(*bridge);
                 let pairs = self.pairs(legs);
                 for pair in &pairs {
-                    self.ways.insert(*pair, Way { since: now, unheard: 0 });
+                    self.ways.insert(*pair, Way { since: now, unheard: 0, last: now });
                 }
                 changed.extend_from_slice(&pairs);
                 if !pairs.is_empty() {
@@ -114,7 +116,9 @@ impl Talks {
                     let (left, right, phones) = (*left, *right, [*a, *b]);
                     let tape = Tape { left, right, phones, since: None, talked: Vec::new(), said: [0; 2] };
                     self.tapes.insert(*recording, tape);
-                    self.taped.extend([(left, *recording), (right, *recording)]);
+                    for leg in [left, right] {
+                        self.taped.entry(leg).or_default().push(*recording);
+                    }
                     self.review(now, left);
                 }
             }
@@ -176,16 +180,18 @@ impl Talks {
 
     /// Whether the recorded talk, after a change to one of them.
     fn review(&mut self, now: Duration, leg: LegId) {
-        let Some(tape) = self.taped.get(&leg).and_then(|r| self.tapes.get_mut(r)) else { return };
-        let (a, b) = (tape.left, tape.right);
-        let talk = self.ways.contains_key(&(a, b)) && self.ways.contains_key(&(b, a));
-        match (tape.since, talk) {
-            (None, true) => tape.since = Some(now),
-            (Some(since), false) => {
-                tape.talked.push((since, now));
-                tape.since = None;
+        for recording in self.taped.get(&leg).into_iter().flatten() {
+            let Some(tape) = self.tapes.get_mut(recording) else { continue };
+            let (a, b) = (tape.left, tape.right);
+            let talk = self.ways.contains_key(&(a, b)) && self.ways.contains_key(&(b, a));
+            match (tape.since, talk) {
+                (None, true) => tape.since = Some(now),
+                (Some(since), false) => {
+                    tape.talked.push((since, now));
+                    tape.since = None;
+                }
+                (None, false) | (Some(_), true) => {}
             }
-            (None, false) | (Some(_), true) => {}
         }
     }
 
@@ -210,23 +216,26 @@ impl Talks {
                 || self.unsettled.contains(&ear)
                 || self.legs.get(&ear).is_none_or(|legs| legs.len() != 1);
             if excused {
-                *way = Way { since: now, unheard: 0 };
+                *way = Way { since: now, unheard: 0, last: now };
                 continue;
             }
-            if way.unheard == 0 {
-                way.since = now;
+            let patience = UNHEARD_FOR + UNHEARD_PACES * self.pace;
+            if way.unheard == 0 || now > way.last + patience {
+                *way = Way { since: now, unheard: 0, last: now };
             }
             way.unheard += 1;
-            if way.unheard >= UNHEARD_MAX && now >= way.since + UNHEARD_FOR + UNHEARD_PACES * self.pace {
+            way.last = now;
+            if way.unheard >= UNHEARD_MAX && now >= way.since + patience {
                 let (words, time) = (way.unheard, now - way.since);
                 deaf = Some(format!("phone {ear} has not heard the last {words} words of phone {phone}, for {time:?}"));
             }
         }
-        if let Some(tape) = self.taped.get(&speaker).and_then(|r| self.tapes.get_mut(r))
-            && tape.since.is_some()
-            && !self.muted.contains(&speaker)
-        {
-            tape.said[usize::from(tape.right == speaker)] += 1;
+        if !self.muted.contains(&speaker) {
+            for recording in self.taped.get(&speaker).into_iter().flatten() {
+                if let Some(tape) = self.tapes.get_mut(recording).filter(|t| t.since.is_some()) {
+                    tape.said[usize::from(tape.right == speaker)] += 1;
+                }
+            }
         }
         deaf
     }
@@ -236,7 +245,19 @@ impl Talks {
         if let (Some(speaker), Some(listener)) = (self.leg(from), self.leg(to))
             && let Some(way) = self.ways.get_mut(&(speaker, listener))
         {
-            *way = Way { since: now, unheard: 0 };
+            *way = Way { since: now, unheard: 0, last: now };
+        }
+    }
+
+    /// The node sends a sum of voices to a phone. It counts for each of those whom the phone is to hear, if they are
+    /// several: one of them alone is told apart, and known for what he is.
+    pub(crate) fn passed_on_mixed(&mut self, now: Duration, to: usize) {
+        let Some(listener) = self.leg(to) else { return };
+        let speakers: Vec<LegId> = self.ways.keys().filter(|(_, l)| *l == listener).map(|(s, _)| *s).collect();
+        if speakers.len() > 1 {
+            for speaker in speakers {
+                self.ways.insert((speaker, listener), Way { since: now, unheard: 0, last: now });
+            }
         }
     }
 

@@ -106,6 +106,16 @@ pub(crate) fn of_packet(bytes: &[u8]) -> Option<usize> {
     heard(bytes.get(12..)?, law).filter(|source| *source < PROMPTS)
 }
 
+/// Not silence, and no key either: a voice, a prompt, or several voices at once, which nobody can tell apart.
+pub(crate) fn is_sound(bytes: &[u8]) -> bool {
+    let silence = match bytes.get(1).map(|b| b & 0x7f) {
+        Some(0) => g711::linear_to_ulaw(0),
+        Some(8) => g711::linear_to_alaw(0),
+        _ => return false,
+    };
+    bytes.get(12..).is_some_and(|payload| payload.iter().any(|octet| *octet != silence))
+}
+
 /// How long ago an RTP packet was made, milliseconds: phones' timestamps are the time.
 pub(crate) fn age_ms(bytes: &[u8], now: Duration) -> Option<u32> {
     let timestamp = u32::from_be_bytes(bytes.get(4..8)?.try_into().ok()?);

@@ -60,6 +60,16 @@ impl Endpoint {
             Command::Info { call, content_type, body } => {
                 self.dialog_request(now, call, &Method::Info, Owner::Info(call), |b| b.body(&content_type, &body));
             }
+            Command::Refer { call, to } => {
+                let contact = self.calls.get(&call).map(|row| row.contact.clone()).unwrap_or_default();
+                let sent = self.dialog_request(now, call, &Method::Refer, Owner::Refer(call), |b| {
+                    b.header(Name::Contact, contact).header(Name::ReferTo, format!("<{to}>"))
+                });
+                if let Some(row) = self.calls.get_mut(&call).filter(|_| sent.is_some()) {
+                    row.refers = true;
+                }
+            }
+            Command::NotifyRefer { call, status } => self.notify_refer(now, call, status),
             Command::Options { call } => {
                 self.dialog_request(now, call, &Method::Options, Owner::Options(call), |b| b);
             }
@@ -67,6 +77,19 @@ impl Endpoint {
             Command::EndDialog { mut dialog, hop } => self.send_bye(now, &mut dialog, hop, None, &[]),
             Command::Withdraw { invite, hop } => self.withdraw(now, &invite, hop),
         }
+    }
+
+    /// RFC 3515 §2.4.4, §2.4.5: the body is the status line alone (`message/sipfrag`, RFC 3420).
+    fn notify_refer(&mut self, now: Duration, call: CallId, status: u16) {
+        let state = if status < 200 { "active;expires=60" } else { "terminated;reason=noresource" };
+        let fragment = format!("SIP/2.0 {status} {}\r\n", wire::reason_phrase(status));
+        let contact = self.calls.get(&call).map(|row| row.contact.clone()).unwrap_or_default();
+        self.dialog_request(now, call, &Method::Notify, Owner::Nobody, |b| {
+            b.header(Name::Contact, contact)
+                .header(Name::Event, "refer")
+                .header(Name::SubscriptionState, state)
+                .body("message/sipfrag;version=2.0", fragment.as_bytes())
+        });
     }
 
     /// The stage of a call that has not ended for its user.
@@ -123,6 +146,7 @@ impl Endpoint {
             ack_wait: None,
             is_established: false,
             pending_ack: None,
+            refers: false,
             wish: None,
             retry_at: None,
             retries: 0,

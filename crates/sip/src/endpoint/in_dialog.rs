@@ -1,4 +1,5 @@
-//! Requests within dialogs: ACK, BYE, re-INVITE, INFO, OPTIONS (RFC 3261 §12.2.2, §13.3, §14.2, §15.1.2).
+//! Requests within dialogs: ACK, BYE, re-INVITE, INFO, OPTIONS (RFC 3261 §12.2.2, §13.3, §14.2, §15.1.2), REFER
+//! (RFC 3515).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,23 @@ use super::tables::Stage;
 use super::types::{CallId, EndCause, Event};
 use super::{Endpoint, Hop};
 use crate::dialog::Dialog;
-use crate::msg::{Message, Method, Name};
+use crate::msg::{Message, Method, Name, NameAddr, Uri};
+
+/// The target of a REFER, or the status that refuses it: one Refer-To (RFC 3515 §2.1), of a scheme that can be called.
+/// A call that is to be replaced (RFC 3891) is not looked for yet.
+fn refer_target(request: &Message) -> Result<Uri, u16> {
+    let mut values = request.all(Name::ReferTo);
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(400) };
+    let to = NameAddr::parse(value).map_err(|_| 400u16)?;
+    if !to.uri.is_sip() {
+        return Err(416);
+    }
+    let replaces = |h: &str| h.split('&').any(|h| h.get(..9).is_some_and(|n| n.eq_ignore_ascii_case("replaces=")));
+    if to.uri.headers.as_deref().is_some_and(replaces) {
+        return Err(501);
+    }
+    Ok(to.uri)
+}
 
 impl Endpoint {
     pub(super) fn on_dialog_request(&mut self, now: Duration, hop: Hop, request: Arc<Message>) {
@@ -56,6 +73,33 @@ impl Endpoint {
                     });
                 }
             }
+            Method::Refer => {
+                let (status, to) = match refer_target(&request) {
+                    Ok(_) if closing => (481, None),
+                    Ok(to) => (202, Some(to)),
+                    Err(status) => (status, None),
+                };
+                let reply = self.tagged_reply(&request, hop, status, &tag);
+                self.answer_at_once(now, hop, &request, reply);
+                if let Some(to) = to {
+                    self.emit(Event::Refer { call: id, to });
+                }
+            }
+            Method::Notify => {
+                let refers = self.calls.get(&id).is_some_and(|call| call.refers);
+                let event = request.get(Name::Event).map(|e| e.split(';').next().unwrap_or(e).trim());
+                let status = match event {
+                    // RFC 6665 §4.1.3: nothing that we asked for.
+                    Some(e) if !refers && e.eq_ignore_ascii_case("refer") => 481,
+                    Some(e) if e.eq_ignore_ascii_case("refer") => 200,
+                    Some(_) | None => 489,
+                };
+                let reply = self.tagged_reply(&request, hop, status, &tag);
+                self.answer_at_once(now, hop, &request, reply);
+                if status == 200 {
+                    self.on_refer_progress(id, &request);
+                }
+            }
             Method::Options => {
                 let reply = self.capabilities(self.tagged_reply(&request, hop, 200, &tag));
                 self.answer_at_once(now, hop, &request, reply);
@@ -63,6 +107,26 @@ impl Endpoint {
             Method::Other(_) => self.refuse(&request, hop, 501),
             _ => self.refuse(&request, hop, 405),
         }
+    }
+
+    /// RFC 3515 §2.4.4: the status line of the call that the peer makes; without one, how the subscription stands.
+    fn on_refer_progress(&mut self, id: CallId, notify: &Message) {
+        let over = notify
+            .get(Name::SubscriptionState)
+            .is_some_and(|s| s.get(..10).is_some_and(|s| s.eq_ignore_ascii_case("terminated")));
+        let told =
+            std::str::from_utf8(notify.body()).ok().and_then(|b| b.strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok());
+        let status = match told {
+            Some(status @ 100..=699) => status,
+            Some(_) | None if over => 487,
+            Some(_) | None => 100,
+        };
+        if (over || status >= 200)
+            && let Some(call) = self.calls.get_mut(&id)
+        {
+            call.refers = false;
+        }
+        self.emit(Event::ReferProgress { call: id, status });
     }
 
     fn on_reinvite(&mut self, now: Duration, hop: Hop, id: CallId, request: Arc<Message>, tag: String) {

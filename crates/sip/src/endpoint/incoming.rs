@@ -231,6 +231,7 @@ impl Endpoint {
             ack_wait: None,
             is_established: false,
             pending_ack: None,
+            refers: false,
             wish: None,
             retry_at: None,
             retries: 0,

@@ -72,6 +72,7 @@ impl Endpoint {
             Owner::Options(call) if self.calls.contains_key(&call) => {
                 self.emit(Event::OptionsResult { call, status });
             }
+            Owner::Refer(call) => self.refer_failed(call, status),
             Owner::Ping(ping) => self.emit(Event::PingResult { ping, status }),
             Owner::Options(_) | Owner::Info(_) | Owner::Nobody => {}
         }
@@ -161,8 +162,24 @@ impl Endpoint {
                     self.drop_call(now, call, EndCause::Gone);
                 }
             }
+            Owner::Refer(call) => {
+                // A 2xx says no more than that NOTIFYs will come.
+                if status >= 300 {
+                    self.refer_failed(call, status);
+                }
+                if status == 481 {
+                    self.drop_call(now, call, EndCause::Gone);
+                }
+            }
             Owner::Ping(ping) => self.emit(Event::PingResult { ping, status }),
             Owner::Nobody => {}
+        }
+    }
+
+    fn refer_failed(&mut self, call: CallId, status: u16) {
+        if let Some(row) = self.calls.get_mut(&call).filter(|row| row.refers) {
+            row.refers = false;
+            self.emit(Event::ReferProgress { call, status });
         }
     }
 
@@ -290,7 +307,11 @@ impl Endpoint {
         let answer = digest::answer(response.all(asked), &credentials, method.text(), &uri_text, 1, &cnonce);
         let Some(answer) = answer else { return false };
         let call = match owner {
-            Owner::Invite(call) | Owner::Reinvite(call) | Owner::Options(call) | Owner::Info(call) => Some(call),
+            Owner::Invite(call)
+            | Owner::Reinvite(call)
+            | Owner::Options(call)
+            | Owner::Info(call)
+            | Owner::Refer(call) => Some(call),
             Owner::Ping(_) | Owner::Nobody => None,
         };
         let waits = matches!(owner, Owner::Invite(_) | Owner::Reinvite(_));

@@ -106,6 +106,7 @@ pub(super) enum Owner {
     Reinvite(CallId),
     Options(CallId),
     Info(CallId),
+    Refer(CallId),
     Ping(PingId),
     /// BYE and CANCEL: the call is gone already, only the message must arrive.
     Nobody,
@@ -227,6 +228,8 @@ pub(super) struct Call {
     pub pending_ack: Option<TxId>,
     /// A re-INVITE that waits its turn.
     pub wish: Option<Option<Vec<u8>>>,
+    /// A REFER of ours that the peer has not told the end of.
+    pub refers: bool,
     pub retry_at: Option<Duration>,
     pub retries: u8,
     pub ring_until: Option<Duration>,

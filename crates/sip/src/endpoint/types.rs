@@ -211,6 +211,17 @@ pub enum Command {
         content_type: String,
         body: Vec<u8>,
     },
+    /// Asks the peer to call this target in our stead (RFC 3515). [`Event::ReferProgress`] tells how it gets on.
+    Refer {
+        call: CallId,
+        to: Uri,
+    },
+    /// How a transfer that the peer asked for ([`Event::Refer`]) is getting on: NOTIFY with the status line that the
+    /// call to the target has, or would have (RFC 3515 §2.4.4). A final status ends the subscription.
+    NotifyRefer {
+        call: CallId,
+        status: u16,
+    },
     /// OPTIONS within the call, to see whether the peer is alive. Ends with [`Event::OptionsResult`].
     Options {
         call: CallId,
@@ -358,6 +369,17 @@ pub enum Event {
         call: CallId,
         content_type: String,
         body: Vec<u8>,
+    },
+    /// The peer asks to be replaced by a call to this target (RFC 3515). It has been answered with 202;
+    /// [`Command::NotifyRefer`] must follow.
+    Refer {
+        call: CallId,
+        to: Uri,
+    },
+    /// What the peer tells of our [`Command::Refer`]: a status below 200 is not the last.
+    ReferProgress {
+        call: CallId,
+        status: u16,
     },
     /// `status` 408 when nothing came. A 481 also ends the call.
     OptionsResult {

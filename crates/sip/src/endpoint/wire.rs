@@ -7,7 +7,7 @@ use crate::hop::{Hop, Transport};
 use crate::msg::{Uri, Via};
 
 /// Methods we serve.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REFER, REGISTER";
 
 /// `host:port` of ours as `hop`'s peer can reach it.
 pub(super) fn own_address(config: &Config, hop: &Hop) -> String {
@@ -101,6 +101,7 @@ pub(super) fn reason_phrase(status: u16) -> &'static str {
         200 => "OK",
         300 => "Multiple Choices",
         301 => "Moved Permanently",
+        202 => "Accepted",
         302 => "Moved Temporarily",
         400 => "Bad Request",
         401 => "Unauthorized",

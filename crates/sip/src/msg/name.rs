@@ -71,6 +71,9 @@ header_names! {
     PAssertedIdentity "P-Asserted-Identity",
     Diversion "Diversion",
     HistoryInfo "History-Info",
+    ReferTo "Refer-To" "r",
+    Event "Event" "o",
+    SubscriptionState "Subscription-State",
 }
 
 impl fmt::Display for Name {

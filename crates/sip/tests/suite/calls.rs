@@ -528,3 +528,35 @@ fn streams_carry_messages_in_any_pieces_and_pings_are_answered() {
     assert!(matches!(endpoint.poll_output(), Some(sip::Output::CloseStream { .. })));
     assert_eq!(endpoint.load().streams, 0);
 }
+
+/// RFC 3515: 202, then NOTIFYs with the status line of what the peer does.
+#[test]
+fn a_transfer_is_asked_for_and_told_about() {
+    let mut net = net();
+    let (caller, callee) = net.established();
+    let to = || sip::msg::Uri::parse("sip:1002@pbx.example").unwrap();
+    net.command(0, Command::Refer { call: caller, to: to() });
+    net.advance_ms(50);
+    assert!(net.events[1].iter().any(|e| matches!(e, Event::Refer { to: t, .. } if *t == to())));
+    net.command(1, Command::NotifyRefer { call: callee, status: 100 });
+    net.command(1, Command::NotifyRefer { call: callee, status: 200 });
+    net.advance_ms(50);
+    // Nobody asked for this one.
+    net.command(1, Command::NotifyRefer { call: callee, status: 200 });
+    net.advance_ms(50);
+    let told: Vec<u16> = net.events[0]
+        .iter()
+        .filter_map(|e| if let Event::ReferProgress { status, .. } = e { Some(*status) } else { None })
+        .collect();
+    assert_eq!(told, [100, 200]);
+    assert_eq!(net.lines(0), ["INVITE", "ACK", "REFER", "200", "200", "481"]);
+    assert_eq!(net.lines(1), ["100", "200", "202", "NOTIFY", "NOTIFY", "NOTIFY"]);
+    // A call that is to be replaced (RFC 3891) is not looked for, and is said to be so.
+    let replaces = sip::msg::Uri::parse("sip:1002@pbx.example?Replaces=i%3Bto-tag%3Da%3Bfrom-tag%3Db").unwrap();
+    net.command(0, Command::Refer { call: caller, to: replaces });
+    net.advance_ms(50);
+    assert!(net.events[0].iter().any(|e| matches!(e, Event::ReferProgress { status: 501, .. })));
+    net.command(0, hangup(caller));
+    net.settle(Duration::from_secs(60));
+    net.assert_empty();
+}

@@ -55,6 +55,7 @@ pub fn queue(n: u128, agents: &[u128]) -> QueueConfig {
         comfort: None,
         comfort_every: Duration::from_secs(30),
         record: true,
+        transferred: Default::default(),
     }
 }
 

@@ -84,6 +84,7 @@ impl Env {
                 sip_domain: format!("{slug}.example"),
                 region: Some("CN".into()),
                 music: None,
+                monitoring_shown: false,
             };
             tx.put(settings, None).await.unwrap();
             tx.commit().await.unwrap();

@@ -513,6 +513,7 @@ impl World {
                 LegEvent::Answered { codec, .. } => format!("answered {codec:?}"),
                 LegEvent::PeerHeld { held, .. } => format!("held {held}"),
                 LegEvent::Digit { digit, .. } => format!("digit {digit}"),
+                LegEvent::TransferAsked { to, .. } => format!("wants {to} instead"),
                 LegEvent::PlayEnded { play, why, digits, .. } => format!("play {} {why:?} {digits:?}", play.0),
                 LegEvent::MediaSilent { silent, .. } => format!("silent {silent}"),
                 LegEvent::RecordingStarted { recording } => format!("recording {} started", recording.0),
@@ -565,6 +566,8 @@ fn name_of(event: &sip::Event) -> String {
             format!("reinvite {status} {}", direction.unwrap_or("-"))
         }
         sip::Event::Info { .. } => "info".to_owned(),
+        sip::Event::Refer { .. } => "refer".to_owned(),
+        sip::Event::ReferProgress { status, .. } => format!("refer {status}"),
         sip::Event::OptionsResult { status, .. } => format!("options {status}"),
         sip::Event::PingResult { status, .. } => format!("ping {status}"),
         sip::Event::Ended { cause, .. } => match cause {

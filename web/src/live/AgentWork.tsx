@@ -1,0 +1,36 @@
+// What an agent works on, and for a conversation with a supervisor in it who listens to whom.
+import { Link } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import { useCaller } from '../desk/caller';
+import { useLocal } from '../i18n/localized';
+import type { LiveAgent } from '../socket/reducer';
+import { useLive } from '../socket/session';
+import type { Watcher } from './words';
+
+export function AgentWork({ agent, listened }: { agent: LiveAgent; listened: ReadonlyMap<string, Watcher[]> }) {
+  const { t } = useTranslation('live');
+  const local = useLocal();
+  const caller = useCaller();
+  const live = useLive();
+  const w = agent.work[0];
+  if (!w) return <span className="dim">–</span>;
+  const queue = w.queue ? live?.queues.get(w.queue) : undefined;
+  const seen = listened.get(w.segment) ?? [];
+  return (
+    <>
+      <Link to="/interactions/$id" params={{ id: w.interaction }}>
+        {caller(w)}
+      </Link>
+      <span className="dim">
+        {' '}
+        {queue ? local(queue.name) : ''} {w.watching ? t(`agents.watches.${w.watching.mode}`, { name: w.watching.agent?.name ?? '' }) : t(`segment.${w.state}`, { ns: 'common' })}
+        {agent.work.length > 1 ? ` +${agent.work.length - 1}` : ''}
+      </span>
+      {seen.map((s) => (
+        <span key={s.name} className="watched" data-testid="watched">
+          {t(`agents.watched.${s.mode}`, { name: s.name })}
+        </span>
+      ))}
+    </>
+  );
+}

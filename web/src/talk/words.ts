@@ -1,0 +1,30 @@
+// Who is with whom in a call that has more than two parties, and what can be done about it.
+import type { Schemas } from '../api/client';
+import type { DeskWork } from '../desk/words';
+
+export type WatchMode = Schemas['WatchMode'];
+export const watchModes: readonly WatchMode[] = ['monitor', 'whisper', 'barge'];
+
+/** How far a consultation is, from the side of who asks; a key below `bar.stage.`. */
+export function consultStage(work: Pick<DeskWork, 'state' | 'consult'>): 'ringing' | 'ringing_aside' | 'together' | 'customer' | 'both_wait' {
+  const answered = work.consult?.state === 'consulting';
+  if (!answered) return work.state === 'talking' ? 'ringing_aside' : 'ringing';
+  if (work.state === 'consulting') return 'together';
+  return work.state === 'talking' ? 'customer' : 'both_wait';
+}
+
+/** To the customer at any time; to the party consulted, and all together, once it has answered. */
+export function consultCan(work: Pick<DeskWork, 'state' | 'consult'>): { switch: boolean; conference: boolean } {
+  const answered = work.consult?.state === 'consulting';
+  return { switch: work.state === 'consulting' || answered, conference: answered };
+}
+
+export function mayWatch(mode: WatchMode, may: (action: string) => boolean): boolean {
+  return may(mode === 'monitor' ? 'call.monitor' : 'call.intervene');
+}
+
+/** The next mode of those allowed, the first after the last. */
+export function nextMode(mode: WatchMode, may: (action: string) => boolean): WatchMode {
+  const can = watchModes.filter((m) => m === mode || mayWatch(m, may));
+  return can[(can.indexOf(mode) + 1) % can.length] ?? mode;
+}
