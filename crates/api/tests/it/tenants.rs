@@ -243,6 +243,7 @@ fn cases(a: &Company, b: &Company) -> BTreeMap<&'static str, Vec<Expect>> {
         "command_agent",
         vec![NotFound(vec![format!("/agents/{}/commands", b.agent), format!("/agents/{}/commands", a.agent)])],
     );
+    case("list_targets", not_found(format!("/agents/{}/targets", b.agent)));
     case("start_demo_call", vec![Plain("/demo-call".into(), None, 202)]);
     case("delete_sample_history", vec![Plain("/sample-history".into(), None, 204)]);
     case("socket", vec![Socket]);
