@@ -82,7 +82,7 @@ function watch(page, name) {
 
 const found = (a) => pages.get(a.page) ?? fail(`no page ${a.page}`);
 const part = (a) => {
-  const all = found(a).getByTestId(a.test);
+  const all = a.name && a.value ? found(a).locator(`[data-testid="${a.test}"][${a.name}="${a.value}"]`) : found(a).getByTestId(a.test);
   return (a.text ? all.filter({ hasText: a.text }) : all).first();
 };
 function fail(why) {
@@ -118,7 +118,7 @@ const orders = {
     await found(a).close();
     pages.delete(a.page);
   },
-  /** By test id; `text` picks one of several. */
+  /** By test id; `text`, or an attribute by `name` and `value`, picks one of several. */
   async click(a) {
     await part(a).click();
   },

@@ -1,8 +1,8 @@
 //! Crashes and outages under load, against the generator's own ledger: the server killed at random moments, the database
 //! stopped. Nothing is lost, doubled or stuck, and calls go on.
 //!
-//! Longer variants by the environment (`cargo xtask crash`): CORDBOARD_CRASH_KILLS, CORDBOARD_CRASH_SEED,
-//! CORDBOARD_OUTAGE_SECONDS.
+//! Longer variants by the environment (`cargo xtask crash`): CRASH_KILLS, CRASH_SEED,
+//! OUTAGE_SECONDS.
 mod support;
 
 use std::collections::BTreeSet;
@@ -34,8 +34,8 @@ impl Moments {
 }
 
 fn killed(mut server: Server) {
-    let kills = setting("CORDBOARD_CRASH_KILLS", 3);
-    let seed = setting("CORDBOARD_CRASH_SEED", 20_261_122);
+    let kills = setting("CRASH_KILLS", 3);
+    let seed = setting("CRASH_SEED", 20_261_122);
     println!("seed {seed}");
     let mut moments = Moments(seed);
     let mut traffic = Traffic::gather(&server, 8);
@@ -107,7 +107,7 @@ impl Drop for Watcher {
 
 /// The database is `away` for a while and comes `back`: nobody on the phone notices.
 fn outage(server: &Server, mut away: impl FnMut(), mut back: impl FnMut()) {
-    let seconds = setting("CORDBOARD_OUTAGE_SECONDS", 13);
+    let seconds = setting("OUTAGE_SECONDS", 13);
     let mut traffic = Traffic::gather(server, 6);
     // Nobody is there for this one: he waits, with music, in his place.
     let company = Company::of(server);

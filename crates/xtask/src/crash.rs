@@ -36,10 +36,10 @@ pub fn crash(options: &Options) -> Result<()> {
     if options.outage.is_none() && options.database == Database::Sqlite {
         cargo.args(["--skip", "on_postgres"]);
     }
-    cargo.env("CORDBOARD_CRASH_KILLS", options.kills.to_string());
-    cargo.env("CORDBOARD_CRASH_SEED", options.seed.to_string());
+    cargo.env("CRASH_KILLS", options.kills.to_string());
+    cargo.env("CRASH_SEED", options.seed.to_string());
     if let Some(seconds) = options.outage {
-        cargo.env("CORDBOARD_OUTAGE_SECONDS", seconds.to_string());
+        cargo.env("OUTAGE_SECONDS", seconds.to_string());
     }
     if !cargo.status()?.success() {
         bail!("the server's records are not the callers' ledger");

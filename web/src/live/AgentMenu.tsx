@@ -14,7 +14,7 @@ export function AgentMenu({ agent }: { agent: LiveAgent }) {
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <ActionIcon size={24} aria-label={t('agents.menu', { name: agent.name })}>
+        <ActionIcon size={24} aria-label={t('agents.menu', { name: agent.name })} data-testid="agent-menu" data-agent={agent.id}>
           <Icon name="chevron" size={16} />
         </ActionIcon>
       </Menu.Target>

@@ -174,24 +174,28 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
             kind: DeviceKind::Browser,
         });
     }
-    // Whoever follows the first link is the admin: he can answer the demo caller too.
-    let admin = AgentId(id());
-    agents.push(AgentConfig {
-        id: admin,
-        user: people[0].user,
-        name: people[0].name.clone(),
-        extension: "8000".to_owned(),
-        team: Some(team_support),
-        skills: BTreeMap::from([(skill_support, 1)]),
-        capacity: PerMedium { voice: 1, chat: 3, email: 5, task: 5 },
-        active: true,
-    });
-    devices.push(DeviceConfig {
-        id: DeviceId(id()),
-        name: "Admin: browser".to_owned(),
-        agent: Some(admin),
-        kind: DeviceKind::Browser,
-    });
+    // Whoever follows the first link is the admin: he can answer the demo caller too. The supervisor has a place among the
+    // agents, in no queue, from which he takes part in their calls.
+    let (admin, supervisor) = (AgentId(id()), AgentId(id()));
+    let places = [(admin, "8000", BTreeMap::from([(skill_support, 1)])), (supervisor, "8009", BTreeMap::new())];
+    for ((agent, extension, skills), person) in places.into_iter().zip(&people) {
+        agents.push(AgentConfig {
+            id: agent,
+            user: person.user,
+            name: person.name.clone(),
+            extension: extension.to_owned(),
+            team: Some(team_support),
+            skills,
+            capacity: PerMedium { voice: 1, chat: 3, email: 5, task: 5 },
+            active: true,
+        });
+        devices.push(DeviceConfig {
+            id: DeviceId(id()),
+            name: format!("{}: browser", person.name),
+            agent: Some(agent),
+            kind: DeviceKind::Browser,
+        });
+    }
     let phone = DeviceId(id());
     devices.push(DeviceConfig {
         id: phone,
@@ -327,7 +331,7 @@ mod tests {
             n += 1;
             n
         });
-        assert_eq!((company.people.len(), company.agents.len(), company.queues.len()), (8, AGENTS + 1, 2));
+        assert_eq!((company.people.len(), company.agents.len(), company.queues.len()), (8, AGENTS + 2, 2));
         for queue in &company.queues {
             assert!(queue.members.len() >= 4, "{:?}", queue.name);
         }

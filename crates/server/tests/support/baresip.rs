@@ -96,6 +96,11 @@ impl Baresip {
         self.order("hangup", "");
     }
 
+    /// By its transfer button: REFER.
+    pub fn transfer(&mut self, server: SocketAddr, number: &str) {
+        self.order("transfer", &format!("sip:{number}@{server}"));
+    }
+
     #[track_caller]
     pub fn wait_event(&self, kind: &str) {
         wait_for(&format!("baresip's {kind}"), SOON, || {

@@ -33,6 +33,27 @@ fn hears_for(heard: &[i16], other: f64, own: f64, percent: u64) -> Verdict {
     Ok(())
 }
 
+/// In a conference: both tones at once nearly all the time, never one's own. `percent` as the ear allows: 90 for a phone,
+/// 70 for a browser.
+pub fn hears_both(heard: &[i16], others: [f64; 2], own: f64, percent: u64) -> Verdict {
+    let blocks: Vec<&[i16]> = heard.chunks_exact(BLOCK).collect();
+    if blocks.len() < 10 {
+        return Err(format!("only {} blocks of sound", blocks.len()));
+    }
+    let with = |hz: f64, least: f64| blocks.iter().filter(|b| share(b, hz) > least).count() as u64;
+    let all = blocks.len() as u64;
+    // Its own tone would have a third of the power of three.
+    if with(own, 0.15) * 20 > all {
+        return Err(format!("hears its own tone of {own} Hz in {} of {all} blocks", with(own, 0.15)));
+    }
+    for hz in others {
+        if with(hz, 0.25) * 100 < all * percent {
+            return Err(format!("hears {hz} Hz in only {} of {all} blocks", with(hz, 0.25)));
+        }
+    }
+    Ok(())
+}
+
 /// On hold at the agent: nothing at all, or silence.
 pub fn hears_nothing(heard: &[i16]) -> Verdict {
     match level(heard) {
