@@ -1,4 +1,5 @@
 //! Timelines of transfers, consultations, conferences and supervisors: every edit of who hears whom.
+#![allow(clippy::unwrap_used, reason = "a test's own machinery")]
 mod rig;
 
 use domain::command::{AgentCommand, Presence, SupervisorCommand, Target, WatchMode};
@@ -375,6 +376,8 @@ fn targets_that_cannot_take_it_are_refused_and_nothing_changes() {
         assert_eq!(refused(Target::Agent { agent: AgentId(99) }), "target.unknown");
         assert_eq!(refused(Target::Agent { agent: EVE }), "target.unavailable");
         assert_eq!(refused(Target::Device { device: TAB }), "target.unknown");
+        // Found by the simulator: the phone at which Bob sits was taken from him, and the next caller met a busy line.
+        assert_eq!(refused(Target::Device { device: PHONE }), "target.unavailable");
         assert_eq!(refused(Target::Queue { queue: QueueId(99) }), "target.unknown");
         assert_eq!(refused(Target::Flow { flow: FlowId(99) }), "target.unknown");
         assert_eq!(r.floor.snapshot(), before);

@@ -1,7 +1,7 @@
 //! CPU seconds for 24 simulated hours of a floor of 200 agents, with a perfect network.
 //!
 //! All signalling is simulated: every SIP message of every call, registration and refresh, parsed and built on both
-//! sides, every timer. Of the sound it is one packet of 20 ms in four seconds from each side of each call, and three media
+//! sides, every timer. Of the sound it is one packet of 20 ms in four seconds from each side of each call, and five media
 //! ticks in four seconds: who hears whom is known and checked, all of the packets are not made.
 use std::fs;
 

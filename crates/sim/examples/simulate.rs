@@ -77,6 +77,10 @@ fn plan(o: &Options, seed: u64) -> Plan {
     }
     if let Some(interactions) = o.interactions {
         plan.interactions = interactions;
+        if o.hours.is_none() {
+            // Until there were so many, however long it takes.
+            plan.length = Duration::from_secs(3600 * 24 * 3650);
+        }
     }
     plan.thorough = o.thorough;
     plan

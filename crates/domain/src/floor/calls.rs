@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use super::Floor;
 use super::state::{Leg, Segment};
-use super::transfer::only_consulted;
 use crate::config::{DeviceKind, EntryPoint, Place};
 use crate::event::{
     CallRefusal, DestinationClass, Direction, EventBody, LegRole, OfferEnd, SegmentEnd, SegmentOf, SegmentStart,
@@ -221,9 +220,7 @@ impl Floor {
         match (s.state, known.role) {
             (_, LegRole::Supervisor) => self.end_watch(interaction, segment),
             (SegmentState::Talking | SegmentState::Held | SegmentState::Consulting, _) => {
-                if only_consulted(s) || !self.merge_after_hang_up(interaction, segment) {
-                    self.end_talk(interaction, segment, why_ended(cause, SegmentEnd::AgentHungUp));
-                }
+                self.talker_left(interaction, segment, why_ended(cause, SegmentEnd::AgentHungUp));
             }
             (SegmentState::Offered | SegmentState::Connecting, LegRole::Agent) => {
                 let why = match cause {

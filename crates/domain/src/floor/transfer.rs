@@ -181,10 +181,13 @@ impl Floor {
                 if self.is_free(agent, medium) { Ok(()) } else { Err(RejectCode::TargetUnavailable.into()) }
             }
             Target::Device { device } if medium == Medium::Voice => match self.config.devices.get(&device) {
-                // A tab rings for its agent alone.
+                // A tab rings for its agent alone, and who sits at a phone is called as the agent he is: his phone is taken then.
                 Some(d) if d.kind != DeviceKind::Browser => {
-                    let ready = self.state.device_ready(device, &self.config);
-                    if ready { Ok(()) } else { Err(RejectCode::TargetUnavailable.into()) }
+                    let seats = self.state.agents.values().filter_map(|a| a.seat.as_ref());
+                    let free = self.state.device_ready(device, &self.config)
+                        && !seats.into_iter().any(|s| s.device == device)
+                        && !self.state.legs.values().any(|l| l.device == Some(device));
+                    if free { Ok(()) } else { Err(RejectCode::TargetUnavailable.into()) }
                 }
                 Some(_) | None => Err(RejectCode::TargetUnknown.into()),
             },
@@ -255,15 +258,18 @@ impl Floor {
         }
     }
 
-    /// The agent's own phone hung up while he consulted: the customer goes to whom he spoke with.
-    pub(super) fn merge_after_hang_up(&mut self, interaction: InteractionId, segment: SegmentId) -> bool {
-        let Some(other) = self.asked(interaction, segment) else { return false };
-        if self.state.segment(interaction, other).is_none_or(|s| s.state != SegmentState::Consulting) {
-            return false;
+    /// Somebody's phone hung up in a conversation. If he consulted just then, the customer goes to whom he spoke with.
+    pub(super) fn talker_left(&mut self, interaction: InteractionId, segment: SegmentId, why: SegmentEnd) {
+        let talks = |other: &SegmentId| {
+            self.state.segment(interaction, *other).is_some_and(|s| s.state == SegmentState::Consulting)
+        };
+        match self.asked(interaction, segment).filter(talks) {
+            Some(other) => {
+                self.leave_talk(interaction, segment, SegmentEnd::Transferred);
+                self.merge(interaction, other);
+            }
+            None => self.end_talk(interaction, segment, why),
         }
-        self.leave_talk(interaction, segment, SegmentEnd::Transferred);
-        self.merge(interaction, other);
-        true
     }
 
     /// The party consulted goes, whether it talks or is still being rung.

@@ -135,7 +135,7 @@ impl Floor {
 
     /// A voice conversation of somebody else.
     fn watchable(&self, interaction: InteractionId, target: SegmentId, me: AgentId) -> Result<(), Rejected> {
-        if !self.state.interactions.get(&interaction).is_some_and(|i| i.medium == Medium::Voice) {
+        if self.state.interactions.get(&interaction).is_none_or(|i| i.medium != Medium::Voice) {
             return Err(RejectCode::InteractionUnknown.into());
         }
         let agent = self.state.segment(interaction, target).filter(|s| s.in_conversation()).map(|s| &s.of);

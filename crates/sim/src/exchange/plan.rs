@@ -114,10 +114,11 @@ impl Plan {
             watches: 0.01,
             phone_holds: 0.02,
             whims_per_hour: 0.5,
-            // Three ticks are a jitter buffer's delay and the word that waits behind it. Who is silent for five seconds is
+            // Three ticks are a jitter buffer's delay and the word that waits behind it; in a conference words of others come
+            // between. Who is silent for five seconds is
             // reported to the floor: where packets are lost, two of them must fit into these.
             pace: Duration::from_secs(if faults == Level::None { 4 } else { 2 }),
-            ticks: 3,
+            ticks: 5,
             registration: Duration::from_secs(1800),
             check_every: 1000,
             ..Plan::hectic(seed, faults)
