@@ -12,6 +12,17 @@ export const numbers = [
   { id: 'num_2', number: '2000', name: L('总机菜单', 'Main menu'), entry: { entry: 'flow', flow: 'flw_1' }, lang: 'zh-CN', sample: true, web: true },
   { id: 'num_3', number: '3000', name: L('回声测试', 'Echo test'), entry: { entry: 'echo' }, lang: 'en', sample: true, web: true },
 ];
+export const trunks = [
+  { id: 'trk_1', name: '电信 SIP 专线', addresses: ['203.0.113.10', '2001:db8::10'], region: 'CN', host: 'sip.carrier.example', transport: 'udp', calls_max: 60, active: true },
+  { id: 'trk_2', name: 'Backup carrier', addresses: ['198.51.100.7'], region: 'CN', host: 'gw2.carrier.example:5080', transport: 'tcp', calls_max: null, active: true },
+  { id: 'trk_3', name: 'Old exchange', addresses: ['192.0.2.20'], region: null, host: null, transport: 'udp', calls_max: null, active: false },
+];
+export const routes = [
+  { id: 'rte_1', name: '国内', prefixes: ['+86', '95', '1'], trunks: ['trk_1', 'trk_2'], format: 'national', class: null },
+  { id: 'rte_2', name: 'Everything else', prefixes: [''], trunks: ['trk_2'], format: 'e164', class: null },
+  { id: 'rte_3', name: 'Premium', prefixes: ['+8616'], trunks: ['trk_1'], format: 'digits', class: 'premium' },
+];
+export const outbound = { allowed: ['national'], concurrent: 50, per_minute: 120, caller: 'num_1', record: true };
 const ref = (n) => ({ id: n.id, number: n.number, name: n.name });
 const addr = (text) => ({ kind: 'phone', text });
 export const dispositions = [
@@ -53,7 +64,7 @@ export const live = {
 
 const ends = ['served', 'served', 'abandoned', 'voicemail', 'served', 'unanswered', 'left'];
 export const interactions = Array.from({ length: 230 }, (_, i) => ({
-  id: i === 0 ? 'int_1' : `int_h${i}`, medium: 'voice', direction: 'inbound', number: ref(numbers[i % 2]), from: i % 9 === 4 ? { kind: 'withheld', text: 'withheld' } : addr(`+86 139 0000 ${String(1000 + i)}`),
+  id: i === 0 ? 'int_1' : `int_h${i}`, medium: 'voice', direction: i % 4 === 3 ? 'outbound' : 'inbound', number: ref(numbers[i % 2]), from: i % 9 === 4 ? { kind: 'withheld', text: 'withheld' } : addr(`+86 139 0000 ${String(1000 + i)}`),
   lang: i % 3 ? 'zh-CN' : 'en', started_at: now - 600_000 * (i + 1), ended_at: i === 0 ? null : now - 600_000 * (i + 1) + 300_000, end: i === 0 ? null : ends[i % 7],
   queues: [queues[i % 2]], agents: i % 7 === 2 ? [] : [agents[i % 6]], waited_ms: (i * 7919) % 60_000, talk_ms: (i * 104_729) % 400_000, hold_ms: i % 5 ? 0 : 17_000, has_recording: i % 7 !== 2, sample: i > 3,
 }));
@@ -61,6 +72,15 @@ export const interactions = Array.from({ length: 230 }, (_, i) => ({
 const t0 = now - 400_000;
 const span = (state, a, b) => ({ state, from_at: t0 + a * 1000, to_at: t0 + b * 1000 });
 const base = { flow: null, flow_version: null, queue: null, agent: null, device: null, disposition: null, disposition_name: null, note: null };
+export const outboundDetail = (id) => ({
+  summary: { ...interactions[3], id, direction: 'outbound', from: addr('+86 10 8888 6666'), started_at: t0, ended_at: t0 + 31_000, end: 'unanswered', waited_ms: 0, talk_ms: 0, hold_ms: 0, has_recording: false, queues: [], agents: [agents[0]] },
+  segments: [{ ...base, id: 'seg_o', of: 'agent', agent: agents[0], started_at: t0, start: 'dial', ended_at: t0 + 31_000, end: 'missed', spans: [span('connecting', 0, 31)] }],
+  legs: [
+    { id: 'leg_1', segment: 'seg_o', role: 'agent', direction: 'outbound', destination: 'browser', device: 'dev_1', codec: 'opus', started_at: t0, ringing_at: null, answered_at: t0 + 200, ended_at: t0 + 31_000, cause: 'hangup', ended_by: 'us', stats: null },
+    { id: 'leg_2', segment: null, role: 'customer', direction: 'outbound', destination: 'trunk', device: null, codec: 'pcma', started_at: t0 + 300, ringing_at: t0 + 2000, answered_at: null, ended_at: t0 + 31_000, cause: 'no_answer', ended_by: 'us', stats: null },
+  ],
+  offers: [], recordings: [],
+});
 export const detail = (id) => ({
   summary: { ...(interactions.find((i) => i.id === id) ?? interactions[1]), id, started_at: t0, ended_at: t0 + 330_000, end: 'served', waited_ms: 33_000, talk_ms: 209_000, hold_ms: 20_000, has_recording: true },
   segments: [
@@ -84,7 +104,7 @@ export const detail = (id) => ({
   recordings: [{ id: 'rec_1', interaction: id, segment: 'seg_d', started_at: t0 + 55_000, length_ms: 229_000, stored: true, gaps: [{ from_ms: 125_000, to_ms: 145_000, why: 'hold' }] }],
 });
 const facts = [
-  ['interaction_started'], ['leg_started'], ['segment_started'], ['step_entered'], ['leg_answered'], ['offer_made'], ['offer_ended'], ['offer_accepted'],
+  ['interaction_started'], ['dial_planned', { class: 'national', trunks: ['trk_1', 'trk_2'] }], ['leg_started'], ['segment_started'], ['step_entered'], ['leg_answered'], ['offer_made'], ['offer_ended'], ['offer_accepted'],
   ['bridged', { segment: 'seg_d', bridge: 'brg_1', legs: ['leg_1', 'leg_2'] }], ['recording_started'], ['segment_state_changed'], ['music_stopped', { play: 'ply_1' }],
   ['bridged', { segment: 'seg_f', bridge: 'brg_1', legs: ['leg_1', 'leg_2', 'leg_3', 'leg_4'], hears: [{ leg: 'leg_1', hears: ['leg_2', 'leg_3'] }, { leg: 'leg_2', hears: ['leg_1', 'leg_3', 'leg_4'] }, { leg: 'leg_3', hears: ['leg_1', 'leg_2'] }, { leg: 'leg_4', hears: ['leg_1', 'leg_2', 'leg_3'] }] }],
   ['consult_merged', { segment: 'seg_e' }], ['watch_changed', { segment: 'seg_f', target: 'seg_d', mode: 'whisper' }], ['leg_moved', { leg: 'leg_4', segment: 'seg_g' }], ['bridged', { segment: 'seg_d', bridge: 'brg_1', legs: [] }], ['interaction_ended'],
@@ -138,6 +158,9 @@ export const scenes = {
   watched: busy({ watchers: [{ agent: agents[5], mode: 'monitor' }, { agent: agents[3], mode: 'barge' }] }),
   watching: { desk: { ...desk, offers: [], work: [second, { ...first, segment: 'seg_w', state: 'watching', watching, dispositions: [] }] } },
   free: { desk: free },
+  dialling: { desk: { ...desk, offers: [], work: [{ ...first, direction: 'outbound', queue: null, state: 'connecting', answered_at: null, hold_ms: 0, recording: null, state_since_at: now, started_at: now, dispositions: [], disposition_required: false, variables: {} }] } },
+  out_talking: busy({ direction: 'outbound', queue: null, hold_ms: 0 }),
+  out_wrap_up: { desk: { ...desk, offers: [], occupancy: 'wrap_up', work: [{ ...second, direction: 'outbound', queue: null, from: addr('+86 10 8888 6666') }] } },
   signed_out: { desk: { ...free, signed_in: false } },
   ring_transfer: ringing('transfer'),
   ring_consult: ringing('consult'),
@@ -147,3 +170,4 @@ const [talk] = live.agents[4].work;
 const board = (own) => live.agents.map((a) => ({ ...a, ...(a.id === 'agt_0' ? own : a.id === 'agt_2' ? { occupancy: 'busy', work: [{ ...talk, segment: 'seg_l2', state: 'consulting' }] } : {}) }));
 for (const s of Object.values(scenes)) s.live = { ...live, agents: board({ occupancy: 'idle', work: [] }) };
 scenes.watching.live.agents = board({ work: [{ ...talk, segment: 'seg_w', state: 'watching', watching }] });
+scenes.dialling.live.interactions = [{ ...live.interactions[0], direction: 'outbound', segments: [{ ...live.interactions[0].segments[0], queue: null, state: 'connecting' }] }, live.interactions[1]];

@@ -28,6 +28,8 @@ const lists = {
   queues: () => d.queues.map(d.queueConfig),
   calendars: () => [d.calendar],
   numbers: () => d.numbers,
+  trunks: () => d.trunks,
+  routes: () => d.routes,
   devices: () => [{ id: 'dev_1', name: 'Browser of 陈晓', agent: 'agt_0', kind: { kind: 'browser' }, realm: null }, { id: 'dev_2', name: 'Desk phone', agent: 'agt_1', kind: { kind: 'sip', user: 'phone-1' }, realm: 'sample.local' }],
   dispositions: () => d.dispositions,
   'break-reasons': () => d.breaks,
@@ -54,7 +56,7 @@ function answer(method, path, url) {
   if (path === '/me' || path === '/sign-in' || path === '/sign-in/link') return me;
   if (path === '/live') return d.live;
   if (path.endsWith('/targets')) return d.targets;
-  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, monitoring_shown: false, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
+  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, monitoring_shown: false, outbound: d.outbound, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
   if (path === '/demo-call') return { queue: 'que_support', agents_ready: ['agt_0'] };
   if (path === '/reports/formulas') return { items: formulas };
   if (path === '/reports/queues') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('queue', d.queues, d.figures), total: d.figures };
@@ -66,7 +68,7 @@ function answer(method, path, url) {
   if (/^\/interactions\/[^/]+\/events$/.test(path)) return d.events;
   if (/^\/recordings\/[^/]+\/peaks$/.test(path)) return d.peaks();
   const [, kind, id] = path.split('/');
-  if (kind === 'interactions' && id) return d.detail(id);
+  if (kind === 'interactions' && id) return id === 'int_out' ? d.outboundDetail(id) : d.detail(id);
   const list = lists[kind]?.();
   if (!list) return undefined;
   if (method !== 'GET') return list[0];
@@ -114,7 +116,15 @@ server.on('upgrade', (req, socket) => {
       } else if (m.type === 'device_offer') {
         send({ type: 'device_state', state: 'ready', code: null });
       } else if (m.type === 'command') {
-        send({ type: 'ack', id: m.id });
+        if (m.command.command === 'dial' && m.command.number.includes('900')) {
+          send({ type: 'error', id: m.id, code: 'number.forbidden', message: L('公司的外呼规则不允许拨打这类号码。', "The company's rules forbid calling this kind of number.") });
+        } else if (m.command.command === 'dial') {
+          send({ type: 'ack', id: m.id });
+          send({ type: 'desk', seq, now: Date.now(), desk: d.scenes.dialling.desk });
+        } else {
+          if (m.command.command === 'hang_up') send({ type: 'desk', seq, now: Date.now(), desk: { ...d.scenes.free.desk } });
+          send({ type: 'ack', id: m.id });
+        }
       }
     },
     () => clearInterval(timer),

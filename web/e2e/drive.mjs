@@ -122,6 +122,9 @@ const orders = {
   async click(a) {
     await part(a).click();
   },
+  async fill(a) {
+    await part(a).fill(a.keys);
+  },
   async choose(a) {
     await found(a).locator(a.selector).check({ force: true });
   },

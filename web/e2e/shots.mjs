@@ -26,7 +26,7 @@ async function routes(page) {
   });
   const flow = await first('/api/v1/flows?limit=1');
   const tenant = await page.evaluate(async () => (await (await fetch('/api/v1/me')).json()).tenant.id);
-  const sections = ['users', 'agents', 'teams', 'skills', 'queues', 'calendars', 'numbers', 'devices', 'dispositions', 'break-reasons', 'prompts', 'flows', 'audit', 'revisions', 'tokens', 'settings'];
+  const sections = ['users', 'agents', 'teams', 'skills', 'queues', 'calendars', 'numbers', 'trunks', 'routes', 'devices', 'dispositions', 'break-reasons', 'prompts', 'flows', 'audit', 'revisions', 'tokens', 'settings'];
   return {
     desk: '/desk',
     welcome: '/welcome',
@@ -40,6 +40,8 @@ async function routes(page) {
     ...Object.fromEntries(sections.map((s) => [`admin-${s}`, `/admin/${s}`])),
     'admin-queues-new': '/admin/queues?open=new',
     'admin-users-new': '/admin/users?open=new',
+    'admin-trunks-new': '/admin/trunks?open=new',
+    'admin-routes-new': '/admin/routes?open=new',
     'admin-calendars-new': '/admin/calendars?open=new',
     ...(flow ? { 'admin-flow': `/admin/flows/${flow}` } : {}),
     customer: `/call/${tenant}`,

@@ -34,7 +34,7 @@ interface Use {
 
 const PROSE = /\p{L}{2,}/u;
 // Names of things, not words: protocols, units, examples of what to type.
-const NAMES = /^(UDP \/ TCP|Desk 1;.*|sip:user@host|WAV|s|CSV|简体中文|English|Cordboard)$/s;
+const NAMES = /^(UDP \/ TCP|sip\.carrier\.example:5060|Desk 1;.*|sip:user@host|WAV|s|CSV|简体中文|English|Cordboard)$/s;
 const SHOWN = new Set(['title', 'label', 'placeholder', 'aria-label', 'description', 'alt', 'hint']);
 
 function look(path: string): { uses: Use[]; bare: string[] } {
@@ -120,6 +120,9 @@ describe('words', () => {
     ['WatchMode', 'talk', 'bar.watcher'],
     ['WatchMode', 'live', 'agents.watched'],
     ['HandoverKind', 'common', 'ringing'],
+    ['CallClass', 'interactions', 'call_class'],
+    ['CallClass', 'admin', 'call_class'],
+    ['NumberFormat', 'admin', 'route.formats'],
   ])('has a word for every %s of the interface', (schema, area, prefix) => {
     const of = api.components.schemas[schema] as { enum?: string[]; oneOf?: { enum?: string[]; const?: string }[] };
     const values = of.enum ?? (of.oneOf ?? []).flatMap((o) => o.enum ?? [o.const ?? '']);

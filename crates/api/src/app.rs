@@ -215,6 +215,7 @@ impl App {
                 region: None,
                 music: None,
                 monitoring_shown: false,
+                outbound: Default::default(),
             },
             Err(e) => return Err(e.into()),
         };

@@ -148,11 +148,17 @@ impl From<RejectCode> for ApiError {
             | RejectCode::InteractionUnknown
             | RejectCode::NumberUnknown
             | RejectCode::QueueUnknown
+            | RejectCode::RouteMissing
             | RejectCode::TargetUnknown => StatusCode::NOT_FOUND,
-            RejectCode::BreakReasonUnknown | RejectCode::DigitsInvalid | RejectCode::DispositionUnknown => {
-                StatusCode::UNPROCESSABLE_ENTITY
+            RejectCode::BreakReasonUnknown
+            | RejectCode::DigitsInvalid
+            | RejectCode::DispositionUnknown
+            | RejectCode::NumberInternal
+            | RejectCode::NumberInvalid => StatusCode::UNPROCESSABLE_ENTITY,
+            RejectCode::NumberForbidden => StatusCode::FORBIDDEN,
+            RejectCode::LimitCalls | RejectCode::LimitOutbound | RejectCode::LimitSeats => {
+                StatusCode::TOO_MANY_REQUESTS
             }
-            RejectCode::LimitCalls | RejectCode::LimitSeats => StatusCode::TOO_MANY_REQUESTS,
             RejectCode::InputUnexpected => StatusCode::INTERNAL_SERVER_ERROR,
             RejectCode::AgentNotSignedIn
             | RejectCode::AgentBusy

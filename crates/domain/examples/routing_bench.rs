@@ -303,5 +303,9 @@ fn company(dice: &mut u64) -> TenantConfig {
         break_reasons: BTreeMap::new(),
         music: None,
         monitoring_shown: false,
+        region: None,
+        trunks: Default::default(),
+        routes: Default::default(),
+        outbound: Default::default(),
     }
 }

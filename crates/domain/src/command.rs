@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{
-    AgentId, BreakReasonId, DeviceId, DispositionId, FlowId, InteractionId, NoteId, OfferId, PromptId, QueueId,
-    SegmentId,
+    AddressId, AgentId, BreakReasonId, DeviceId, DispositionId, FlowId, InteractionId, NoteId, NumberId, OfferId,
+    PromptId, QueueId, SegmentId, TrunkId,
 };
+use crate::outbound::CallClass;
 use crate::time::millis;
 
 /// JSON: `{"command":"accept_offer","offer":"ofr_…"}`.
@@ -52,6 +53,15 @@ pub enum AgentCommand {
     /// to them. Not while a consultation is up: that is ended or completed first. A supervisor stops watching with it.
     HangUp {
         segment: SegmentId,
+    },
+    /// Calls somebody outside, as [`crate::outbound::plan`] says he may be: the agent's own device first, then by the trunks
+    /// in their order until one carries the call.
+    Dial {
+        to: AddressId,
+        class: CallClass,
+        trunks: Vec<TrunkId>,
+        /// Shown to the callee; the company's own choice if none.
+        caller: Option<NumberId>,
     },
     /// Blind transfer: the customer goes on to the target, the agent wraps up. A target that does not answer sends him
     /// back into the line he came from, with his place.

@@ -2,6 +2,7 @@
 //!
 //! Rows are edited through `engine::admin` (revision, audit, rows in one transaction); the floor sees only this.
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Calendar;
 use crate::flow::Flow;
 use crate::id::{
-    AgentId, BreakReasonId, CalendarId, DeviceId, DispositionId, FlowId, NumberId, PromptId, QueueId, SkillId, TeamId,
-    TenantId, UserId,
+    AgentId, BreakReasonId, CalendarId, DeviceId, DispositionId, FlowId, NumberId, PromptId, QueueId, RouteId, SkillId,
+    TeamId, TenantId, TrunkId, UserId,
 };
 use crate::localized::{Lang, Localized};
 use crate::medium::{Medium, PerMedium};
+use crate::outbound::{OutboundRules, RouteConfig};
 use crate::time::millis;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +44,48 @@ pub struct TenantConfig {
     /// Agents see that a supervisor listens.
     #[serde(default)]
     pub monitoring_shown: bool,
+    /// ISO 3166, for national numbers.
+    #[serde(default)]
+    pub region: Option<String>,
+    #[serde(default)]
+    pub trunks: BTreeMap<TrunkId, TrunkConfig>,
+    #[serde(default)]
+    pub routes: BTreeMap<RouteId, RouteConfig>,
+    #[serde(default)]
+    pub outbound: OutboundRules,
+}
+
+/// A line to a carrier or another exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkConfig {
+    pub id: TrunkId,
+    pub name: String,
+    /// Calls from these addresses are the trunk's.
+    pub addresses: Vec<IpAddr>,
+    pub region: Option<String>,
+    /// Where our calls go: a host name or address with an optional port; none for a trunk that only brings calls.
+    #[serde(default)]
+    pub host: Option<String>,
+    #[serde(default)]
+    pub transport: TrunkTransport,
+    /// Calls of ours at the same time; none for as many as there are.
+    #[serde(default)]
+    pub calls_max: Option<u32>,
+    /// Off: no new calls of ours go by it (maintenance); those that are up stay.
+    #[serde(default = "yes")]
+    pub active: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrunkTransport {
+    #[default]
+    Udp,
+    Tcp,
 }
 
 /// What the tenant is entitled to; refusals carry `limit.*` codes.

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::config::TrunkTransport;
 use crate::device::Binding;
 use crate::id::{DeviceId, NumberId, TenantId, TrunkId};
 use crate::leg::ClipRef;
@@ -67,4 +68,7 @@ pub struct TrunkEntry {
     pub tenant: TenantId,
     pub addresses: Vec<IpAddr>,
     pub region: Option<String>,
+    /// Where our calls go, with an optional port.
+    pub host: Option<String>,
+    pub transport: TrunkTransport,
 }

@@ -10,11 +10,12 @@ use crate::device::DeviceLoss;
 use crate::flow::StepId;
 use crate::id::{
     AddressId, AgentId, BlobId, BridgeId, DeviceId, DispositionId, InteractionId, LegId, NoteId, NumberId, OfferId,
-    PlayId, QueueId, RecordingId, SegmentId, UserId,
+    PlayId, QueueId, RecordingId, SegmentId, TrunkId, UserId,
 };
 use crate::leg::{Codec, EndCause, EndedBy, Gap, Hears, LegStats, Via};
 use crate::localized::Lang;
 use crate::medium::Medium;
+use crate::outbound::CallClass;
 use crate::routing::DecisionTrace;
 use crate::time::Timestamp;
 
@@ -169,6 +170,14 @@ pub enum EventBody {
     InteractionEnded {
         interaction: InteractionId,
         why: InteractionEnd,
+    },
+
+    /// An agent calls out: which way it may go.
+    DialPlanned {
+        interaction: InteractionId,
+        class: CallClass,
+        /// In the order of trying.
+        trunks: Vec<TrunkId>,
     },
 
     // Segments.
@@ -431,6 +440,7 @@ kinds! {
     PrioritySet = "priority_set",
     VariableSet = "variable_set",
     InteractionEnded = "interaction_ended",
+    DialPlanned = "dial_planned",
     SegmentStarted = "segment_started",
     SegmentStateChanged = "segment_state_changed",
     SegmentEnded = "segment_ended",

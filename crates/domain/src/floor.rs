@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::command::AgentCommand;
 use crate::config::{QueueConfig, TenantConfig};
 use crate::effect::Effect;
 use crate::event::{EVENT_VERSION, Event, EventBody};
@@ -36,6 +37,7 @@ mod calls;
 mod check;
 mod derived;
 mod desk;
+mod dial;
 mod flows;
 mod offers;
 mod queues;
@@ -181,6 +183,9 @@ impl Floor {
             Input::Leg(event) => self.leg_event(event)?,
             Input::DeviceReady { device } => self.device_ready(device)?,
             Input::DeviceLost { device, why } => self.device_lost(device, why)?,
+            Input::Agent { agent, command: AgentCommand::Dial { to, class, trunks, caller } } => {
+                return self.dial(agent, to, class, &trunks, caller).map(Some);
+            }
             Input::Agent { agent, command } => self.agent_command(agent, command)?,
             Input::LeaseLost { agent } => self.lease_lost(agent)?,
             Input::LeaseTaken { agent } => self.lease_taken(agent)?,

@@ -118,6 +118,7 @@ ids! {
     FlowId = "flo";
     NumberId = "num";
     TrunkId = "trk";
+    RouteId = "rte";
     PromptId = "pmt";
     DispositionId = "dsp";
     BreakReasonId = "brk";

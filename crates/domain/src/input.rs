@@ -128,6 +128,11 @@ reject_codes! {
     DispositionRequired = "disposition.required", "请先选择小结。", "Choose a disposition first.";
     InputUnexpected = "input.unexpected", "这个输入不属于现场。", "This input is not for the floor.";
     InteractionUnknown = "interaction.unknown", "会话不存在或已结束。", "The interaction does not exist or has ended.";
+    LimitOutbound = "limit.outbound", "外呼已达上限（同时数或每分钟数）。", "Outbound calls have reached their limit (at once, or a minute).";
+    NumberForbidden = "number.forbidden", "公司的外呼规则不允许拨打这类号码。", "The company's rules forbid calling this kind of number.";
+    NumberInternal = "number.internal", "这是公司内的分机号。", "This is an extension of the company itself.";
+    NumberInvalid = "number.invalid", "这不是可以拨打的号码。", "This is not a number that can be called.";
+    RouteMissing = "route.missing", "没有通往这个号码的外呼路由。", "No outbound route leads to this number.";
     LegDuplicate = "leg.duplicate", "这个通话支路已存在。", "The leg exists already.";
     LimitCalls = "limit.calls", "同时通话数已达上限。", "The number of concurrent calls has reached its limit.";
     LimitSeats = "limit.seats", "签入座席数已达上限。", "The number of signed-in agents has reached its limit.";

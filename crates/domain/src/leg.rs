@@ -107,9 +107,14 @@ pub enum Dial {
     Device {
         device: DeviceId,
     },
-    /// A SIP URI, used by the demo caller and later by outbound routes.
+    /// A SIP URI, used by the demo caller.
     Uri {
         uri: String,
+    },
+    /// A number outside, which the engine fills in: the floor does not know it.
+    Trunk {
+        trunk: TrunkId,
+        number: String,
     },
 }
 
@@ -120,6 +125,9 @@ pub struct CallerId {
     pub user: Option<String>,
     pub name: Option<String>,
 }
+
+/// What an agent who calls out hears while it rings there: built in, in every directory.
+pub const RINGBACK: PromptId = PromptId(450);
 
 /// One prompt in one language; the directory holds its sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -48,6 +48,10 @@
 //!     break_reasons: Default::default(),
 //!     music: None,
 //!     monitoring_shown: false,
+//!     region: None,
+//!     trunks: Default::default(),
+//!     routes: Default::default(),
+//!     outbound: Default::default(),
 //! });
 //! let mut floor = Floor::new(FloorId(1), config.clone(), IdMint::new(1, 1));
 //!
@@ -89,6 +93,7 @@ pub mod input;
 pub mod leg;
 pub mod localized;
 pub mod medium;
+pub mod outbound;
 pub mod pii;
 pub mod report;
 pub mod routing;

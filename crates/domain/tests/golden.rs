@@ -14,6 +14,7 @@ use domain::id::*;
 use domain::leg::{Codec, EndCause, EndedBy, Gap, GapCause, LegStats, Via};
 use domain::localized::Lang;
 use domain::medium::Medium;
+use domain::outbound::CallClass;
 use domain::routing::{Candidate, DecisionTrace, Excluded, Exclusion};
 use domain::time::Timestamp;
 use expect_test::expect_file;
@@ -146,6 +147,7 @@ fn samples() -> Vec<EventBody> {
         EventBody::WatchChanged { interaction, segment, target: SegmentId(22), mode: WatchMode::Whisper },
         EventBody::MusicStopped { interaction, play },
         EventBody::LegMoved { interaction, leg, segment },
+        EventBody::DialPlanned { interaction, class: CallClass::National, trunks: vec![TrunkId(23)] },
     ]
 }
 

@@ -235,6 +235,7 @@ impl Company {
             region: Some("CN".to_owned()),
             music: None,
             monitoring_shown: false,
+            outbound: Default::default(),
         };
         tx.put(settings, None).await?;
         let user = tx.create_user(&login, "Worker", Lang::En).await?.id;

@@ -350,5 +350,9 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         break_reasons: BTreeMap::new(),
         music: None,
         monitoring_shown: false,
+        region: None,
+        trunks: Default::default(),
+        routes: Default::default(),
+        outbound: Default::default(),
     }
 }

@@ -3,7 +3,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::id::BlobId;
-use domain::leg::ClipRef;
+use domain::leg::{ClipRef, RINGBACK};
+use domain::localized::Lang;
 use tracing::warn;
 
 use crate::demo_caller::SPEECH;
@@ -22,6 +23,9 @@ pub(crate) async fn push(shared: &Arc<Shared>) -> Result<(), CommandError> {
     let mut directory = shared.store.load_directory(store::HostScope::whole_installation()).await?;
     for (lang, speech) in &shared.demo_speech {
         directory.clips.insert(ClipRef { prompt: SPEECH, lang: *lang }, speech.clone());
+    }
+    for lang in [Lang::Zh, Lang::En] {
+        directory.clips.insert(ClipRef { prompt: RINGBACK, lang }, ringback(lang));
     }
     let mut kept = HashMap::new();
     for (tenant, clip, blob) in
@@ -53,6 +57,20 @@ pub(crate) async fn push(shared: &Arc<Shared>) -> Result<(), CommandError> {
     let directory = Arc::new(directory);
     shared.directory.store(directory.clone());
     (shared.down)(Down::Directory(directory)).map_err(|PortClosed| CommandError::Telephony)
+}
+
+/// One turn of the ringing tone as callers know it: China 450 Hz, one second in five; else North America's 440 and 480 Hz, two
+/// seconds in six (ITU-T E.180 supplement 2).
+fn ringback(lang: Lang) -> Arc<[i16]> {
+    let (hz, on, all): (&[f64], usize, usize) = match lang {
+        Lang::Zh => (&[450.0], 8_000, 40_000),
+        Lang::En => (&[440.0, 480.0], 16_000, 48_000),
+    };
+    let sample = |n: usize| {
+        let turn = n as f64 / 8_000.0 * std::f64::consts::TAU;
+        (hz.iter().map(|hz| (hz * turn).sin()).sum::<f64>() / hz.len() as f64 * 6_000.0) as i16
+    };
+    (0..all).map(|n| if n < on { sample(n) } else { 0 }).collect()
 }
 
 /// Prompts are stored in the one form that telephony plays; uploads are converted when they are stored.

@@ -13,9 +13,11 @@ use domain::address::Address;
 use domain::command::{AgentCommand, SupervisorCommand};
 use domain::config::{EntryPoint, NumberConfig};
 use domain::directory::Directory;
-use domain::id::{AddressId, AgentId, DeviceId, IdMint, TenantId, UserId};
+use domain::id::{AddressId, AgentId, DeviceId, IdMint, NumberId, TenantId, UserId};
 use domain::input::{Accepted, Input};
+use domain::leg::CallerId;
 use domain::localized::Lang;
+use domain::outbound::Plan;
 use domain::time::Timestamp;
 use domain::view::{AgentView, FloorView};
 use store::{HostScope, NewAddress, Store};
@@ -29,7 +31,8 @@ use crate::demo_caller::DemoCaller;
 use crate::device_hub::DeviceHub;
 use crate::error::CommandError;
 use crate::failure::{Failed, Failure};
-use crate::floor_task::{DeskState, FloorHandle};
+use crate::floor_task::{DeskState, FloorHandle, Persons};
+use crate::intake::shown;
 use crate::leases::{Attendance, Leases, Tab};
 use crate::live::LiveBoards;
 use crate::outlet::OfferGone;
@@ -294,6 +297,23 @@ impl Engine {
         command: AgentCommand,
     ) -> Result<Accepted, CommandError> {
         self.input(tenant, Input::Agent { agent, command }).await
+    }
+
+    /// An agent calls out, as [`domain::outbound::plan`] allows; returns when the call's beginning is durable.
+    pub async fn dial(
+        &self,
+        tenant: TenantId,
+        agent: AgentId,
+        plan: Plan,
+        caller: Option<NumberId>,
+    ) -> Result<Accepted, CommandError> {
+        let floor = self.shared.floor(tenant).ok_or(CommandError::NoFloor)?;
+        let Plan { address, class, hops } = plan;
+        let persons = Persons { caller: CallerId { user: shown(&address), name: None }, dialled: hops.clone() };
+        let (to, new) = self.shared.address_id(tenant, address, None).await;
+        let trunks = hops.into_iter().map(|(trunk, _)| trunk).collect();
+        let command = AgentCommand::Dial { to, class, trunks, caller };
+        floor.dial(Input::Agent { agent, command }, persons, new).await
     }
 
     pub async fn supervisor(

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use domain::effect::Effect;
 use domain::event::{Event, EventBody};
 use domain::floor::Floor;
-use domain::id::{AgentId, InteractionId};
+use domain::id::{AgentId, InteractionId, TrunkId};
 use domain::input::{Accepted, Input, Rejected};
-use domain::leg::{CallerId, LegCommand, RejectReason};
+use domain::leg::{CallerId, Dial, LegCommand, RejectReason};
 use domain::view::{AgentView, FloorView};
 use store::{NewAddress, Store};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -48,9 +48,10 @@ pub enum FloorMessage {
     /// A new call with what its callees are shown.
     Call {
         input: Input,
-        caller: CallerId,
-        /// The caller's address, if its row is to be written with the call's first events.
+        persons: Persons,
+        /// The outside person's address, if its row is to be written with the call's first events.
         address: Option<NewAddress>,
+        reply: Option<Reply>,
     },
     View {
         reply: oneshot::Sender<FloorView>,
@@ -94,7 +95,20 @@ impl FloorHandle {
 
     /// A new call. On return it has its place in the order of inputs.
     pub async fn call(&self, input: Input, caller: CallerId, address: Option<NewAddress>) -> Result<(), CommandError> {
-        self.post(FloorMessage::Call { input, caller, address }).await
+        let persons = Persons { caller, dialled: Vec::new() };
+        self.post(FloorMessage::Call { input, persons, address, reply: None }).await
+    }
+
+    /// A call of ours; waits until its beginning is durable.
+    pub async fn dial(
+        &self,
+        input: Input,
+        persons: Persons,
+        address: Option<NewAddress>,
+    ) -> Result<Accepted, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.post(FloorMessage::Call { input, persons, address, reply: Some(reply) }).await?;
+        answer.await.map_err(|_| CommandError::Stopping)?
     }
 
     /// A place in the inbox, for an input whose order is decided under a lock.
@@ -164,10 +178,19 @@ pub struct FloorTask {
     seen: Witness,
     feed: Arc<Feed>,
     desks: BTreeMap<AgentId, watch::Sender<Arc<DeskState>>>,
-    /// What callees are shown of live interactions' callers: personal data, so the floor has only ids.
-    callers: BTreeMap<InteractionId, CallerId>,
+    /// Who calls and is called in live interactions: personal data, so the floor has only ids.
+    callers: BTreeMap<InteractionId, Persons>,
     snapshot_seq: u64,
     failed: Failed,
+}
+
+/// The outside person of a call, as other phones and trunks are told of him.
+#[derive(Debug, Clone, Default)]
+pub struct Persons {
+    /// What the phones of agents are shown.
+    pub caller: CallerId,
+    /// Of a call of ours: the number as each trunk wants it.
+    pub dialled: Vec<(TrunkId, String)>,
 }
 
 /// The floor is owned elsewhere.
@@ -306,13 +329,18 @@ impl FloorTask {
                 }
             }
             FloorMessage::Input { input, reply } => self.decide(input, None, reply, batch),
-            FloorMessage::Call { input, caller, address } => {
+            FloorMessage::Call { input, persons, address, reply } => {
                 self.addresses.extend(address);
                 match input {
+                    Input::Agent { .. } if self.saver.saving() == Saving::Nowhere => {
+                        if let Some(reply) = reply {
+                            let _ = reply.send(Err(CommandError::NotSaved));
+                        }
+                    }
                     Input::CallOffered { leg, .. } if self.saver.saving() == Saving::Nowhere => {
                         self.outlet.carry_out(Effect::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
                     }
-                    input => self.decide(input, Some(caller), None, batch),
+                    input => self.decide(input, Some(persons), reply, batch),
                 }
             }
             FloorMessage::View { reply } => {
@@ -335,10 +363,10 @@ impl FloorTask {
         }
     }
 
-    fn decide(&mut self, input: Input, caller: Option<CallerId>, reply: Option<Reply>, batch: &mut Decided) {
+    fn decide(&mut self, input: Input, persons: Option<Persons>, reply: Option<Reply>, batch: &mut Decided) {
         let result = self.floor.handle(self.clock.now(), input);
-        if let (Ok(Accepted { interaction: Some(interaction), .. }), Some(caller)) = (&result, caller) {
-            self.callers.insert(*interaction, caller);
+        if let (Ok(Accepted { interaction: Some(interaction), .. }), Some(persons)) = (&result, persons) {
+            self.callers.insert(*interaction, persons);
         }
         while let Some(mut effect) = self.floor.poll_effect() {
             self.show_caller(&mut effect);
@@ -367,12 +395,19 @@ impl FloorTask {
         }
     }
 
-    /// A callee's phone shows who calls.
+    /// A callee's phone shows who calls, and a trunk is told whom to call.
     fn show_caller(&self, effect: &mut Effect) {
-        if let Effect::Leg(LegCommand::Originate { interaction: Some(interaction), from, .. }) = effect
-            && let Some(caller) = self.callers.get(interaction)
+        if let Effect::Leg(LegCommand::Originate { interaction: Some(interaction), from, to, .. }) = effect
+            && let Some(persons) = self.callers.get(interaction)
         {
-            *from = caller.clone();
+            match to {
+                // The company's own number is shown outside: the floor has said which.
+                Dial::Trunk { trunk, number } => {
+                    let dialled = persons.dialled.iter().find(|(t, _)| t == trunk).map(|(_, number)| number.clone());
+                    *number = dialled.unwrap_or_default();
+                }
+                Dial::Device { .. } | Dial::Uri { .. } => *from = persons.caller.clone(),
+            }
         }
     }
 

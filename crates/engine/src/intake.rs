@@ -48,7 +48,7 @@ struct Stored {
 }
 
 /// The user part of a SIP From that shows this address.
-fn shown(address: &Address) -> Option<String> {
+pub fn shown(address: &Address) -> Option<String> {
     match address {
         Address::Phone { raw, e164, .. } => Some(e164.as_ref().unwrap_or(raw).clone()),
         Address::Extension { number } => Some(number.clone()),

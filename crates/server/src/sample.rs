@@ -84,6 +84,7 @@ pub async fn seed(store: &Store, data_dir: &Path, password: Option<&str>, now: T
         region: Some("CN".to_owned()),
         music: Some(company.music),
         monitoring_shown: false,
+        outbound: Default::default(),
     };
     for prompt in prompts {
         tx.put(prompt, None).await?;

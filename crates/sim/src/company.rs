@@ -53,6 +53,10 @@ pub fn config() -> Arc<TenantConfig> {
         break_reasons: BTreeMap::from([(BreakReasonId(1), Localized::both("午餐", "lunch"))]),
         music: Some(PromptId(2)),
         monitoring_shown: false,
+        region: None,
+        trunks: Default::default(),
+        routes: Default::default(),
+        outbound: Default::default(),
     })
 }
 

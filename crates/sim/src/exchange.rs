@@ -81,6 +81,8 @@ pub struct Outcome {
     pub digest: Digest,
     pub violations: Vec<Violation>,
     pub counts: Counts,
+    /// Kinds of events that occurred, and how segments ended.
+    pub kinds: BTreeSet<String>,
     /// Simulated.
     pub length: Duration,
     /// The last steps, if the plan wanted them.
@@ -354,6 +356,7 @@ impl Exchange {
             digest: self.out.digest,
             violations: self.out.violations,
             counts: self.out.counts,
+            kinds: self.ledger.kinds,
             length: self.out.now,
             story: self.out.story.into(),
         }

@@ -90,7 +90,7 @@ impl Switch {
                 self.legs.insert(leg, Leg { answered: None, play: None, ending: false });
                 match to {
                     Dial::Device { device } => vec![Demand::Rings { leg, device, ring_timeout }],
-                    Dial::Uri { .. } => vec![Demand::Later(SIGNAL, answered(leg))],
+                    Dial::Uri { .. } | Dial::Trunk { .. } => vec![Demand::Later(SIGNAL, answered(leg))],
                 }
             }
             LegCommand::Answer { leg } if self.is_up(leg) => {

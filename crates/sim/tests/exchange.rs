@@ -44,6 +44,26 @@ fn seeds_of_two_hundred_interactions_hold_every_rule() {
     assert!(lost > 50 * seeds, "{lost} packets lost");
 }
 
+/// A play that never meets a case proves nothing about it.
+#[test]
+fn agents_hand_over_and_supervisors_take_part() {
+    let mut kinds = std::collections::BTreeSet::new();
+    for seed in 0..12 {
+        kinds.extend(holds(&Plan { handovers: 0.7, watches: 0.5, ..Plan::hectic(seed, weather(seed)) }).kinds);
+    }
+    let wanted = [
+        "consult_merged",
+        "watch_changed",
+        "leg_moved",
+        "music_stopped",
+        "segment Transferred",
+        "segment ConsultOver",
+        "segment WatchOver",
+    ];
+    let missing: Vec<_> = wanted.into_iter().filter(|k| !kinds.contains(*k)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
 #[test]
 fn equal_seeds_have_equal_digests_and_others_do_not() {
     let of = |seed| {

@@ -3,21 +3,22 @@
 //!
 //! Bodies are the domain's own values as JSON. They are written by [`crate::admin::AdminTx`] only.
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::calendar::Calendar;
 use domain::config::{
     AgentConfig, Destination, DeviceConfig, DeviceKind, EntryPoint, NumberConfig, QueueConfig, Team, TenantConfig,
+    TrunkConfig,
 };
 use domain::directory::{DeviceEntry, DeviceEntryKind, Directory, NumberEntry, SipAccount, TrunkEntry};
 use domain::flow::{Flow, Step};
 use domain::id::{
-    AgentId, BlobId, BreakReasonId, CalendarId, DeviceId, DispositionId, FlowId, NumberId, PromptId, QueueId, SkillId,
-    TeamId, TenantId, TrunkId,
+    AgentId, BlobId, BreakReasonId, CalendarId, DeviceId, DispositionId, FlowId, NumberId, PromptId, QueueId, RouteId,
+    SkillId, TeamId, TenantId, TrunkId,
 };
 use domain::leg::ClipRef;
 use domain::localized::{Lang, Localized};
+use domain::outbound::{OutboundRules, RouteConfig};
 use domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,7 @@ pub enum Class {
     BreakReason,
     Prompt,
     Trunk,
+    Route,
 }
 crate::value::names!(Class);
 
@@ -63,6 +65,7 @@ impl Class {
             Class::BreakReason => "break_reason",
             Class::Prompt => "prompt",
             Class::Trunk => "trunk",
+            Class::Route => "route",
         }
     }
 }
@@ -101,6 +104,9 @@ pub struct Settings {
     /// Agents see that a supervisor listens.
     #[serde(default)]
     pub monitoring_shown: bool,
+    /// Rules of calls to the outside.
+    #[serde(default)]
+    pub outbound: OutboundRules,
 }
 
 /// An id and a name.
@@ -122,14 +128,6 @@ pub struct PromptConfig {
     /// Who made it, and under which licence it may be used.
     pub source: String,
     pub licence: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrunkConfig {
-    pub id: TrunkId,
-    pub name: String,
-    pub addresses: Vec<IpAddr>,
-    pub region: Option<String>,
 }
 
 /// The Chinese name first: it sorts lists where both exist; both are searched.
@@ -165,7 +163,7 @@ impl ConfigItem for Settings {
         self.name.clone()
     }
     fn references(&self) -> Vec<(Class, String)> {
-        refs(Class::Prompt, self.music).collect()
+        refs(Class::Prompt, self.music).chain(refs(Class::Number, self.outbound.caller)).collect()
     }
 }
 
@@ -368,6 +366,20 @@ impl ConfigItem for TrunkConfig {
     }
 }
 
+impl ConfigItem for RouteConfig {
+    const CLASS: Class = Class::Route;
+    type Id = RouteId;
+    fn id(&self) -> RouteId {
+        self.id
+    }
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+    fn references(&self) -> Vec<(Class, String)> {
+        refs(Class::Trunk, &self.trunks).collect()
+    }
+}
+
 /// A stored configuration object.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Item<T> {
@@ -427,6 +439,10 @@ impl Store {
             break_reasons: BTreeMap::new(),
             music: None,
             monitoring_shown: false,
+            region: None,
+            trunks: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            outbound: OutboundRules::default(),
         };
         for row in &rows {
             let (Some(class), Some(body)) = (row.get::<Option<Class>>("class")?, row.get::<Option<String>>("body")?)
@@ -438,6 +454,7 @@ impl Store {
                     let s: Settings = decode(&body)?;
                     (config.name, config.time_zone, config.lang, config.music) = (s.name, s.time_zone, s.lang, s.music);
                     config.monitoring_shown = s.monitoring_shown;
+                    (config.region, config.outbound) = (s.region, s.outbound);
                 }
                 Class::Agent => keyed(&body, |v: &AgentConfig| v.id, &mut config.agents)?,
                 Class::Team => keyed(&body, |v: &Team| v.id, &mut config.teams)?,
@@ -461,7 +478,9 @@ impl Store {
                     let b: BreakReasonConfig = decode(&body)?;
                     config.break_reasons.insert(b.id, b.name);
                 }
-                Class::Prompt | Class::Trunk => {}
+                Class::Trunk => keyed(&body, |v: &TrunkConfig| v.id, &mut config.trunks)?,
+                Class::Route => keyed(&body, |v: &RouteConfig| v.id, &mut config.routes)?,
+                Class::Prompt => {}
             }
         }
         Ok(config)
@@ -538,7 +557,14 @@ impl Store {
                 }
                 Class::Trunk => {
                     let t: TrunkConfig = decode(&body)?;
-                    directory.trunks.push(TrunkEntry { trunk: t.id, tenant, addresses: t.addresses, region: t.region });
+                    directory.trunks.push(TrunkEntry {
+                        trunk: t.id,
+                        tenant,
+                        addresses: t.addresses,
+                        region: t.region,
+                        host: t.host,
+                        transport: t.transport,
+                    });
                 }
                 _ => {}
             }

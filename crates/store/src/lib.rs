@@ -98,7 +98,6 @@ pub use admin::{AdminTx, AuditRow, Author, Change, Committed, Ha1, RevisionRow};
 pub use blob::{BlobReader, BlobRow, Blobs, NewBlob};
 pub use config::{
     BreakReasonConfig, Class, ConfigItem, DispositionConfig, Item, Named, PromptConfig, Settings, SkillConfig,
-    TrunkConfig,
 };
 pub use error::{Error, Result};
 pub use journal::{Batch, Committing, Draft, FloorKind, FloorRow, LeaseRow, NewAddress, Snapshot, StoredBatch};

@@ -3,8 +3,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::config::TrunkTransport;
 use domain::directory::DeviceEntryKind;
-use domain::id::{DeviceId, LegId, TenantId};
+use domain::id::{DeviceId, LegId, TenantId, TrunkId};
 use domain::leg::{CallerId, Dial, EndCause, EndedBy, LegEvent, LegStats};
 use sip::dialog::Dialog;
 use sip::msg::{Message, Name, NameAddr, Uri};
@@ -36,6 +37,10 @@ impl Switch {
         }
         match to {
             Dial::Uri { uri } => self.originate_uri(leg, tenant, &uri, from, ring),
+            Dial::Trunk { trunk, number } => match self.trunk_uri(tenant, trunk, &number) {
+                Some(uri) => self.originate_uri(leg, tenant, &uri, from, ring),
+                None => self.stillborn(leg, EndCause::Unreachable),
+            },
             Dial::Device { device } => match self.device_of(tenant, device).map(|d| d.kind.clone()) {
                 Some(DeviceEntryKind::Browser) => self.originate_browser(leg, tenant, device),
                 Some(DeviceEntryKind::Sip { .. }) => self.originate_registered(leg, tenant, device, from, ring),
@@ -43,6 +48,20 @@ impl Switch {
                 None => self.stillborn(leg, EndCause::Unreachable),
             },
         }
+    }
+
+    /// Where a number is called by a trunk of the tenant's own.
+    fn trunk_uri(&self, tenant: TenantId, trunk: TrunkId, number: &str) -> Option<String> {
+        let entry = self.directory.trunks.iter().find(|t| t.trunk == trunk && t.tenant == tenant)?;
+        let host = entry.host.as_ref()?;
+        let dialled = number.strip_prefix('+').unwrap_or(number);
+        if dialled.is_empty() || !dialled.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        Some(match entry.transport {
+            TrunkTransport::Udp => format!("sip:{number}@{host}"),
+            TrunkTransport::Tcp => format!("sip:{number}@{host};transport=tcp"),
+        })
     }
 
     /// A leg that could not even begin.

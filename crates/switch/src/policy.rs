@@ -124,6 +124,8 @@ mod tests {
             tenant: OURS,
             addresses: vec!["198.51.100.7".parse().unwrap()],
             region: Some("CN".into()),
+            host: None,
+            transport: Default::default(),
         });
         d
     }

@@ -1,13 +1,14 @@
-// The company itself: name, time zone, language, music; what it is entitled to; the sample history's one button.
+// The company itself: name, time zone, language, region, music; its rules for calls out; what it is entitled to; the sample history's one button.
 import { Button, Switch, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { api, ok, problemText, type Schemas } from '../api/client';
+import { api, fieldErrors, ok, problemText, type Schemas } from '../api/client';
 import { useMay } from '../api/session';
 import { Ready } from '../ui/States';
 import { toast } from '../ui/toast';
-import { ChoiceField, LangField, ZoneField } from './fields';
+import { ChoiceField, LangField, RegionField, ZoneField } from './fields';
+import { OutboundRules } from './OutboundRules';
 
 export function Settings() {
   const { t } = useTranslation('admin');
@@ -31,12 +32,14 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
   const [name, setName] = useState(tenant.name);
   const [zone, setZone] = useState(tenant.time_zone);
   const [lang, setLang] = useState(tenant.lang);
+  const [region, setRegion] = useState(tenant.region);
+  const [outbound, setOutbound] = useState(tenant.outbound);
   const [music, setMusic] = useState(tenant.music);
   const [shown, setShown] = useState(tenant.monitoring_shown);
   const [sure, setSure] = useState(false);
   const words = (e: unknown) => problemText(e, i18n.language, (k) => t(k, { ns: 'common' }));
   const save = useMutation({
-    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, music, monitoring_shown: shown } })),
+    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, region, music, monitoring_shown: shown, outbound } })),
     onSuccess: async () => {
       toast(t('saved'));
       await client.invalidateQueries();
@@ -50,35 +53,50 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
     },
     onError: (e) => toast(words(e), 'bad'),
   });
+  const wrong = fieldErrors(save.error);
+  const error = (path: string) => (wrong[path] ? t([`field_error.${wrong[path]}`, 'field_error.invalid']) : undefined);
   const submit = (e: FormEvent) => {
     e.preventDefault();
     save.mutate();
   };
   return (
     <div className="col settings">
-      <form className="card" onSubmit={submit}>
-        <div className="card-head">
-          <h2>{t('company')}</h2>
-        </div>
-        <fieldset className="plain card-body col" disabled={!may('queue.manage')}>
-          {save.error ? (
-            <div className="alert" data-tone="bad" role="alert">
-              {words(save.error)}
-            </div>
-          ) : null}
-          <TextInput label={t('name')} required maxLength={100} value={name} onChange={(e) => setName(e.currentTarget.value)} />
-          <div className="pair">
-            <ZoneField label={t('time_zone')} value={zone} onChange={(v) => setZone(v ?? zone)} />
-            <LangField label={t('language')} value={lang} onChange={setLang} />
+      <form className="col settings" onSubmit={submit}>
+        <section className="card">
+          <div className="card-head">
+            <h2>{t('company')}</h2>
           </div>
-          <ChoiceField label={t('music')} kind="prompts" value={music} onChange={setMusic} />
-          <Switch label={t('monitoring_shown')} description={t('monitoring_hint')} checked={shown} onChange={(e) => setShown(e.currentTarget.checked)} />
+          <fieldset className="plain card-body col" disabled={!may('queue.manage')}>
+            <TextInput label={t('name')} required maxLength={100} value={name} onChange={(e) => setName(e.currentTarget.value)} />
+            <div className="pair">
+              <ZoneField label={t('time_zone')} value={zone} onChange={(v) => setZone(v ?? zone)} />
+              <LangField label={t('language')} value={lang} onChange={setLang} />
+              <RegionField label={t('region')} description={t('region_hint')} value={region} onChange={setRegion} error={error('region')} />
+              <ChoiceField label={t('music')} kind="prompts" value={music} onChange={setMusic} />
+            </div>
+            <Switch label={t('monitoring_shown')} description={t('monitoring_hint')} checked={shown} onChange={(e) => setShown(e.currentTarget.checked)} />
+          </fieldset>
+        </section>
+        <section className="card">
+          <div className="card-head">
+            <h2>{t('outbound.title')}</h2>
+          </div>
+          <fieldset className="plain card-body col" disabled={!may('queue.manage')}>
+            <OutboundRules value={outbound} set={(c) => setOutbound((o) => ({ ...o, ...c }))} error={error} />
+          </fieldset>
+        </section>
+        {save.error ? (
+          <div className="alert" data-tone="bad" role="alert">
+            {words(save.error)}
+          </div>
+        ) : null}
+        {may('queue.manage') ? (
           <div>
             <Button type="submit" loading={save.isPending}>
               {t('save')}
             </Button>
           </div>
-        </fieldset>
+        ) : null}
       </form>
       <section className="card">
         <div className="card-head">

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { minuteOf, minuteText } from './Calendars';
 import { parseBulk } from './Devices';
+import { isIp, isPrefix, lines, moved, prefixOf } from './lines';
 
 describe('opening hours', () => {
   it('read midnight as the start or the end of a day', () => {
@@ -20,5 +21,29 @@ describe('bulk devices', () => {
       { name: 'Desk 2', agent: null, kind: { kind: 'sip', user: 'phone-802' } },
     ]);
     expect(parseBulk('a;b\n'.repeat(1200), [])).toHaveLength(1000);
+  });
+});
+
+describe('lists written one a line', () => {
+  it('lose blanks, empty lines and repetitions', () => {
+    expect(lines(' 10.0.0.1\n\n10.0.0.2，10.0.0.1; ２０３.0.113.9 ')).toEqual(['10.0.0.1', '10.0.0.2', '203.0.113.9']);
+  });
+  it('hold addresses of either family', () => {
+    for (const good of ['203.0.113.9', '0.0.0.0', '2001:db8::1', '::', '::1', 'fe80::1:2', '1:2:3:4:5:6:7:8', '::ffff:203.0.113.9']) expect(isIp(good), good).toBe(true);
+    for (const bad of ['', '203.0.113', '256.1.1.1', '01.2.3.4', 'sip.example.com', '1:2:3', ':::', '1::2::3', '1:2:3:4:5:6:7:8:9', '::g', '10.0.0.1:5060', '10.0.0.0/8']) expect(isIp(bad), bad).toBe(false);
+  });
+  it('hold beginnings of numbers', () => {
+    expect(prefixOf('+86 10-')).toBe('+8610');
+    for (const good of ['+86', '95', '+']) expect(isPrefix(good), good).toBe(true);
+    for (const bad of ['', '8*', '++1', '+1234567890123456']) expect(isPrefix(bad), bad).toBe(false);
+  });
+});
+
+describe('an order', () => {
+  it('changes by one place, within the list', () => {
+    expect(moved(['a', 'b', 'c'], 1, -1)).toEqual(['b', 'a', 'c']);
+    expect(moved(['a', 'b', 'c'], 1, 1)).toEqual(['a', 'c', 'b']);
+    expect(moved(['a', 'b'], 0, -1)).toEqual(['a', 'b']);
+    expect(moved(['a', 'b'], 1, 1)).toEqual(['a', 'b']);
   });
 });

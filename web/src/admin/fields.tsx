@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../api/client';
 import { type Kind, useChoices } from '../api/names';
 import { Icon } from '../ui/icons';
+import { moved } from './lines';
 
 type Localized = Schemas['Localized'];
 
@@ -51,16 +52,40 @@ export function ChoicesField({ label, kind, value, onChange, error }: { label: s
   return <MultiSelect label={label} data={data} value={value} onChange={onChange} error={error} searchable clearable placeholder={value.length === 0 ? t('none') : undefined} nothingFoundMessage={t('nothing_found')} />;
 }
 
+interface ListProps<T> {
+  label: string;
+  value: T[];
+  onChange: (v: T[]) => void;
+  blank: () => T;
+  children: (row: T, set: (r: T) => void, index: number) => ReactNode;
+  addLabel: string;
+  /** The order means something: rows can be moved. */
+  ordered?: boolean;
+  description?: string;
+  error?: string;
+}
+
 /** A list of rows that can be added to and taken from. */
-export function ListField<T>({ label, value, onChange, blank, children, addLabel }: { label: string; value: T[]; onChange: (v: T[]) => void; blank: () => T; children: (row: T, set: (r: T) => void, index: number) => ReactNode; addLabel: string }) {
+export function ListField<T>({ label, value, onChange, blank, children, addLabel, ordered, description, error }: ListProps<T>) {
   const { t } = useTranslation('admin');
   return (
     <fieldset className="plain list-field">
       <legend>{label}</legend>
+      {description ? <p className="dim small list-hint">{description}</p> : null}
       {value.map((row, i) => (
         // Rows have no identity of their own; they are only appended and removed.
         <div key={i} className="list-row">
           <div className="grow row wrap">{children(row, (r) => onChange(value.map((x, n) => (n === i ? r : x))), i)}</div>
+          {ordered ? (
+            <>
+              <ActionIcon aria-label={t('move_up', { n: i + 1 })} disabled={i === 0} onClick={() => onChange(moved(value, i, -1))}>
+                <Icon name="up" size={16} />
+              </ActionIcon>
+              <ActionIcon aria-label={t('move_down', { n: i + 1 })} disabled={i === value.length - 1} onClick={() => onChange(moved(value, i, 1))}>
+                <Icon name="chevron" size={16} />
+              </ActionIcon>
+            </>
+          ) : null}
           <ActionIcon aria-label={t('remove_row', { n: i + 1 })} onClick={() => onChange(value.filter((_, n) => n !== i))}>
             <Icon name="close" size={16} />
           </ActionIcon>
@@ -69,6 +94,11 @@ export function ListField<T>({ label, value, onChange, blank, children, addLabel
       <Button size="compact-sm" variant="subtle" leftSection={<Icon name="plus" size={16} />} onClick={() => onChange([...value, blank()])}>
         {addLabel}
       </Button>
+      {error ? (
+        <p className="small list-error" role="alert">
+          {error}
+        </p>
+      ) : null}
     </fieldset>
   );
 }
@@ -145,4 +175,15 @@ export function LangField({ label, value, onChange }: { label: string; value: Sc
       onChange={(v) => v && onChange(v as Schemas['Lang'])}
     />
   );
+}
+
+// The regions whose country code the server knows, for national numbers.
+const regions = 'CN HK MO TW SG MY JP KR TH VN ID PH IN AU NZ US CA GB IE DE AT CH FR ES PT IT NL BE SE NO DK FI PL BR MX'.split(' ');
+
+export function RegionField({ label, description, value, onChange, error }: { label: string; description?: string; value: string | null; onChange: (v: string | null) => void; error?: string }) {
+  const { t, i18n } = useTranslation('admin');
+  const names = new Intl.DisplayNames([i18n.language], { type: 'region' });
+  const all = value && !regions.includes(value) ? [value, ...regions] : regions;
+  // The hint below, so that the field stands level with its neighbour.
+  return <Select label={label} description={description} inputWrapperOrder={['label', 'input', 'description', 'error']} data={all.map((r) => ({ value: r, label: `${names.of(r) ?? r} (${r})` }))} searchable clearable value={value} onChange={onChange} error={error} placeholder={t('none')} nothingFoundMessage={t('nothing_found')} />;
 }

@@ -35,6 +35,8 @@ const sources = {
   queues: () => everything((c) => ok(api.GET('/api/v1/queues', q(c)))),
   agents: () => everything((c) => ok(api.GET('/api/v1/agents', q(c)))),
   numbers: () => everything((c) => ok(api.GET('/api/v1/numbers', q(c)))),
+  trunks: () => everything((c) => ok(api.GET('/api/v1/trunks', q(c)))),
+  routes: () => everything((c) => ok(api.GET('/api/v1/routes', q(c)))),
   skills: () => everything((c) => ok(api.GET('/api/v1/skills', q(c)))),
   teams: () => everything((c) => ok(api.GET('/api/v1/teams', q(c)))),
   users: () => everything((c) => ok(api.GET('/api/v1/users', q(c)))),

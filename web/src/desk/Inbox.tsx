@@ -4,6 +4,8 @@ import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
 import { Elapsed, Remaining } from '../ui/Elapsed';
 import { useCaller } from './caller';
+import { dialling } from './dial';
+import { Outgoing } from './Outgoing';
 import { type DeskView, type DeskWork, stateTone } from './words';
 
 // What is live before what only needs finishing.
@@ -52,14 +54,14 @@ export function Inbox({ desk, chosen }: { desk: DeskView; chosen: string | undef
           <li key={w.segment}>
             <Link to="/desk/{-$interactionId}" params={{ interactionId: w.interaction }} className="inbox-item" data-chosen={w.segment === chosen}>
               <strong className="cut" title={caller(w)}>
-                {caller(w)}
+                <Outgoing direction={w.direction} small /> {caller(w)}
               </strong>
               {w.state === 'wrap_up' && w.wrap_up_until_at ? <Remaining until={w.wrap_up_until_at} /> : <Elapsed since={w.state_since_at} />}
               <span className="dim cut" title={w.queue ? local(w.queue.name) : undefined}>
                 {w.queue ? local(w.queue.name) : t(`medium.${w.medium}`)}
               </span>
               <span className="state" data-tone={stateTone(w.state)}>
-                {t(`segment.${w.state}`)}
+                {dialling(w) ? t('dial.state') : t(`segment.${w.state}`)}
               </span>
             </Link>
           </li>

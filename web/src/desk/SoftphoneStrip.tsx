@@ -10,6 +10,8 @@ import { Elapsed } from '../ui/Elapsed';
 import { Icon, type IconName } from '../ui/icons';
 import { Loading } from '../ui/States';
 import { toast } from '../ui/toast';
+import { dialling, dialNot, openDialler } from './dial';
+import { DiallerPlace } from './DiallerPlace';
 import { DigitPad } from './DigitPad';
 import { useCaller } from './caller';
 import { activeCall, allowed } from './words';
@@ -40,7 +42,11 @@ export function SoftphoneStrip() {
   const hold = () => call && void command({ command: held ? 'resume' : 'hold', segment: call.segment });
   const hangUp = () => (stays ? toast(stays, 'bad') : call && void command({ command: 'hang_up', segment: call.segment }));
   const transfer = () => call && setPicker(call.segment);
+  const not = desk ? dialNot(desk, readOnly) : null;
+  const noDial = not ? t(`dial.not.${not}`) : undefined;
+  const dial = () => (noDial ? toast(noDial, 'bad') : openDialler());
 
+  useShortcut('dial', dial, desk !== null);
   useShortcut('accept', accept, canAccept);
   useShortcut('decline', decline, canAccept);
   useShortcut('mute', mute, can?.mute ?? false);
@@ -51,10 +57,18 @@ export function SoftphoneStrip() {
   const shown = call ?? offer;
   return (
     <section className="strip grow" aria-label={t('phone.label')}>
+      <Strip id="dial" icon="callout" name={t('dial.button')} onClick={dial} disabled={!desk} stays={noDial} />
       <Strip id="accept" icon="phone" name={t('phone.accept')} onClick={accept} disabled={!canAccept} good />
       <Strip id="decline" icon="close" name={t('phone.decline')} onClick={decline} disabled={!canAccept} />
       <span className="strip-call">
-        {shown ? (
+        {call && dialling(call) ? (
+          <>
+            <span className="cut" title={t('dial.calling', { number: caller(call) })} data-testid="strip-calling">
+              {t('dial.calling', { number: caller(call) })}
+            </span>
+            <Elapsed since={call.state_since_at} />
+          </>
+        ) : shown ? (
           <>
             <span className="cut" title={caller(shown)}>
               {caller(shown)}
@@ -83,6 +97,7 @@ export function SoftphoneStrip() {
       </Popover>
       <Strip id="transfer" icon="transfer" name={t('phone.transfer')} onClick={transfer} disabled={!can?.transfer} />
       <Strip id="hang_up" icon="hangup" name={t('phone.hang_up')} onClick={hangUp} disabled={!can} stays={stays} danger />
+      {desk ? <DiallerPlace desk={desk} /> : null}
       {desk && call && can?.transfer && picker === call.segment ? (
         <Modal opened onClose={() => setPicker(null)} size={520} title={t('phone.transfer')} closeButtonProps={{ 'aria-label': t('action.close') }}>
           <Suspense fallback={<Loading />}>

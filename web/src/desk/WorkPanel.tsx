@@ -2,12 +2,16 @@
 import { Button } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
+import { spelled, useShortcuts } from '../shell/keyboard';
 import { useCommand, useReadOnly } from '../socket/session';
 import { useNow } from '../ui/clock';
-import { Remaining } from '../ui/Elapsed';
+import { Elapsed, Remaining } from '../ui/Elapsed';
 import { clock } from '../ui/format';
+import { Icon } from '../ui/icons';
 import { useCaller } from './caller';
+import { dialling } from './dial';
 import { Outcome } from './Outcome';
+import { Outgoing } from './Outgoing';
 import { WorkTimeline } from './WorkTimeline';
 import { type DeskWork, holdMs, onHold, stateTone, talkMs } from './words';
 
@@ -19,6 +23,8 @@ export function WorkPanel({ work }: { work: DeskWork }) {
   const now = useNow();
   const readOnly = useReadOnly();
   const wrapping = work.state === 'wrap_up';
+  const calling = dialling(work);
+  const keys = useShortcuts();
   return (
     <>
       <header className="work-head">
@@ -26,8 +32,9 @@ export function WorkPanel({ work }: { work: DeskWork }) {
           {caller(work)}
         </h1>
         <span className="state" data-tone={stateTone(work.state)} data-testid="work-state" data-state={work.state}>
-          {t(`segment.${work.state}`)}
+          {calling ? t('dial.state') : t(`segment.${work.state}`)}
         </span>
+        <Outgoing direction={work.direction} />
         {work.muted ? <span className="tag">{t('phone.muted')}</span> : null}
         {work.peer_held ? <span className="tag">{t('phone.peer_held')}</span> : null}
         {work.recording && !wrapping ? <span className="tag">{t('phone.recorded')}</span> : null}
@@ -46,6 +53,19 @@ export function WorkPanel({ work }: { work: DeskWork }) {
           .filter(Boolean)
           .join(' · ')}
       </p>
+
+      {calling ? (
+        <section className="card card-body row calling" role="status" data-testid="dialling">
+          <Icon name="callout" />
+          <strong className="grow">{t('dial.calling', { number: caller(work) })}</strong>
+          <span className="dim" aria-hidden>
+            <Elapsed since={work.state_since_at} />
+          </span>
+          <Button color="#b3261e" data-testid="dial-hang-up" leftSection={<Icon name="hangup" size={16} />} title={spelled(keys.hang_up)} disabled={readOnly} onClick={() => void command({ command: 'hang_up', segment: work.segment })}>
+            {t('phone.hang_up')}
+          </Button>
+        </section>
+      ) : null}
 
       {/* Whoever is only asked has nothing to note down yet. */}
       {work.asked_by ? null : (

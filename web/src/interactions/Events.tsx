@@ -6,6 +6,7 @@ import { api, ok, type Schemas } from '../api/client';
 import { useMe } from '../api/session';
 import { timeOfDay } from '../ui/format';
 import { Ready } from '../ui/States';
+import { DialPlanned } from './DialPlanned';
 import { useHearing } from './names';
 
 export function Events({ detail }: { detail: Schemas['InteractionDetail'] }) {
@@ -44,7 +45,15 @@ export function Events({ detail }: { detail: Schemas['InteractionDetail'] }) {
                       <td className="num">{e.seq}</td>
                       <td>{timeOfDay(e.at, i18n.language, me.time_zone, true)}</td>
                       <td>{t([`event.${e.kind}`, 'event.other'], { kind: e.kind })}</td>
-                      {e.kind === 'bridged' ? <td className="text">{hearing(e.data)}</td> : <td className="text mono dim">{facts(e.data)}</td>}
+                      {e.kind === 'bridged' ? (
+                        <td className="text">{hearing(e.data)}</td>
+                      ) : e.kind === 'dial_planned' ? (
+                        <td className="text">
+                          <DialPlanned data={e.data} />
+                        </td>
+                      ) : (
+                        <td className="text mono dim">{facts(e.data)}</td>
+                      )}
                     </tr>
                   ))}
                 </tbody>

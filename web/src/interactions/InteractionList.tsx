@@ -7,7 +7,9 @@ import { useTranslation } from 'react-i18next';
 import { api, ok, type Schemas } from '../api/client';
 import { useChoices } from '../api/names';
 import { useMe } from '../api/session';
+import { CallNumber } from '../desk/CallNumber';
 import { useCaller } from '../desk/caller';
+import { Outgoing } from '../desk/Outgoing';
 import { useLocal } from '../i18n/localized';
 import { useShortcut } from '../shell/keyboard';
 import { clock, dateTime, fromLocal, toLocal } from '../ui/format';
@@ -16,6 +18,7 @@ import { useUrl } from '../ui/search';
 import { Empty, Failed, Loading } from '../ui/States';
 import { type Column, VirtualGrid } from '../ui/VirtualGrid';
 import { endTone } from './words';
+import './interactions.css';
 
 type Row = Schemas['InteractionSummary'];
 const ends: Schemas['InteractionEnd'][] = ['served', 'abandoned', 'left', 'finished', 'voicemail', 'unanswered', 'supervisor', 'system.error', 'system.restart', 'system.shutdown'];
@@ -55,17 +58,22 @@ export function InteractionList() {
     {
       key: 'from',
       head: t('list.caller'),
-      width: 'minmax(140px, 1fr)',
+      width: 'minmax(194px, 1.2fr)',
       cell: (r) => (
-        <a
-          href={`/interactions/${r.id}`}
-          onClick={(e) => {
-            e.preventDefault();
-            void navigate({ to: '/interactions/$id', params: { id: r.id } });
-          }}
-        >
-          {caller(r)}
-        </a>
+        <span className="row caller">
+          <Outgoing direction={r.direction} small />
+          <a
+            className="cut"
+            href={`/interactions/${r.id}`}
+            onClick={(e) => {
+              e.preventDefault();
+              void navigate({ to: '/interactions/$id', params: { id: r.id } });
+            }}
+          >
+            {caller(r)}
+          </a>
+          <CallNumber of={r.from} />
+        </span>
       ),
       title: (r) => caller(r),
     },
@@ -88,7 +96,7 @@ export function InteractionList() {
     {
       key: 'marks',
       head: t('list.marks'),
-      width: '160px',
+      width: '146px',
       cell: (r) => (
         <span className="row">
           {r.has_recording ? <span className="tag">{t('list.recording')}</span> : null}
@@ -153,7 +161,7 @@ function FilterBar({ search, change, zone }: BarProps) {
     <div className="row wrap grow">
       <TextInput
         ref={field}
-        w={168}
+        w={138}
         aria-label={t('filter.q')}
         placeholder={t('filter.q')}
         leftSection={<Icon name="search" size={16} />}
@@ -163,11 +171,11 @@ function FilterBar({ search, change, zone }: BarProps) {
       />
       <TextInput w={184} type="datetime-local" aria-label={t('filter.from')} title={t('filter.from')} defaultValue={local(search.from)} onBlur={(e) => change({ from: instant(e.currentTarget.value) })} />
       <TextInput w={184} type="datetime-local" aria-label={t('filter.to')} title={t('filter.to')} defaultValue={local(search.to)} onBlur={(e) => change({ to: instant(e.currentTarget.value) })} />
-      <Select w={116} clearable searchable aria-label={t('filter.queue')} placeholder={t('filter.queue')} data={queues} value={search.queue ?? null} onChange={(v) => change({ queue: v ?? undefined })} />
-      <Select w={116} clearable searchable aria-label={t('filter.agent')} placeholder={t('filter.agent')} data={agents} value={search.agent ?? null} onChange={(v) => change({ agent: v ?? undefined })} />
-      <Select w={124} clearable aria-label={t('filter.end')} placeholder={t('filter.end')} data={ends_} value={search.end ?? null} onChange={(v) => change({ end: v ?? undefined })} />
+      <Select w={98} clearable searchable aria-label={t('filter.queue')} placeholder={t('filter.queue')} data={queues} value={search.queue ?? null} onChange={(v) => change({ queue: v ?? undefined })} />
+      <Select w={98} clearable searchable aria-label={t('filter.agent')} placeholder={t('filter.agent')} data={agents} value={search.agent ?? null} onChange={(v) => change({ agent: v ?? undefined })} />
+      <Select w={112} clearable aria-label={t('filter.end')} placeholder={t('filter.end')} data={ends_} value={search.end ?? null} onChange={(v) => change({ end: v ?? undefined })} />
       <Select
-        w={104}
+        w={92}
         clearable
         aria-label={t('filter.state')}
         placeholder={t('filter.state')}
@@ -179,7 +187,16 @@ function FilterBar({ search, change, zone }: BarProps) {
         onChange={(v) => change({ state: v ?? undefined })}
       />
       <Select
-        w={124}
+        w={104}
+        clearable
+        aria-label={t('filter.direction')}
+        placeholder={t('filter.direction')}
+        data={(['inbound', 'outbound'] as const).map((d) => ({ value: d, label: t(`direction.${d}`, { ns: 'common' }) }))}
+        value={search.direction ?? null}
+        onChange={(v) => change({ direction: v ?? undefined })}
+      />
+      <Select
+        w={128}
         clearable
         aria-label={t('filter.sample')}
         placeholder={t('filter.sample')}

@@ -4,7 +4,9 @@ import { Link, useParams } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { api, ok, type Schemas } from '../api/client';
 import { useMay, useMe } from '../api/session';
+import { CallNumber } from '../desk/CallNumber';
 import { useCaller } from '../desk/caller';
+import { Outgoing } from '../desk/Outgoing';
 import { useLocal } from '../i18n/localized';
 import { dateTime, span } from '../ui/format';
 import { Icon } from '../ui/icons';
@@ -52,7 +54,13 @@ function Detail({ detail }: { detail: Schemas['InteractionDetail'] }) {
   return (
     <div className="col detail">
       <dl className="card card-body row wrap detail-facts">
-        <Fact name={t('list.caller')} value={caller(s)} />
+        <div>
+          <dt className="dim small">{t('list.caller')}</dt>
+          <dd className="num row">
+            {caller(s)}
+            <CallNumber of={s.from} />
+          </dd>
+        </div>
         <Fact name={t('list.number')} value={s.number ? `${s.number.number} ${local(s.number.name)}` : '–'} />
         <Fact name={t('list.started')} value={dateTime(s.started_at, i18n.language, me.time_zone, true)} />
         <div>
@@ -67,12 +75,19 @@ function Detail({ detail }: { detail: Schemas['InteractionDetail'] }) {
         <Fact name={t('list.talk')} value={span(s.talk_ms)} />
         <Fact name={t('list.hold')} value={span(s.hold_ms)} />
         <Fact name={t('detail.language')} value={t(`language.${s.lang}`, { ns: 'common' })} />
-        <Fact name={t('detail.direction')} value={t(`direction.${s.direction}`, { ns: 'common' })} />
+        <div>
+          <dt className="dim small">{t('detail.direction')}</dt>
+          <dd className="row">
+            <Outgoing direction={s.direction} small />
+            {t(`direction.${s.direction}`, { ns: 'common' })}
+          </dd>
+        </div>
         {s.sample ? <Fact name={t('list.marks')} value={t('list.sample')} /> : null}
       </dl>
       <SegmentChart detail={detail} />
       {may('recording.listen') ? detail.recordings.map((r) => <Player key={r.id} recording={r} />) : null}
-      <Decisions offers={detail.offers} />
+      {/* A call of our own is offered to nobody, unless it is handed on. */}
+      {s.direction === 'outbound' && detail.offers.length === 0 ? null : <Decisions offers={detail.offers} />}
       <Legs detail={detail} />
       <Events detail={detail} />
     </div>

@@ -6,7 +6,7 @@ import { useLocal } from '../i18n/localized';
 import { useNow } from '../ui/clock';
 import { clock, span, timeOfDay } from '../ui/format';
 import { useSegmentName } from './names';
-import { legend, place, tickStep } from './words';
+import { dialEnd, legend, place, type Segment, tickStep } from './words';
 
 export function SegmentChart({ detail }: { detail: Schemas['InteractionDetail'] }) {
   const { t, i18n } = useTranslation('interactions');
@@ -16,6 +16,11 @@ export function SegmentChart({ detail }: { detail: Schemas['InteractionDetail'] 
   const now = useNow();
   const start = detail.summary.started_at;
   const end = Math.max(start + 1000, detail.summary.ended_at ?? now, ...detail.segments.map((s) => s.ended_at ?? now));
+  // What an unanswered call of our own ends by sounds wrong in the words of an offer.
+  const ended = ({ start, end }: Pick<Segment, 'start' | 'end'>) => {
+    const calledOut = start === 'dial' ? dialEnd(end) : null;
+    return calledOut ? t(`dial_end.${calledOut}`) : t(`segment_end.${end?.replace('.', '_')}`);
+  };
   const step = tickStep(end - start);
   const ticks = Array.from({ length: Math.floor((end - start) / step) + 1 }, (_, i) => i * step);
   return (
@@ -83,7 +88,7 @@ export function SegmentChart({ detail }: { detail: Schemas['InteractionDetail'] 
                 <td className="text">
                   {s.spans.map((x) => `${t(`segment.${x.state}`, { ns: 'common' })} ${span((x.to_at ?? now) - x.from_at)}`).join(' → ')}
                 </td>
-                <td>{s.end ? t(`segment_end.${s.end.replace('.', '_')}`) : t('list.live')}</td>
+                <td>{s.end ? ended(s) : t('list.live')}</td>
                 <td className="num">{span((s.ended_at ?? now) - s.started_at)}</td>
                 <td className="text">
                   {s.disposition_name ? <strong>{local(s.disposition_name)}</strong> : null} {s.note}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bridged, legend, place, tickStep } from './words';
+import { bridged, dialEnd, dialPlan, legend, place, tickStep } from './words';
 
 describe('the time axis', () => {
   it('places spans in per cent and cuts them at its ends', () => {
@@ -19,6 +19,17 @@ describe('the event `bridged`', () => {
     expect(bridged({ legs: ['a', 'b'] })).toEqual({ legs: ['a', 'b'], hears: [] });
     expect(bridged({ legs: ['a', 'b'], hears: [{ leg: 'a', hears: ['b'] }] })?.hears).toEqual([{ leg: 'a', hears: ['b'] }]);
     expect(bridged({ segment: 'seg_1' })).toBeNull();
+  });
+});
+
+describe('a call of our own', () => {
+  it('has a plan: its class and the trunks to try', () => {
+    expect(dialPlan({ class: 'national', trunks: ['trk_1'] })).toEqual({ class: 'national', trunks: ['trk_1'] });
+    expect(dialPlan({ segment: 'seg_1' })).toBeNull();
+  });
+  it('that came to nothing is no missed offer', () => {
+    expect(dialEnd('declined')).toBe('declined');
+    expect(dialEnd('agent_hung_up')).toBeNull();
   });
 });
 

@@ -43,6 +43,24 @@ export function bridged(data: unknown): Bridged | null {
   return Array.isArray(legs) ? { legs, hears } : null;
 }
 
+/** How an agent's own call came to nothing: a key below `dial_end.`; `null` for every other end. */
+export function dialEnd(end: Segment['end']): 'missed' | 'declined' | 'unreachable' | null {
+  return end === 'missed' || end === 'declined' || end === 'unreachable' ? end : null;
+}
+
+/** Of the event `dial_planned`. */
+export interface DialPlan {
+  class: Schemas['CallClass'];
+  /** Ids, in the order of trying. */
+  trunks: string[];
+}
+
+/** Null if an event's data is not that of `dial_planned`. */
+export function dialPlan(data: unknown): DialPlan | null {
+  const { class: of, trunks } = data as Partial<DialPlan>;
+  return of && Array.isArray(trunks) ? { class: of, trunks } : null;
+}
+
 /** Percentages of the axis from `start` to `end`. */
 export function place(from: number, to: number, start: number, end: number): { left: number; width: number } {
   const length = Math.max(1, end - start);

@@ -2,6 +2,7 @@
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { useCaller } from '../desk/caller';
+import { Outgoing } from '../desk/Outgoing';
 import { useLocal } from '../i18n/localized';
 import type { LiveAgent } from '../socket/reducer';
 import { useLive } from '../socket/session';
@@ -18,6 +19,7 @@ export function AgentWork({ agent, listened }: { agent: LiveAgent; listened: Rea
   const seen = listened.get(w.segment) ?? [];
   return (
     <>
+      <Outgoing direction={live?.interactions.get(w.interaction)?.direction} small />{' '}
       <Link to="/interactions/$id" params={{ id: w.interaction }}>
         {caller(w)}
       </Link>

@@ -2,6 +2,7 @@
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { useCaller } from '../desk/caller';
+import { Outgoing } from '../desk/Outgoing';
 import { stateTone } from '../desk/words';
 import { useLocal } from '../i18n/localized';
 import type { Live } from '../socket/reducer';
@@ -47,7 +48,8 @@ export function WaitingList({ live }: { live: Live }) {
                     <td>
                       <Link to="/interactions/$id" params={{ id: i.id }}>
                         {caller(i)}
-                      </Link>
+                      </Link>{' '}
+                      <Outgoing direction={i.direction} />
                     </td>
                     <td>{i.number ? `${local(i.number.name)} ${i.number.number}` : '–'}</td>
                     <td>

@@ -4,6 +4,7 @@ import { useEffect, useRef, useSyncExternalStore } from 'react';
 
 export const defaults = {
   palette: 'mod+k',
+  dial: 'c',
   accept: 'ctrl+shift+a',
   decline: 'ctrl+shift+d',
   mute: 'ctrl+shift+m',

@@ -124,12 +124,17 @@ export function retryNow(): void {
   session?.socket.now();
 }
 
+/** Sends a command; rejects with the refusal, for whoever shows it in its own place. */
+export function sendCommand(command: Command): Promise<void> {
+  return session?.socket.command(command) ?? Promise.reject(new Error('no session'));
+}
+
 /** Sends a command; a refusal is shown in words. Resolves to whether it was accepted. */
 export function useCommand(): (command: Command) => Promise<boolean> {
   const { t, i18n } = useTranslation('common');
   return async (command) => {
     try {
-      await (session?.socket.command(command) ?? Promise.reject(new Error('no session')));
+      await sendCommand(command);
       return true;
     } catch (e) {
       toast(problemText(e, i18n.language, t), 'bad');

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Schemas } from '../api/client';
 import { blockedBy, matching, step, targetRows } from './targets';
-import { consultCan, consultStage, nextMode } from './words';
+import type { DeskWork } from '../desk/words';
+import { consultCan, consultStage, gone, nextMode, outcomeOf } from './words';
 
 const party = (state: 'offered' | 'consulting') => ({ segment: 'seg_2', name: 'B', state });
 const available = { state: 'available' } as const;
@@ -18,6 +19,19 @@ describe('a consultation', () => {
     expect(consultCan({ state: 'consulting', consult: party('offered') })).toEqual({ switch: true, conference: false });
     expect(consultCan({ state: 'talking', consult: party('offered') })).toEqual({ switch: false, conference: false });
     expect(consultCan({ state: 'talking', consult: party('consulting') })).toEqual({ switch: true, conference: true });
+  });
+});
+
+describe('a call out that is gone', () => {
+  it('is missed on the desk by its segment', () => {
+    const call = (segment: string, state: DeskWork['state']) => ({ segment, state }) as DeskWork;
+    expect(gone([call('a', 'connecting')], [call('a', 'talking')])).toEqual([]);
+    expect(gone([call('a', 'connecting')], [call('b', 'talking')]).map((w) => w.segment)).toEqual(['a']);
+  });
+  it('is explained unless the agent hung up', () => {
+    expect(outcomeOf('agent_hung_up')).toBeNull();
+    expect(outcomeOf('declined')).toBe('declined');
+    expect(outcomeOf('system.error')).toBe('other');
   });
 });
 

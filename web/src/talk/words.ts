@@ -1,6 +1,27 @@
-// Who is with whom in a call that has more than two parties, and what can be done about it.
+// Who is with whom in a call that has more than two parties, and what can be done about it; how a call out ended.
 import type { Schemas } from '../api/client';
 import type { DeskWork } from '../desk/words';
+
+/** Those of `before`, calls not answered yet, of which the desk has nothing more. */
+export function gone(before: readonly DeskWork[], work: readonly DeskWork[]): DeskWork[] {
+  return before.filter((b) => !work.some((w) => w.segment === b.segment));
+}
+
+/** A key below `dialler.outcome.`; `null` where the agent knows, having hung up. */
+export function outcomeOf(end: Schemas['SegmentEnd']): 'missed' | 'declined' | 'unreachable' | 'other' | null {
+  switch (end) {
+    case 'agent_hung_up':
+    case 'finished':
+    case 'transferred':
+      return null;
+    case 'missed':
+    case 'declined':
+    case 'unreachable':
+      return end;
+    default:
+      return 'other';
+  }
+}
 
 export type WatchMode = Schemas['WatchMode'];
 export const watchModes: readonly WatchMode[] = ['monitor', 'whisper', 'barge'];

@@ -91,6 +91,16 @@ pub enum AgentCommand {
         #[schema(value_type = String)]
         segment: SegmentId,
     },
+    /// Call somebody outside: the agent's own device first, then the number.
+    Dial {
+        /// As a person writes it: digits, `+`, blanks, hyphens.
+        #[schema(max_length = 40)]
+        number: String,
+        /// One of the company's numbers, shown to the callee; the company's own choice if left out.
+        #[serde(default)]
+        #[schema(value_type = Option<String>)]
+        caller: Option<NumberId>,
+    },
     /// Blind transfer. A target that does not answer sends the customer back into the line he came from.
     Transfer {
         #[schema(value_type = String)]

@@ -169,6 +169,9 @@ pub struct TenantFields {
     /// Agents see that a supervisor listens.
     #[serde(default)]
     pub monitoring_shown: bool,
+    /// Rules of calls to the outside.
+    #[serde(default)]
+    pub outbound: Option<super::voice::OutboundFields>,
 }
 
 /// What the tenant is entitled to; refusals carry `limit.*` codes.
@@ -189,6 +192,7 @@ pub struct TenantView {
     pub music: Option<String>,
     /// Agents see that a supervisor listens.
     pub monitoring_shown: bool,
+    pub outbound: super::voice::OutboundFields,
     /// Where phones register; realm of the devices' secrets.
     pub sip_domain: String,
     pub entitlements: Entitlements,

@@ -1,9 +1,10 @@
 //! Numbers, devices (one by one and in bulk) and prompts.
-use domain::id::{AgentId, DeviceId, FlowId, QueueId};
+use domain::id::{AgentId, DeviceId, FlowId, NumberId, QueueId, TrunkId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::common::{Lang, Localized};
+use super::words;
 
 /// A number that can be called.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -77,6 +78,87 @@ impl NumberFields {
             sample: self.sample,
             web: self.web,
         }
+    }
+}
+
+/// A line to a carrier or another exchange.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TrunkFields {
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    /// Calls from these addresses are the trunk's.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub addresses: Vec<std::net::IpAddr>,
+    /// ISO 3166, for national numbers of its callers.
+    #[serde(default)]
+    #[schema(pattern = "^[A-Z]{2}$")]
+    pub region: Option<String>,
+    /// Where our calls go: a host name or address with an optional port. Null: the trunk only brings calls.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub host: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = words::TrunkTransport)]
+    pub transport: domain::config::TrunkTransport,
+    /// Calls of ours at the same time; null for as many as there are.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    pub calls_max: Option<u32>,
+    /// Off: no new calls of ours go by it; those that are up stay.
+    #[serde(default = "super::people::yes")]
+    pub active: bool,
+}
+
+/// Numbers that begin so go out by these trunks, in this order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RouteFields {
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+    /// Beginnings of numbers, such as `+86` or `95`; an empty one takes every number. The longest that fits decides.
+    pub prefixes: Vec<String>,
+    /// The first is tried first, the next if it cannot carry the call.
+    #[schema(value_type = Vec<String>)]
+    pub trunks: Vec<TrunkId>,
+    #[serde(default)]
+    #[schema(value_type = words::NumberFormat)]
+    pub format: domain::outbound::NumberFormat,
+    /// Null: what the number itself says.
+    #[serde(default)]
+    #[schema(value_type = Option<words::CallClass>)]
+    pub class: Option<domain::outbound::CallClass>,
+}
+
+/// Rules of calls to the outside.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct OutboundFields {
+    /// Emergency calls are always let out.
+    #[schema(value_type = Vec<words::CallClass>)]
+    pub allowed: Vec<domain::outbound::CallClass>,
+    /// Outbound calls at the same time.
+    #[schema(maximum = 10000)]
+    pub concurrent: u32,
+    /// Outbound calls begun within any minute.
+    #[schema(maximum = 10000)]
+    pub per_minute: u32,
+    /// Shown to those who are called, where the caller chooses none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub caller: Option<NumberId>,
+    pub record: bool,
+}
+
+impl From<domain::outbound::OutboundRules> for OutboundFields {
+    fn from(r: domain::outbound::OutboundRules) -> Self {
+        let domain::outbound::OutboundRules { allowed, concurrent, per_minute, caller, record } = r;
+        Self { allowed, concurrent, per_minute, caller, record }
+    }
+}
+
+impl From<OutboundFields> for domain::outbound::OutboundRules {
+    fn from(f: OutboundFields) -> Self {
+        let OutboundFields { allowed, concurrent, per_minute, caller, record } = f;
+        Self { allowed, concurrent, per_minute, caller, record }
     }
 }
 

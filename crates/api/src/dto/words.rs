@@ -88,11 +88,27 @@ words! {
         Returned = "returned",
         Watch = "watch",
         TakeOver = "take_over",
+        Dial = "dial",
     }
     WatchMode = domain::command::WatchMode {
         Monitor = "monitor",
         Whisper = "whisper",
         Barge = "barge",
+    }
+    CallClass = domain::outbound::CallClass {
+        Emergency = "emergency",
+        National = "national",
+        International = "international",
+        Premium = "premium",
+    }
+    NumberFormat = domain::outbound::NumberFormat {
+        E164 = "e164",
+        Digits = "digits",
+        National = "national",
+    }
+    TrunkTransport = domain::config::TrunkTransport {
+        Udp = "udp",
+        Tcp = "tcp",
     }
     HandoverKind = domain::effect::HandoverKind {
         Transfer = "transfer",
@@ -148,6 +164,7 @@ words! {
         Browser = "browser",
         SipDevice = "sip_device",
         SipUri = "sip_uri",
+        Trunk = "trunk",
     }
     Codec = domain::leg::Codec {
         Pcmu = "pcmu",

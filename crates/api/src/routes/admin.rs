@@ -5,8 +5,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::access::Action;
 use domain::calendar::Calendar;
-use domain::config::{AgentConfig, NumberConfig, QueueConfig, Team};
-use domain::id::{AgentId, BreakReasonId, CalendarId, DispositionId, NumberId, QueueId, SkillId, TeamId, TenantId};
+use domain::config::{AgentConfig, NumberConfig, QueueConfig, Team, TrunkConfig};
+use domain::id::{
+    AgentId, BreakReasonId, CalendarId, DispositionId, NumberId, QueueId, RouteId, SkillId, TeamId, TenantId, TrunkId,
+};
+use domain::outbound::RouteConfig;
 use serde_json::Value;
 use store::{BreakReasonConfig, DispositionConfig, Scope, Settings, SkillConfig};
 
@@ -19,7 +22,7 @@ use crate::dto::people::{
     AgentFields, BreakReasonFields, DispositionFields, Entitlements, SkillFields, TeamFields, TenantFields, TenantView,
 };
 use crate::dto::routing::{CalendarFields, QueueFields};
-use crate::dto::voice::NumberFields;
+use crate::dto::voice::{NumberFields, RouteFields, TrunkFields};
 use crate::error::{ApiError, ApiResult};
 use crate::http::{JsonBody, Params};
 use crate::openapi::{Gate, Operation as Op};
@@ -33,6 +36,8 @@ pub fn operations() -> Vec<Op> {
     all.extend(resource::operations::<QueueFields>());
     all.extend(resource::operations::<CalendarFields>());
     all.extend(resource::operations::<NumberFields>());
+    all.extend(resource::operations::<TrunkFields>());
+    all.extend(resource::operations::<RouteFields>());
     all.extend(resource::operations::<DispositionFields>());
     all.extend(resource::operations::<BreakReasonFields>());
     all.extend([
@@ -268,6 +273,66 @@ impl Resource for NumberFields {
     }
 }
 
+impl Resource for TrunkFields {
+    type Item = TrunkConfig;
+    resource_consts!(TrunkId, "Trunk", "trunk", "trunks", "/trunks", NumberManage);
+
+    fn from_item(t: TrunkConfig, _: &Known) -> Self {
+        let TrunkConfig { id: _, name, addresses, region, host, transport, calls_max, active } = t;
+        Self { name, addresses, region, host, transport, calls_max, active }
+    }
+
+    fn into_item(self, id: TrunkId, _: Option<&TrunkConfig>) -> TrunkConfig {
+        let Self { name, addresses, region, host, transport, calls_max, active } = self;
+        TrunkConfig { id, name, addresses, region, host, transport, calls_max, active }
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        problems.text("name", &self.name, 100);
+        problems.range("addresses", self.addresses.len(), 0..=100);
+        if self.region.as_ref().is_some_and(|r| r.len() != 2 || !r.bytes().all(|b| b.is_ascii_uppercase())) {
+            problems.add("region", "invalid");
+        }
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
+        if self.host.as_ref().is_some_and(|h| h.is_empty() || h.len() > 200 || !h.bytes().all(plain)) {
+            problems.add("host", "invalid");
+        }
+        if self.calls_max == Some(0) {
+            problems.add("calls_max", "out_of_range");
+        }
+    }
+}
+
+impl Resource for RouteFields {
+    type Item = RouteConfig;
+    resource_consts!(RouteId, "Route", "route", "routes", "/routes", NumberManage);
+
+    fn from_item(r: RouteConfig, _: &Known) -> Self {
+        let RouteConfig { id: _, name, prefixes, trunks, format, class } = r;
+        Self { name, prefixes, trunks, format, class }
+    }
+
+    fn into_item(self, id: RouteId, _: Option<&RouteConfig>) -> RouteConfig {
+        let Self { name, prefixes, trunks, format, class } = self;
+        RouteConfig { id, name, prefixes, trunks, format, class }
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        problems.text("name", &self.name, 100);
+        problems.range("prefixes", self.prefixes.len(), 1..=200);
+        problems.range("trunks", self.trunks.len(), 1..=20);
+        if self.class == Some(domain::outbound::CallClass::Emergency) {
+            problems.add("class", "invalid");
+        }
+        for (i, prefix) in self.prefixes.iter().enumerate() {
+            let digits = prefix.strip_prefix('+').unwrap_or(prefix);
+            if digits.len() > 15 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+                problems.add(format!("prefixes[{i}]"), "invalid");
+            }
+        }
+    }
+}
+
 async fn get_tenant(State(app): State<App>, caller: Caller) -> ApiResult<Json<TenantView>> {
     reader(&caller)?;
     tenant_view(&app, caller.tenant).await.map(Json)
@@ -288,6 +353,7 @@ async fn patch_tenant(
         region: present.region.clone(),
         music: present.music,
         monitoring_shown: present.monitoring_shown,
+        outbound: Some(present.outbound.clone().into()),
     };
     let fields: TenantFields = patched(&fields, change)?;
     let mut problems = Problems::default();
@@ -295,6 +361,14 @@ async fn patch_tenant(
     problems.time_zone("time_zone", &fields.time_zone);
     if fields.region.as_ref().is_some_and(|r| r.len() != 2 || !r.bytes().all(|b| b.is_ascii_uppercase())) {
         problems.add("region", "invalid");
+    }
+    if let Some(o) = &fields.outbound {
+        if domain::outbound::OutboundRules::from(o.clone()) != present.outbound {
+            // The rules against toll fraud belong to whoever looks after numbers and trunks.
+            caller.require(Action::NumberManage, &caller.tenant_resource())?;
+        }
+        problems.range("outbound.concurrent", o.concurrent, 0..=10_000);
+        problems.range("outbound.per_minute", o.per_minute, 0..=10_000);
     }
     problems.into_result()?;
     let mut tx = app.admin(&caller, "").await?;
@@ -307,6 +381,7 @@ async fn patch_tenant(
         region: fields.region,
         music: fields.music,
         monitoring_shown: fields.monitoring_shown,
+        outbound: fields.outbound.map_or_else(Default::default, Into::into),
     };
     tx.put(settings, None).await?;
     let rev = app.commit(caller.tenant, tx).await?;
@@ -327,6 +402,7 @@ async fn tenant_view(app: &App, tenant: TenantId) -> ApiResult<TenantView> {
         region: settings.region.clone(),
         music: settings.music.map(|m| m.to_string()),
         monitoring_shown: settings.monitoring_shown,
+        outbound: settings.outbound.clone().into(),
         sip_domain: settings.sip_domain.clone(),
         entitlements: Entitlements {
             seats: config.entitlements.seats,

@@ -204,11 +204,35 @@ fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
 /// The stored detail, if the caller may see it.
 async fn detail(app: &App, caller: &Caller, id: InteractionId) -> ApiResult<store::query::InteractionDetail> {
     let known = app.known(caller.tenant).await?;
-    let detail = app.store().interaction_detail(Scope::Tenant(caller.tenant), id).await?;
+    let mut detail = app.store().interaction_detail(Scope::Tenant(caller.tenant), id).await?;
     let queues = detail.segments.iter().filter_map(|s| s.queue_id);
     let agents = detail.segments.iter().filter_map(|s| s.agent_id);
-    caller.require(Action::InteractionView, &caller.resource(&known.config, queues, agents))?;
+    let resource = caller.resource(&known.config, queues, agents);
+    caller.require(Action::InteractionView, &resource)?;
+    if !known.config.monitoring_shown && !caller.may(Action::CallMonitor, &resource) {
+        hide_supervisors(&mut detail);
+    }
     Ok(detail)
+}
+
+/// Agents are not to know who listened.
+fn hide_supervisors(detail: &mut store::query::InteractionDetail) {
+    let segments: Vec<String> =
+        detail.segments.iter().filter(|s| s.kind == "supervisor").map(|s| s.id.to_string()).collect();
+    if segments.is_empty() {
+        return;
+    }
+    let hidden = |l: &&LegRow| l.party == "supervisor";
+    let legs: Vec<String> = detail.legs.iter().filter(hidden).map(|l| l.id.to_string()).collect();
+    detail.segments.retain(|s| s.kind != "supervisor");
+    detail.legs.retain(|l| l.party != "supervisor");
+    detail.timeline.retain(|row| {
+        let names =
+            |field: &str, among: &[String]| row.detail[field].as_str().is_some_and(|v| among.iter().any(|a| a == v));
+        let mut bridged = row.detail["legs"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let with_them = bridged.any(|leg| legs.iter().any(|l| l == leg));
+        row.kind != "watch_changed" && !names("segment", &segments) && !names("leg", &legs) && !with_them
+    });
 }
 
 async fn get(

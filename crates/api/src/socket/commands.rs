@@ -6,8 +6,9 @@ use domain::command::{
     AgentCommand as FloorCommand, Presence as FloorPresence, SupervisorCommand as FloorSupervision, WatchMode,
 };
 use domain::config::{DeviceConfig, DeviceKind};
-use domain::id::{AgentId, DeviceId, InteractionId};
+use domain::id::{AgentId, DeviceId, InteractionId, NumberId, SegmentId};
 use domain::input::RejectCode;
+use domain::outbound::{PlanError, plan};
 use engine::CommandError;
 
 use crate::App;
@@ -54,6 +55,9 @@ pub async fn agent_command(
     let (engine, tenant) = (app.engine(), caller.tenant);
     let wants_work =
         matches!(command, AgentCommand::SetPresence { presence: Presence::Available | Presence::Break { .. } });
+    if let AgentCommand::Dial { number, caller: shown } = command {
+        return dial(app, caller, agent, &number, shown).await;
+    }
     let command = floor_command(app, caller, agent, command, device).await?;
     let first = engine.agent(tenant, agent, command.clone()).await;
     let accepted = match (first, device) {
@@ -65,6 +69,25 @@ pub async fn agent_command(
         (first, _) => first?,
     };
     Ok(accepted.seq)
+}
+
+/// The number stays out of the floor, which knows its address by an id.
+async fn dial(app: &App, caller: &Caller, agent: AgentId, number: &str, shown: Option<NumberId>) -> ApiResult<u64> {
+    if number.chars().count() > 40 {
+        return Err(RejectCode::NumberInvalid.into());
+    }
+    let known = app.known(caller.tenant).await?;
+    if caller.agent != Some(agent) {
+        // It opens his microphone to whoever answers: a right like that to break into his calls.
+        caller.require(Action::CallIntervene, &caller.resource(&known.config, [], [agent]))?;
+    }
+    let plan = plan(&known.config, number).map_err(|e| match e {
+        PlanError::Invalid => RejectCode::NumberInvalid,
+        PlanError::Internal => RejectCode::NumberInternal,
+        PlanError::Forbidden => RejectCode::NumberForbidden,
+        PlanError::NoRoute => RejectCode::RouteMissing,
+    })?;
+    Ok(app.engine().dial(caller.tenant, agent, plan, shown).await?.seq)
 }
 
 async fn floor_command(
@@ -87,6 +110,7 @@ async fn floor_command(
         AgentCommand::Resume { segment } => FloorCommand::Resume { segment },
         AgentCommand::Mute { segment, muted } => FloorCommand::Mute { segment, muted },
         AgentCommand::SendDigits { segment, digits } => FloorCommand::SendDigits { segment, digits },
+        AgentCommand::Dial { .. } => return Err(RejectCode::InputUnexpected.into()),
         AgentCommand::HangUp { segment } => FloorCommand::HangUp { segment },
         AgentCommand::Transfer { segment, to } => FloorCommand::Transfer { segment, to: to.into() },
         AgentCommand::Consult { segment, to } => FloorCommand::Consult { segment, to: to.into() },
@@ -139,6 +163,15 @@ pub async fn supervise(app: &App, caller: &Caller, command: SupervisorCommand) -
         let agents = live.segments.iter().filter(|s| s.watching.is_none()).filter_map(|s| s.agent);
         caller.require(action, &caller.resource(&known.config, queues, agents))
     };
+    // Of the agent's own segment alone: whoever else has to do with the customer gives nobody a right over him.
+    let over_segment = async |action: Action, interaction: InteractionId, segment: SegmentId| -> ApiResult<()> {
+        let view = app.engine().view(tenant).await?;
+        let live = view.interactions.iter().find(|i| i.interaction == interaction);
+        let segments = &live.ok_or(RejectCode::InteractionUnknown)?.segments;
+        let target = segments.iter().find(|s| s.segment == segment && s.watching.is_none());
+        let target = target.ok_or(RejectCode::SegmentState)?;
+        caller.require(action, &caller.resource(&known.config, target.queue, target.agent))
+    };
     let command = match command {
         SupervisorCommand::SetAgentPresence { agent, presence } => {
             over(agent)?;
@@ -154,13 +187,13 @@ pub async fn supervise(app: &App, caller: &Caller, command: SupervisorCommand) -
         }
         SupervisorCommand::Watch { interaction, segment, mode } => {
             let action = if mode == WatchMode::Monitor { Action::CallMonitor } else { Action::CallIntervene };
-            over_work(action, interaction).await?;
+            over_segment(action, interaction, segment).await?;
             FloorSupervision::Watch { interaction, segment, mode }
         }
         // Whoever watches may always stop.
         SupervisorCommand::StopWatching { interaction } => FloorSupervision::StopWatching { interaction },
         SupervisorCommand::TakeOver { interaction, segment } => {
-            over_work(Action::CallIntervene, interaction).await?;
+            over_segment(Action::CallIntervene, interaction, segment).await?;
             FloorSupervision::TakeOver { interaction, segment }
         }
     };

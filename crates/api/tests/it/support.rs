@@ -9,12 +9,13 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use domain::calendar::{Calendar, WeeklyHours};
 use domain::config::{
     AgentConfig, Destination, DeviceConfig, DeviceKind, Entitlements, EntryPoint, Membership, NumberConfig,
-    QueueConfig, Strategy, Team, WrapUp, WrapUpMode,
+    QueueConfig, Strategy, Team, TrunkConfig, WrapUp, WrapUpMode,
 };
 use domain::flow::{Flow, Step, StepId};
 use domain::id::*;
 use domain::localized::{Lang, Localized};
 use domain::medium::{Medium, PerMedium};
+use domain::outbound::RouteConfig;
 use domain::time::Timestamp;
 use engine::port::{Down, TelephonyPort, Up};
 use engine::{Engine, EngineConfig, Rendered};
@@ -65,6 +66,8 @@ pub struct Company {
     pub disposition: DispositionId,
     pub break_reason: BreakReasonId,
     pub prompt: PromptId,
+    pub trunk: TrunkId,
+    pub route: RouteId,
     pub api_token: TokenId,
     pub interaction: InteractionId,
     pub recording: RecordingId,
@@ -252,6 +255,7 @@ async fn company(store: &Store, host: HostId, slug: &str, hash: &str) -> Company
         region: Some("CN".to_owned()),
         music: None,
         monitoring_shown: false,
+        outbound: Default::default(),
     };
     tx.put(settings, None).await.unwrap();
     let mut people = Vec::new();
@@ -288,6 +292,8 @@ async fn company(store: &Store, host: HostId, slug: &str, hash: &str) -> Company
         disposition: c.disposition,
         break_reason: c.break_reason,
         prompt: c.prompt,
+        trunk: c.trunk,
+        route: c.route,
         api_token,
         interaction: c.interaction,
         recording: c.recording,
@@ -307,6 +313,8 @@ struct Ids {
     disposition: DispositionId,
     break_reason: BreakReasonId,
     prompt: PromptId,
+    trunk: TrunkId,
+    route: RouteId,
     interaction: InteractionId,
     recording: RecordingId,
 }
@@ -327,6 +335,8 @@ impl Ids {
             disposition: DispositionId::from_parts(at, bits()),
             break_reason: BreakReasonId::from_parts(at, bits()),
             prompt: PromptId::from_parts(at, bits()),
+            trunk: TrunkId::from_parts(at, bits()),
+            route: RouteId::from_parts(at, bits()),
             interaction: InteractionId::from_parts(at, bits()),
             recording: RecordingId::from_parts(at, bits()),
         }
@@ -428,6 +438,26 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         let device = DeviceConfig { id, name: format!("{slug} device"), agent: Some(c.agent), kind };
         tx.put(device, None).await.unwrap();
     }
+    let trunk = TrunkConfig {
+        id: c.trunk,
+        name: format!("{slug} carrier"),
+        addresses: Vec::new(),
+        region: None,
+        host: Some(format!("carrier.{slug}.example")),
+        transport: Default::default(),
+        calls_max: None,
+        active: true,
+    };
+    tx.put(trunk, None).await.unwrap();
+    let route = RouteConfig {
+        id: c.route,
+        name: format!("{slug} out"),
+        prefixes: vec!["+86".to_owned()],
+        trunks: vec![c.trunk],
+        format: Default::default(),
+        class: None,
+    };
+    tx.put(route, None).await.unwrap();
     tx.set_device_secret(c.phone, "a long sip secret").await.unwrap();
 }
 

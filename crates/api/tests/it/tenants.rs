@@ -153,6 +153,25 @@ fn cases(a: &Company, b: &Company) -> BTreeMap<&'static str, Vec<Expect>> {
         ],
     );
     case("delete_number", not_found(format!("/numbers/{}", b.number)));
+    case("list_trunks", no_trace("/trunks"));
+    case("create_trunk", vec![Plain("/trunks".into(), Some(json!({"name": "line"})), 201)]);
+    case("get_trunk", not_found(format!("/trunks/{}", b.trunk)));
+    case("patch_trunk", not_found(format!("/trunks/{}", b.trunk)));
+    case("delete_trunk", not_found(format!("/trunks/{}", b.trunk)));
+    case("list_routes", no_trace("/routes"));
+    case(
+        "create_route",
+        vec![Invalid("/routes".into(), json!({"name": "out", "prefixes": ["+1"], "trunks": [b.trunk]}))],
+    );
+    case("get_route", not_found(format!("/routes/{}", b.route)));
+    case(
+        "patch_route",
+        vec![
+            NotFound(vec![format!("/routes/{}", b.route)]),
+            Invalid(format!("/routes/{}", a.route), json!({"trunks": [b.trunk]})),
+        ],
+    );
+    case("delete_route", not_found(format!("/routes/{}", b.route)));
     case("list_devices", no_trace("/devices"));
     let device = json!({"name": "x", "agent": b.agent, "kind": {"kind": "sip", "user": "fresh"}});
     case("create_device", vec![Invalid("/devices".into(), device.clone())]);

@@ -34,6 +34,8 @@ pub enum DestinationClass {
     Browser,
     SipDevice,
     SipUri,
+    /// A number outside, by a trunk.
+    Trunk,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -156,6 +158,8 @@ pub enum SegmentStart {
     Watch,
     /// A supervisor goes on in the agent's stead.
     TakeOver,
+    /// The agent calls out.
+    Dial,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

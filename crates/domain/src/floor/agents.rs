@@ -2,7 +2,7 @@
 use super::Floor;
 use crate::command::{Presence, SeatClass, SupervisorCommand};
 use crate::device::DeviceLoss;
-use crate::event::{EventBody, OfferEnd, PresenceCause, SegmentEnd, SegmentState, SignOutCause};
+use crate::event::{EventBody, OfferEnd, PresenceCause, SegmentEnd, SegmentOf, SegmentState, SignOutCause};
 use crate::id::{AgentId, DeviceId, UserId};
 use crate::input::{RejectCode, Rejected};
 
@@ -26,6 +26,9 @@ impl Floor {
             }
         } else if self.derived.seats_taken >= self.config.entitlements.seats as usize {
             return Err(RejectCode::LimitSeats.into());
+        } else if self.state.legs.values().any(|l| l.device == Some(device) && !l.hanging_up) {
+            // The phone talks already, for a colleague who called it as a device.
+            return Err(RejectCode::AgentBusy.into());
         }
         let queues = self.derived.index.queues_of(agent);
         self.emit(EventBody::AgentSignedIn { agent, device, seat, queues });
@@ -39,13 +42,16 @@ impl Floor {
         })
     }
 
-    /// Offline at once, offers withdrawn, wrap-ups ended; the seat is given back when the last work is done.
+    /// Offline at once, offers withdrawn, wrap-ups and watches ended; the seat is given back when the last work is done.
     pub(super) fn leave(&mut self, agent: AgentId, why: SignOutCause, cause: PresenceCause, by: Option<UserId>) {
         self.emit(EventBody::AgentLeaving { agent, why });
         self.change_presence(agent, Presence::Offline, cause, by);
         for (interaction, segment) in self.work_of(agent) {
-            if self.state.segment(interaction, segment).is_some_and(|s| s.state == SegmentState::WrapUp) {
+            let Some(s) = self.state.segment(interaction, segment) else { continue };
+            if s.state == SegmentState::WrapUp {
                 self.end_wrap_up(interaction, segment);
+            } else if matches!(s.of, SegmentOf::Supervisor { .. }) {
+                self.end_watch(interaction, segment);
             }
         }
     }

@@ -1,13 +1,17 @@
 //! `State::apply`: one event's change of state. Never decides, never reads the configuration.
-use super::state::{Agent, Device, Interaction, Leg, Matrix, OfferAt, Seat, Segment, State, StepAt};
+use super::state::{Agent, Device, DialAt, Interaction, Leg, Matrix, OfferAt, Seat, Segment, State, StepAt};
 use crate::command::Presence;
 use crate::event::{
-    Event, EventBody, InteractionEnd, LegRole, PlayWhat, PresenceCause, SegmentEnd, SegmentOf, SegmentStart,
+    Direction, Event, EventBody, InteractionEnd, LegRole, PlayWhat, PresenceCause, SegmentEnd, SegmentOf, SegmentStart,
     SegmentState, SignOutCause,
 };
 use crate::id::{LegId, SegmentId};
-use crate::leg::Hears;
+use crate::leg::{Hears, Via};
+use crate::outbound::CallClass;
 use crate::time::Timestamp;
+
+/// How long the beginning of a call of ours counts.
+const DIALLED_FOR_MS: i64 = 60_000;
 
 impl State {
     pub(super) fn apply(&mut self, event: &Event) {
@@ -55,10 +59,22 @@ impl State {
                     queued: None,
                     bridge: None,
                     music: None,
+                    dial: None,
                     handed: None,
                     outcome: InteractionEnd::Error,
                 };
                 self.interactions.insert(*interaction, begun);
+            }
+            EventBody::DialPlanned { interaction, class, trunks } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.dial = Some(DialAt { class: *class, left: trunks.clone() });
+                }
+                if *class != CallClass::Emergency {
+                    while self.dialled.front().is_some_and(|t| at - *t >= DIALLED_FOR_MS) {
+                        self.dialled.pop_front();
+                    }
+                    self.dialled.push_back(at);
+                }
             }
             EventBody::LanguageSet { interaction, lang } => {
                 if let Some(i) = self.interactions.get_mut(interaction) {
@@ -316,14 +332,20 @@ impl State {
 
     fn apply_leg(&mut self, at: Timestamp, body: &EventBody) {
         match body {
-            EventBody::LegStarted { interaction, leg, segment, role, device, .. } => {
+            EventBody::LegStarted { interaction, leg, segment, role, device, via, direction, .. } => {
+                let trunk = match via {
+                    Some(Via::Trunk { trunk }) if *direction == Direction::Outbound => Some(*trunk),
+                    _ => None,
+                };
                 let begun = Leg {
                     interaction: *interaction,
                     segment: *segment,
                     role: *role,
                     device: *device,
+                    trunk,
                     answered: None,
                     peer_held: false,
+                    holds: false,
                     muted: false,
                     silent: false,
                     hanging_up: false,
@@ -333,6 +355,9 @@ impl State {
                 i.legs.push(*leg);
                 if *role == LegRole::Customer {
                     i.customer = Some(*leg);
+                    if let (Some(dial), Some(trunk)) = (&mut i.dial, trunk) {
+                        dial.left.retain(|t| *t != trunk);
+                    }
                 }
                 if let Some(s) = segment.and_then(|s| i.segments.get_mut(&s)) {
                     s.leg = Some(*leg);
@@ -343,9 +368,13 @@ impl State {
                     l.answered = Some(at);
                 }
             }
-            EventBody::LegPeerHeld { leg, held, .. } => {
+            EventBody::LegPeerHeld { interaction, leg, held } => {
+                let segment = self.legs.get(leg).and_then(|l| l.segment);
+                let talks = segment.and_then(|s| self.segment(*interaction, s));
+                let talks = talks.is_some_and(|s| s.state == SegmentState::Talking);
                 if let Some(l) = self.legs.get_mut(leg) {
                     l.peer_held = *held;
+                    l.holds = *held && talks;
                 }
             }
             EventBody::LegMuted { leg, muted, .. } => {

@@ -131,7 +131,12 @@ impl Floor {
         let interaction = known.interaction;
         match event {
             LegEvent::Offered { .. } | LegEvent::RecordingStarted { .. } | LegEvent::RecordingEnded { .. } => {}
-            LegEvent::Ringing { .. } => self.emit(EventBody::LegRinging { interaction, leg }),
+            LegEvent::Ringing { .. } => {
+                self.emit(EventBody::LegRinging { interaction, leg });
+                if known.role == LegRole::Customer {
+                    self.play_ringback(interaction);
+                }
+            }
             LegEvent::Answered { codec, .. } => {
                 if known.answered.is_none() {
                     self.emit(EventBody::LegAnswered { interaction, leg, codec });
@@ -144,7 +149,12 @@ impl Floor {
                 if known.peer_held != held {
                     self.emit(EventBody::LegPeerHeld { interaction, leg, held });
                     if let (Some(segment), LegRole::Agent | LegRole::Device) = (known.segment, known.role) {
-                        if held { self.hold(interaction, segment) } else { self.resume(interaction, segment) }
+                        match held {
+                            true => self.hold(interaction, segment),
+                            // A hold from the desk is ended there.
+                            false if known.holds => self.resume(interaction, segment),
+                            false => {}
+                        }
                     }
                 }
             }
@@ -213,6 +223,9 @@ impl Floor {
         let interaction = known.interaction;
         self.emit(EventBody::LegEnded { interaction, leg, cause, by, stats });
         if known.role == LegRole::Customer {
+            if self.dialling(interaction).is_some() {
+                return self.callee_lost(interaction, cause);
+            }
             return self.end_all(interaction, why_ended(cause, SegmentEnd::CallerHungUp));
         }
         let Some(segment) = known.segment else { return };

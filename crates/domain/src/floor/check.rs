@@ -64,6 +64,11 @@ impl Floor {
                 return broken("bridge", format!("{id} is bridged as {:?}, not as {rows:?}", i.bridge));
             }
             for (segment, s) in &i.segments {
+                if let SegmentOf::Supervisor { target, .. } = s.of
+                    && !i.segments.contains_key(&target)
+                {
+                    return broken("watch", format!("{segment} watches nobody"));
+                }
                 if let Some(by) = s.consulted_by()
                     && !i.segments.get(&by).is_some_and(|a| a.has_customer())
                 {

@@ -124,6 +124,7 @@ impl Derived {
             | EventBody::AgentQueuesChanged { .. }
             | EventBody::CallRejected { .. }
             | EventBody::InteractionStarted { .. }
+            | EventBody::DialPlanned { .. }
             | EventBody::LanguageSet { .. }
             | EventBody::PrioritySet { .. }
             | EventBody::VariableSet { .. }

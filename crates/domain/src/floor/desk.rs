@@ -29,7 +29,8 @@ impl Floor {
         }
         self.signed_in(agent)?;
         match command {
-            AgentCommand::SignIn { .. } => {}
+            // Both are taken before.
+            AgentCommand::SignIn { .. } | AgentCommand::Dial { .. } => {}
             AgentCommand::SignOut => self.leave(agent, SignOutCause::Agent, PresenceCause::SignedOut, None),
             AgentCommand::SetPresence { presence } => {
                 if self.state.agents.get(&agent).is_some_and(|a| a.leaving.is_some()) {

@@ -150,7 +150,9 @@ impl Floor {
     /// The offer ends without a conversation; the work, if it waits in a queue, is offered to the next agent.
     pub(super) fn offer_failed(&mut self, interaction: InteractionId, segment: SegmentId, why: OfferEnd) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
-        let Some(waiting) = s.offer.as_ref().map(|o| o.waiting) else { return };
+        let Some(waiting) = s.offer.as_ref().map(|o| o.waiting) else {
+            return self.dial_over(interaction, segment_end(why));
+        };
         let (started, consulted_by) = (s.why, s.consulted_by());
         self.drop_offer(interaction, segment, why);
         let cause = if why == OfferEnd::Declined { EndCause::Busy } else { EndCause::NoAnswer };
@@ -169,17 +171,20 @@ impl Floor {
     /// Ends the offer, with nothing following from it for the work.
     pub(super) fn drop_offer(&mut self, interaction: InteractionId, segment: SegmentId, why: OfferEnd) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
-        let (Some(agent), Some(offer)) = (s.agent(), s.offer.clone()) else { return };
+        let (Some(agent), Some(offer)) = (s.agent(), s.offer.clone()) else {
+            return self.dial_over(interaction, segment_end(why));
+        };
         let (leg, queue) = (s.leg, s.queue());
         let not_before = (why != OfferEnd::Withdrawn).then(|| self.now + ASK_AGAIN);
         self.emit(EventBody::OfferEnded { interaction, offer: offer.offer, segment, agent, why, not_before });
-        let (end, cause) = match why {
-            OfferEnd::Declined => (SegmentEnd::Declined, EndCause::Rejected),
-            OfferEnd::Missed => (SegmentEnd::Missed, EndCause::NoAnswer),
-            OfferEnd::Unreachable => (SegmentEnd::Unreachable, EndCause::Unreachable),
-            OfferEnd::Withdrawn => (SegmentEnd::Withdrawn, EndCause::Cancelled),
+        let cause = match why {
+            OfferEnd::Declined => EndCause::Rejected,
+            OfferEnd::Missed => EndCause::NoAnswer,
+            OfferEnd::Unreachable => EndCause::Unreachable,
+            OfferEnd::Withdrawn => EndCause::Cancelled,
         };
-        self.emit(EventBody::SegmentEnded { interaction, segment, why: end });
+        self.leave_to_others(interaction, segment);
+        self.emit(EventBody::SegmentEnded { interaction, segment, why: segment_end(why) });
         self.effects.push_back(Effect::OfferWithdrawn { agent, offer: offer.offer });
         if let Some(leg) = leg {
             self.hang_up(leg, cause);
@@ -250,14 +255,21 @@ impl Floor {
         if s.consulted_by().is_some() {
             return self.turn(interaction, segment, SegmentState::Consulting);
         }
+        let calls_out = s.why == SegmentStart::Dial;
         let direct = s.offer.as_ref().is_none_or(|o| o.waiting.is_none());
+        if calls_out && self.state.customer(interaction).is_none() {
+            if !self.dial_next(interaction) {
+                self.dial_over(interaction, SegmentEnd::Unreachable);
+            }
+            return;
+        }
         let Some((customer, leg)) = self.state.customer(interaction) else { return };
         if leg.hanging_up {
             return;
         }
         if leg.answered.is_some() {
             self.begin_talk(interaction, segment);
-        } else if direct {
+        } else if direct && !calls_out {
             // The customer has only been told that it rings.
             self.order(LegCommand::Answer { leg: customer });
         }
@@ -277,8 +289,14 @@ impl Floor {
         let state = SegmentState::Talking;
         self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until: None, ended: None });
         let (Some(customer), Some(leg)) = (customer, leg) else { return };
+        if self.state.segment(interaction, segment).is_some_and(|s| s.why == SegmentStart::Dial) {
+            // The ringing tone.
+            self.order(LegCommand::StopPlay { leg });
+        }
         self.settle_sound(interaction, segment);
-        if queue.and_then(|q| self.queue_config(q)).is_some_and(|q| q.record) {
+        let rule = queue.and_then(|q| self.queue_config(q)).map(|q| q.record);
+        let out = self.state.interactions.get(&interaction).is_some_and(|i| i.dial.is_some());
+        if rule.unwrap_or(out && self.config.outbound.record) {
             self.record(interaction, segment, customer, Some(leg));
         }
     }
@@ -305,5 +323,15 @@ impl Floor {
             excluded: Vec::new(),
             left_out: 0,
         }
+    }
+}
+
+/// How the agent's segment ends with its offer.
+fn segment_end(why: OfferEnd) -> SegmentEnd {
+    match why {
+        OfferEnd::Declined => SegmentEnd::Declined,
+        OfferEnd::Missed => SegmentEnd::Missed,
+        OfferEnd::Unreachable => SegmentEnd::Unreachable,
+        OfferEnd::Withdrawn => SegmentEnd::Withdrawn,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Rules that decide are read from the configuration when deciding; what must hold later (deadlines, thresholds) is
 //! in the events and copied here.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,11 +15,12 @@ use crate::event::{
 use crate::flow::StepId;
 use crate::id::{
     AddressId, AgentId, BridgeId, DeviceId, DispositionId, InteractionId, LegId, NumberId, OfferId, PlayId, QueueId,
-    RecordingId, SegmentId,
+    RecordingId, SegmentId, TrunkId,
 };
 use crate::leg::Hears;
 use crate::localized::Lang;
 use crate::medium::{Medium, PerMedium};
+use crate::outbound::CallClass;
 use crate::report::Report;
 use crate::time::Timestamp;
 
@@ -39,6 +40,9 @@ pub(super) struct State {
     /// Requested and not yet ended; may outlive their interaction by a moment.
     pub recordings: BTreeMap<RecordingId, InteractionId>,
     pub report: Report,
+    /// When calls of ours began, of the last minute.
+    #[serde(default)]
+    pub dialled: VecDeque<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -103,11 +107,21 @@ pub(super) struct Interaction {
     /// Music on hold that the customer hears.
     #[serde(default)]
     pub music: Option<PlayId>,
+    /// Of a call of ours.
+    #[serde(default)]
+    pub dial: Option<DialAt>,
     /// The last agent who sent the customer on, and the queue he served him for.
     #[serde(default)]
     pub handed: Option<(AgentId, Option<QueueId>)>,
     /// How it ends if nothing else happens.
     pub outcome: InteractionEnd,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DialAt {
+    pub class: CallClass,
+    /// Trunks not tried yet.
+    pub left: Vec<TrunkId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,8 +192,14 @@ pub(super) struct Leg {
     pub segment: Option<SegmentId>,
     pub role: LegRole,
     pub device: Option<DeviceId>,
+    /// By which a call of ours goes out.
+    #[serde(default)]
+    pub trunk: Option<TrunkId>,
     pub answered: Option<Timestamp>,
     pub peer_held: bool,
+    /// The hold of the conversation is this phone's doing, so that it ends with it.
+    #[serde(default)]
+    pub holds: bool,
     pub muted: bool,
     pub silent: bool,
     /// We asked the switch to end it.

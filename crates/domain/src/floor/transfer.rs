@@ -263,7 +263,7 @@ impl Floor {
         let talks = |other: &SegmentId| {
             self.state.segment(interaction, *other).is_some_and(|s| s.state == SegmentState::Consulting)
         };
-        match self.asked(interaction, segment).filter(talks) {
+        match self.asked(interaction, segment).filter(|other| talks(&segment) && talks(other)) {
             Some(other) => {
                 self.leave_talk(interaction, segment, SegmentEnd::Transferred);
                 self.merge(interaction, other);

@@ -1,5 +1,6 @@
 //! Supervisors in their agents' conversations: monitor, whisper, barge, take over.
 use super::Floor;
+use super::state::Segment;
 use super::timers::CONNECT_TIMEOUT;
 use crate::command::WatchMode;
 use crate::event::{EventBody, LegRole, SegmentEnd, SegmentOf, SegmentStart, SegmentState};
@@ -118,7 +119,9 @@ impl Floor {
                 _ => None,
             })
             .collect();
-        let heir = self.heir(interaction, gone);
+        // Who may watch one agent's calls need not be allowed to watch another's, but for the same queue.
+        let queue = |s: SegmentId| i.segments.get(&s).and_then(Segment::queue);
+        let heir = self.heir(interaction, gone).filter(|heir| queue(gone).is_some() && queue(*heir) == queue(gone));
         for (segment, mode) in watchers {
             match heir {
                 Some(target) => self.emit(EventBody::WatchChanged { interaction, segment, target, mode }),

@@ -175,6 +175,10 @@ pub fn config() -> TenantConfig {
         break_reasons: BTreeMap::from([(LUNCH, Localized::both("午餐", "lunch"))]),
         music: None,
         monitoring_shown: false,
+        region: None,
+        trunks: Default::default(),
+        routes: Default::default(),
+        outbound: Default::default(),
     }
 }
 

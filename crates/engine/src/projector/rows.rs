@@ -223,6 +223,7 @@ impl Rows {
             | EventBody::AgentLeaving { .. }
             | EventBody::DeviceReady { .. }
             | EventBody::DeviceLost { .. }
+            | EventBody::DialPlanned { .. }
             | EventBody::ConsultMerged { .. }
             | EventBody::WatchChanged { .. }
             | EventBody::MusicStopped { .. }
@@ -479,6 +480,7 @@ fn interaction_of(body: &EventBody) -> Option<InteractionId> {
         | EventBody::SegmentStarted { interaction, .. }
         | EventBody::SegmentStateChanged { interaction, .. }
         | EventBody::SegmentEnded { interaction, .. }
+        | EventBody::DialPlanned { interaction, .. }
         | EventBody::ConsultMerged { interaction, .. }
         | EventBody::WatchChanged { interaction, .. }
         | EventBody::MusicStopped { interaction, .. }

@@ -111,6 +111,7 @@ impl Rig {
             region: Some("CN".to_owned()),
             music: None,
             monitoring_shown: false,
+            outbound: Default::default(),
         };
         tx.put(settings, None).await.unwrap();
         rig.user = tx.create_user(&login, "Worker", Lang::En).await.unwrap().id;

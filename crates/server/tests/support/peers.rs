@@ -115,7 +115,7 @@ impl Sipp {
         std::fs::read_to_string(&self.errors).unwrap_or_default()
     }
 
-    fn transcript(&self) -> String {
+    pub fn transcript(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.messages).unwrap_or_default()).into_owned()
     }
 

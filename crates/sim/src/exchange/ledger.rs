@@ -50,6 +50,7 @@ pub(crate) struct Ledger {
     tapes: BTreeMap<RecordingId, Tape>,
     seq: u64,
     at: Timestamp,
+    pub(crate) kinds: BTreeSet<String>,
     /// How far a recording may differ from the conversation: the ways of commands and of sound, slow commits.
     tolerance_ms: u64,
 }
@@ -64,6 +65,7 @@ impl Ledger {
             refused: BTreeMap::new(),
             tapes: BTreeMap::new(),
             seq: 0,
+            kinds: BTreeSet::new(),
             at: Timestamp(0),
             tolerance_ms: tolerance.as_millis() as u64,
         }
@@ -90,6 +92,11 @@ impl Ledger {
             );
         }
         (self.seq, self.at) = (event.seq, event.at);
+        let kind = match &event.body {
+            EventBody::SegmentEnded { why, .. } => format!("segment {why:?}"),
+            body => body.kind().to_owned(),
+        };
+        self.kinds.insert(kind);
         match &event.body {
             EventBody::InteractionStarted { interaction, medium, .. } => {
                 out.counts.interactions += 1;

@@ -111,7 +111,14 @@ pub(crate) fn directory(config: &TenantConfig, disk: &Disk, accounts: &Accounts)
         directory.devices.insert(device.id, DeviceEntry { tenant, kind });
     }
     let addresses = (1..=4).map(|n| IpAddr::V4(Ipv4Addr::new(10, 2, 0, n))).collect();
-    directory.trunks.push(TrunkEntry { trunk: TrunkId(1), tenant, addresses, region: Some("CN".to_owned()) });
+    directory.trunks.push(TrunkEntry {
+        trunk: TrunkId(1),
+        tenant,
+        addresses,
+        region: Some("CN".to_owned()),
+        host: None,
+        transport: Default::default(),
+    });
     for prompt in PROMPTS {
         for lang in [Lang::Zh, Lang::En] {
             directory.clips.insert(ClipRef { prompt: domain::id::PromptId(prompt), lang }, voice::clip(prompt));

@@ -84,7 +84,8 @@ impl AdminTx {
                 Class::Disposition => self.put::<c::DispositionConfig>(body(b)?, None).await.map(drop),
                 Class::BreakReason => self.put::<c::BreakReasonConfig>(body(b)?, None).await.map(drop),
                 Class::Prompt => self.put::<c::PromptConfig>(body(b)?, None).await.map(drop),
-                Class::Trunk => self.put::<c::TrunkConfig>(body(b)?, None).await.map(drop),
+                Class::Trunk => self.put::<domain::config::TrunkConfig>(body(b)?, None).await.map(drop),
+                Class::Route => self.put::<domain::outbound::RouteConfig>(body(b)?, None).await.map(drop),
             },
         }
     }

@@ -85,6 +85,7 @@ impl Env {
                 region: Some("CN".into()),
                 music: None,
                 monitoring_shown: false,
+                outbound: Default::default(),
             };
             tx.put(settings, None).await.unwrap();
             tx.commit().await.unwrap();

@@ -1,0 +1,184 @@
+//! Calls to the outside: the agent's own device first, then the callee by one trunk after the other.
+use std::time::Duration;
+
+use super::Floor;
+use super::timers::CONNECT_TIMEOUT;
+use crate::event::{
+    DestinationClass, Direction, EventBody, LegRole, SegmentEnd, SegmentOf, SegmentStart, SegmentState,
+};
+use crate::id::{AddressId, AgentId, InteractionId, LegId, NumberId, PlayId, SegmentId, TrunkId};
+use crate::input::{RejectCode, Rejected};
+use crate::leg::{CallerId, Dial, EndCause, LegCommand, RINGBACK, Via};
+use crate::medium::Medium;
+use crate::outbound::CallClass;
+use crate::routing::has_room;
+
+/// The agent's own phone rings that long.
+const OWN_RING: Duration = Duration::from_secs(20);
+/// The callee's phone rings that long.
+const RING: Duration = Duration::from_secs(60);
+/// Within this time calls begun count against the limit of a minute.
+const MINUTE_MS: i64 = 60_000;
+
+impl Floor {
+    pub(super) fn dial(
+        &mut self,
+        agent: AgentId,
+        to: AddressId,
+        class: CallClass,
+        trunks: &[TrunkId],
+        caller: Option<NumberId>,
+    ) -> Result<InteractionId, Rejected> {
+        self.signed_in(agent)?;
+        let Some(a) = self.state.agents.get(&agent) else { return Err(RejectCode::AgentUnknown.into()) };
+        let Some(device) = a.seat.as_ref().map(|s| s.device) else { return Err(RejectCode::AgentNotSignedIn.into()) };
+        let capacity = self.config.agents.get(&agent).map(|c| c.capacity).unwrap_or_default();
+        let load = self.state.load(a);
+        // Nobody finishes a chat before he calls an ambulance.
+        let room = has_room(Medium::Voice, &load, &capacity) || (class == CallClass::Emergency && load.voice == 0);
+        if a.leaving.is_some() || !room {
+            return Err(RejectCode::AgentBusy.into());
+        }
+        if !self.state.device_ready(device, &self.config) {
+            return Err(RejectCode::DeviceNotReady.into());
+        }
+        let number = caller.or(self.config.outbound.caller);
+        if number.is_some_and(|n| !self.config.numbers.contains_key(&n)) {
+            return Err(RejectCode::NumberUnknown.into());
+        }
+        let carries = |t: &&TrunkId| self.config.trunks.get(t).is_some_and(|t| t.active && t.host.is_some());
+        let trunks: Vec<TrunkId> = trunks.iter().filter(carries).copied().collect();
+        if trunks.is_empty() {
+            return Err(RejectCode::RouteMissing.into());
+        }
+        if class != CallClass::Emergency {
+            self.may_dial(class)?;
+        }
+        let lang = number.and_then(|n| self.config.numbers.get(&n)).map_or(self.config.lang, |n| n.lang);
+        let interaction = InteractionId(self.mint.next_bits());
+        self.emit(EventBody::InteractionStarted {
+            interaction,
+            medium: Medium::Voice,
+            direction: Direction::Outbound,
+            number,
+            from: Some(to),
+            lang,
+            priority: 0,
+        });
+        self.emit(EventBody::DialPlanned { interaction, class, trunks });
+        let ring = if self.rings_itself(device) { OWN_RING } else { CONNECT_TIMEOUT };
+        let segment = SegmentId(self.mint.next_bits());
+        self.emit(EventBody::SegmentStarted {
+            interaction,
+            segment,
+            of: SegmentOf::Agent { agent, queue: None, arrived: self.now },
+            why: SegmentStart::Dial,
+            state: SegmentState::Connecting,
+            until: Some(self.now + ring),
+            by: None,
+        });
+        self.originate(interaction, segment, LegRole::Agent, device, ring);
+        Ok(interaction)
+    }
+
+    /// The rules against toll fraud.
+    fn may_dial(&self, class: CallClass) -> Result<(), Rejected> {
+        let rules = &self.config.outbound;
+        if !rules.allowed.contains(&class) {
+            return Err(RejectCode::NumberForbidden.into());
+        }
+        let up = self.state.interactions.values().filter(|i| i.dial.is_some() && !i.segments.is_empty()).count();
+        let lately = self.state.dialled.iter().filter(|t| self.now - **t < MINUTE_MS).count();
+        let full = self.derived.calls >= self.config.entitlements.concurrent_calls as usize;
+        if full || up >= rules.concurrent as usize || lately >= rules.per_minute as usize {
+            return Err(RejectCode::LimitOutbound.into());
+        }
+        Ok(())
+    }
+
+    /// The agent is on the line, or the trunk before could not carry the call: by the next trunk with room. False if
+    /// there is none.
+    pub(super) fn dial_next(&mut self, interaction: InteractionId) -> bool {
+        let Some(i) = self.state.interactions.get(&interaction) else { return false };
+        let Some(dial) = &i.dial else { return false };
+        let emergency = dial.class == CallClass::Emergency;
+        let has_room = |trunk: &TrunkId| {
+            let up = || self.state.legs.values().filter(|l| l.trunk == Some(*trunk)).count();
+            let trunk = self.config.trunks.get(trunk);
+            trunk.is_some_and(|t| t.active && (emergency || t.calls_max.is_none_or(|most| up() < most as usize)))
+        };
+        let Some(trunk) = dial.left.iter().copied().find(has_room) else { return false };
+        let again = i.customer.is_some();
+        let user = i.number.and_then(|n| self.config.numbers.get(&n)).map(|n| n.number.clone());
+        if let Some((segment, own)) = self.dialling(interaction) {
+            if let (Some(leg), true) = (own, again) {
+                self.order(LegCommand::StopPlay { leg });
+            }
+            // The ring of a leg ends it sooner, unless the switch falls silent.
+            let (state, until) = (SegmentState::Connecting, Some(self.now + RING + CONNECT_TIMEOUT));
+            self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until, ended: None });
+        }
+        let leg = LegId(self.mint.next_bits());
+        self.emit(EventBody::LegStarted {
+            interaction,
+            leg,
+            segment: None,
+            direction: Direction::Outbound,
+            role: LegRole::Customer,
+            via: Some(Via::Trunk { trunk }),
+            device: None,
+            destination: DestinationClass::Trunk,
+        });
+        self.order(LegCommand::Originate {
+            leg,
+            tenant: self.config.tenant,
+            interaction: Some(interaction),
+            to: Dial::Trunk { trunk, number: String::new() },
+            from: CallerId { user, name: None },
+            ring_timeout: RING,
+        });
+        true
+    }
+
+    /// It rings there: the agent hears so. Nothing remembers it, for the conversation or its end takes it away again.
+    pub(super) fn play_ringback(&mut self, interaction: InteractionId) {
+        let lang = self.state.interactions.get(&interaction).map_or(self.config.lang, |i| i.lang);
+        if let Some((_, Some(leg))) = self.dialling(interaction) {
+            let play = PlayId(self.mint.next_bits());
+            self.order_play(leg, play, &[RINGBACK], lang, true);
+        }
+    }
+
+    /// The callee's leg ended before he answered. A trunk that could not carry it gives way to the next; else it is over.
+    pub(super) fn callee_lost(&mut self, interaction: InteractionId, cause: EndCause) {
+        let trunk_failed = matches!(cause, EndCause::Unreachable | EndCause::Limit | EndCause::SystemError);
+        if trunk_failed && self.dial_next(interaction) {
+            return;
+        }
+        let why = match cause {
+            EndCause::NoAnswer | EndCause::Cancelled => SegmentEnd::Missed,
+            EndCause::Busy | EndCause::Rejected | EndCause::Hangup => SegmentEnd::Declined,
+            _ => SegmentEnd::Unreachable,
+        };
+        self.dial_over(interaction, why);
+    }
+
+    /// Nobody was reached: both legs go, and there is nothing to wrap up.
+    pub(super) fn dial_over(&mut self, interaction: InteractionId, why: SegmentEnd) {
+        let Some((segment, leg)) = self.dialling(interaction) else { return };
+        if let Some(leg) = leg {
+            self.hang_up(leg, EndCause::Hangup);
+        }
+        if let Some((customer, _)) = self.state.customer(interaction) {
+            self.hang_up(customer, EndCause::Cancelled);
+        }
+        self.emit(EventBody::SegmentEnded { interaction, segment, why });
+    }
+
+    /// The segment of an agent who calls out and has not got through yet, with his leg.
+    pub(super) fn dialling(&self, interaction: InteractionId) -> Option<(SegmentId, Option<LegId>)> {
+        let i = self.state.interactions.get(&interaction)?;
+        let found = i.segments.iter().find(|(_, s)| s.why == SegmentStart::Dial && s.is_reaching());
+        found.map(|(id, s)| (*id, s.leg))
+    }
+}

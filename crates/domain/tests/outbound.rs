@@ -1,0 +1,259 @@
+//! Calls to the outside: the dial plan as a table, and timelines of calls that get through, fail over, and are refused.
+#![allow(clippy::unwrap_used, reason = "a test's own machinery")]
+mod rig;
+
+use domain::command::AgentCommand;
+use domain::config::{TenantConfig, TrunkConfig};
+use domain::event::{Direction, EventBody, InteractionEnd, SegmentEnd, SegmentState};
+use domain::id::*;
+use domain::input::Input;
+use domain::leg::*;
+use domain::outbound::*;
+use rig::*;
+
+const CARRIER: TrunkId = TrunkId(71);
+const SPARE: TrunkId = TrunkId(72);
+const INBOUND_ONLY: TrunkId = TrunkId(73);
+
+fn trunk(id: TrunkId) -> TrunkConfig {
+    TrunkConfig {
+        id,
+        name: id.0.to_string(),
+        addresses: vec![],
+        region: None,
+        host: (id != INBOUND_ONLY).then(|| format!("carrier{}.example", id.0)),
+        transport: Default::default(),
+        calls_max: None,
+        active: true,
+    }
+}
+
+fn route(
+    id: u128,
+    prefixes: &[&str],
+    trunks: &[TrunkId],
+    format: NumberFormat,
+    class: Option<CallClass>,
+) -> RouteConfig {
+    RouteConfig {
+        id: RouteId(id),
+        name: id.to_string(),
+        prefixes: prefixes.iter().map(|p| (*p).to_owned()).collect(),
+        trunks: trunks.to_vec(),
+        format,
+        class,
+    }
+}
+
+fn company() -> TenantConfig {
+    let mut c = config();
+    c.region = Some("CN".into());
+    c.trunks = [CARRIER, SPARE, INBOUND_ONLY].map(|t| (t, trunk(t))).into();
+    c.routes = [
+        route(1, &[""], &[INBOUND_ONLY, CARRIER, SPARE], NumberFormat::E164, None),
+        route(2, &["+86"], &[CARRIER, SPARE], NumberFormat::National, None),
+        route(3, &["+86168"], &[CARRIER], NumberFormat::Digits, Some(CallClass::Premium)),
+    ]
+    .map(|r| (r.id, r))
+    .into();
+    c.outbound = OutboundRules { concurrent: 1, per_minute: 3, caller: Some(TO_SUPPORT), ..OutboundRules::default() };
+    c
+}
+
+#[test]
+fn what_is_dialled_and_where_it_goes() {
+    let mut c = company();
+    c.outbound.allowed = vec![CallClass::National, CallClass::International];
+    let plan = |text: &str| match plan(&c, text) {
+        Ok(p) => format!(
+            "{} {:?} {:?}",
+            p.address.key(),
+            p.class,
+            p.hops.iter().map(|(t, n)| (t.0, n.as_str())).collect::<Vec<_>>()
+        ),
+        Err(e) => format!("{e:?}"),
+    };
+    let table = [
+        ("138 0013 8000", r#"tel:+8613800138000 National [(71, "13800138000"), (72, "13800138000")]"#),
+        ("010-8888-6666", r#"tel:+861088886666 National [(71, "01088886666"), (72, "01088886666")]"#),
+        ("+44 (20) 7946 0000", r#"tel:+442079460000 International [(71, "+442079460000"), (72, "+442079460000")]"#),
+        ("0044 20 7946 0000", r#"tel:+442079460000 International [(71, "+442079460000"), (72, "+442079460000")]"#),
+        ("95588", r#"tel:95588 National [(71, "95588"), (72, "95588")]"#),
+        ("4008001234", r#"tel:4008001234 National [(71, "4008001234"), (72, "4008001234")]"#),
+        ("110", r#"tel:110 Emergency [(71, "110"), (72, "110")]"#),
+        ("+8616812345678", "Forbidden"),
+        // Tricks: a trunk prefix behind one's own code, a carrier's prefix, a foreign number without its plus.
+        ("+86 0 44 2079460000", "Invalid"),
+        ("0086 0 44 2079460000", "Invalid"),
+        ("8616812345678", "Forbidden"),
+        ("442079460000", r#"tel:442079460000 International [(71, "442079460000"), (72, "442079460000")]"#),
+        (
+            "179510044207946000",
+            r#"tel:179510044207946000 International [(71, "179510044207946000"), (72, "179510044207946000")]"#,
+        ),
+        ("alice", "Invalid"),
+        ("+1", "Invalid"),
+        ("", "Invalid"),
+        ("12;phone-context=evil", "Invalid"),
+    ];
+    for (text, expected) in table {
+        assert_eq!(plan(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn each_country_dials_its_own_way() {
+    let of = |region: &str, text: &str| {
+        let mut c = company();
+        c.region = Some(region.into());
+        c.routes = [(RouteId(1), route(1, &[""], &[CARRIER], NumberFormat::E164, None))].into();
+        c.outbound.allowed = vec![CallClass::National, CallClass::International, CallClass::Premium];
+        plan(&c, text).map(|p| (p.hops[0].1.clone(), p.class))
+    };
+    let ok = |number: &str, class| Ok((number.to_owned(), class));
+    assert_eq!(of("GB", "020 7946 0000"), ok("+442079460000", CallClass::National));
+    assert_eq!(of("GB", "+44 0 1 212 555 0100"), Err(PlanError::Invalid));
+    assert_eq!(of("US", "(212) 555-0100"), ok("+12125550100", CallClass::National));
+    assert_eq!(of("US", "011 44 20 7946 0000"), ok("+442079460000", CallClass::International));
+    assert_eq!(of("US", "+1 011 53 555 0100"), Err(PlanError::Invalid));
+    assert_eq!(of("US", "876-555-0100"), ok("+18765550100", CallClass::International), "Jamaica");
+    assert_eq!(of("US", "1 900 555 0100"), ok("+19005550100", CallClass::Premium));
+    assert_eq!(of("AU", "0011 44 20 7946 0000"), ok("+442079460000", CallClass::International));
+    assert_eq!(of("HK", "2345 6789"), ok("+85223456789", CallClass::National));
+    assert_eq!(of("DE", "110"), ok("110", CallClass::Emergency));
+    // A route cannot make an emergency of a number.
+    let mut c = company();
+    c.routes = [(RouteId(1), route(1, &[""], &[CARRIER], NumberFormat::E164, Some(CallClass::Emergency)))].into();
+    assert_eq!(plan(&c, "+442079460000"), Err(PlanError::Forbidden));
+}
+
+#[test]
+fn extensions_of_ones_own_and_numbers_without_a_route_are_told_apart() {
+    let mut c = company();
+    c.agents.get_mut(&ANN).unwrap().extension = "801".into();
+    assert_eq!(plan(&c, "801"), Err(PlanError::Internal));
+    c.routes.remove(&RouteId(1));
+    assert_eq!(plan(&c, "+442079460000"), Err(PlanError::NoRoute));
+    // Emergency calls need a route like any other, and no permission.
+    c.routes = [(RouteId(9), route(9, &["1"], &[CARRIER], NumberFormat::E164, None))].into();
+    c.outbound.allowed.clear();
+    assert_eq!(plan(&c, "120").unwrap().class, CallClass::Emergency);
+    assert_eq!(plan(&c, "13800138000"), Err(PlanError::NoRoute));
+}
+
+fn dial(r: &mut Rig, class: CallClass) -> Result<(), &'static str> {
+    let command = AgentCommand::Dial { to: AddressId(9), class, trunks: vec![CARRIER, SPARE], caller: None };
+    r.input(Input::Agent { agent: ANN, command }).map(drop).map_err(|e| e.code.as_str())
+}
+
+fn states(r: &Rig) -> Vec<SegmentState> {
+    r.floor.agent_view(ANN).unwrap().work.iter().map(|w| w.state).collect()
+}
+
+fn end(r: &Rig) -> Option<InteractionEnd> {
+    r.events.iter().rev().find_map(|e| match e.body {
+        EventBody::InteractionEnded { why, .. } => Some(why),
+        _ => None,
+    })
+}
+
+fn segment_end(r: &Rig) -> Option<SegmentEnd> {
+    r.events.iter().rev().find_map(|e| match e.body {
+        EventBody::SegmentEnded { why, .. } => Some(why),
+        _ => None,
+    })
+}
+
+/// The trunks by which legs went out so far.
+fn tried(r: &Rig) -> Vec<u128> {
+    let of = |e: &domain::event::Event| match e.body {
+        EventBody::LegStarted { via: Some(Via::Trunk { trunk }), direction: Direction::Outbound, .. } => Some(trunk.0),
+        _ => None,
+    };
+    r.events.iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_call_to_the_outside_is_answered_recorded_and_ended() {
+    let mut r = Rig::new(company());
+    r.sign_in(ANN, TAB);
+    // The browser answers by itself; then the callee's phone rings.
+    assert_eq!(dial(&mut r, CallClass::National), Ok(()));
+    let callee = r.dialled();
+    assert_eq!((tried(&r), states(&r)), (vec![71], vec![SegmentState::Connecting]));
+    r.leg(LegEvent::Ringing { leg: callee });
+    r.pass(5);
+    r.leg(answered(callee));
+    assert_eq!(states(&r), [SegmentState::Talking]);
+    assert!(r.events.iter().any(|e| matches!(e.body, EventBody::RecordingRequested { .. })));
+    r.pass(30);
+    r.hangs_up(callee);
+    assert_eq!((states(&r), end(&r)), (vec![], Some(InteractionEnd::Served)));
+    let view = r.floor.agent_view(ANN).unwrap();
+    assert_eq!(view.occupancy, domain::command::Occupancy::Idle);
+}
+
+#[test]
+fn a_trunk_that_cannot_carry_the_call_gives_way_to_the_next() {
+    let mut r = Rig::new(company());
+    r.sign_in(ANN, TAB);
+    assert_eq!(dial(&mut r, CallClass::National), Ok(()));
+    let first = r.dialled();
+    r.leg(rig::ended(first, EndCause::Unreachable, EndedBy::System));
+    assert_eq!(tried(&r), [71, 72]);
+    let second = r.dialled();
+    r.leg(answered(second));
+    assert_eq!(states(&r), [SegmentState::Talking]);
+}
+
+#[test]
+fn a_callee_who_does_not_want_it_ends_it_and_no_trunk_is_tried_again() {
+    for (cause, by, seen) in [
+        (EndCause::Busy, EndedBy::Peer, SegmentEnd::Declined),
+        (EndCause::NoAnswer, EndedBy::System, SegmentEnd::Missed),
+        (EndCause::NotFound, EndedBy::Peer, SegmentEnd::Unreachable),
+    ] {
+        let mut r = Rig::new(company());
+        r.sign_in(ANN, TAB);
+        assert_eq!(dial(&mut r, CallClass::National), Ok(()));
+        let callee = r.dialled();
+        r.leg(rig::ended(callee, cause, by));
+        assert_eq!((tried(&r), states(&r)), (vec![71], vec![]));
+        assert_eq!((segment_end(&r), end(&r)), (Some(seen), Some(InteractionEnd::Unanswered)));
+    }
+}
+
+#[test]
+fn the_agent_gives_up_while_it_rings() {
+    let mut r = Rig::new(company());
+    r.sign_in(ANN, TAB);
+    assert_eq!(dial(&mut r, CallClass::National), Ok(()));
+    let segment = r.work(ANN);
+    r.agent(ANN, AgentCommand::HangUp { segment });
+    assert_eq!((states(&r), end(&r)), (vec![], Some(InteractionEnd::Unanswered)));
+    assert!(r.dialled.is_empty(), "no phone rings on");
+}
+
+#[test]
+fn limits_and_classes_hold_off_fraud_but_not_an_emergency() {
+    let mut r = Rig::new(company());
+    r.sign_in(ANN, TAB);
+    assert_eq!(dial(&mut r, CallClass::International), Err("number.forbidden"));
+    for _ in 0..3 {
+        assert_eq!(dial(&mut r, CallClass::National), Ok(()));
+        let callee = r.dialled();
+        r.leg(rig::ended(callee, EndCause::Busy, EndedBy::Peer));
+    }
+    assert_eq!(dial(&mut r, CallClass::National), Err("limit.outbound"), "three a minute");
+    assert_eq!(dial(&mut r, CallClass::Emergency), Ok(()));
+    assert_eq!(dial(&mut r, CallClass::National), Err("agent.busy"));
+    let callee = r.dialled();
+    r.hangs_up(callee);
+    r.pass(61);
+    assert_eq!(dial(&mut r, CallClass::National), Ok(()));
+    // One at a time: Bob has to wait.
+    r.sign_in(BOB, PHONE);
+    let command =
+        AgentCommand::Dial { to: AddressId(8), class: CallClass::National, trunks: vec![CARRIER], caller: None };
+    assert_eq!(r.input(Input::Agent { agent: BOB, command }).unwrap_err().code.as_str(), "limit.outbound");
+}

@@ -1,0 +1,137 @@
+//! Calls to the outside by a carrier that is SIPp: from the desk in the browser with sound both ways and recorded, the
+//! second trunk when the first is dead, a callee who is busy, and what the rules forbid.
+mod support;
+
+use serde_json::{Value, json};
+
+use support::SOON;
+use support::browser::Browser;
+use support::call::{AGENT_HZ, CALLER_HZ, Phone, auto_answer};
+use support::company::{Company, id};
+use support::peers::{Calls, Sipp, free_port};
+use support::rtp::RtpPeer;
+use support::scenario::{newest, segment_of};
+use support::server::Server;
+use support::sound::stereo;
+use support::verdict::{self, Expected, must, must_fail};
+use support::wait_for;
+
+/// A carrier that answers one call after 700 ms, with the callee's voice.
+struct Carrier {
+    sipp: Sipp,
+    rtp: RtpPeer,
+    port: u16,
+}
+
+impl Carrier {
+    fn start(server: &Server) -> Carrier {
+        let (port, rtp) = (free_port(), RtpPeer::start());
+        rtp.say(Some(CALLER_HZ));
+        let calls = Calls { rtp_port: rtp.port, pause_ms: 700, ..auto_answer() };
+        Carrier { sipp: Sipp::phone(server.sip, port, &calls), rtp, port }
+    }
+
+    fn wait_call(&self) {
+        self.rtp.send_to(wait_for("the carrier to be called", SOON, || self.sipp.media()));
+    }
+}
+
+fn trunk(company: &Company, name: &str, host: &str) -> String {
+    id(&company.post("trunks", json!({"name": name, "host": host})))
+}
+
+fn route(company: &Company, prefixes: &[&str], trunks: &[&str]) {
+    company.post("routes", json!({"name": "out", "prefixes": prefixes, "trunks": trunks, "format": "national"}));
+}
+
+#[test]
+fn an_agent_calls_out_from_the_desk_and_is_heard() {
+    let server = Server::start("dial");
+    let company = Company::of(&server);
+    let mut carrier = Carrier::start(&server);
+    // Nobody listens at the first trunk: the network says so, and the second is tried.
+    let dead = trunk(&company, "dead", &format!("127.0.0.1:{}", free_port()));
+    let living = trunk(&company, "carrier", &format!("127.0.0.1:{}", carrier.port));
+    route(&company, &["+86"], &[&dead, &living]);
+    let caller = id(&company.number("1000"));
+    company.patch(
+        "tenant",
+        json!({"outbound": {
+            "allowed": ["national"], "concurrent": 5, "per_minute": 10, "caller": caller, "record": true,
+        }}),
+    );
+    let agent = company.agent("Agent 1");
+    let mut chromium = Browser::start(&server, AGENT_HZ);
+    chromium.at_desk("agent", "agent1@sample.test");
+
+    chromium.click("agent", "call-out");
+    chromium.order(json!({"do": "fill", "page": "agent", "test": "dial-number", "keys": "+44 20 7946 0000"}));
+    chromium.click("agent", "dial-now");
+    chromium.wait_shown("agent", "dial-error");
+    chromium.order(json!({"do": "fill", "page": "agent", "test": "dial-number", "keys": "138 0013 8000"}));
+    chromium.click("agent", "dial-now");
+    chromium.wait("agent", "work-state", "data-state", "connecting");
+    carrier.wait_call();
+    chromium.wait("agent", "work-state", "data-state", "talking");
+    chromium.wait_tone("agent", CALLER_HZ);
+    carrier.rtp.wait_tone(AGENT_HZ, 300);
+    let (at_agent, at_callee) = (chromium.listen("agent", 1000), carrier.rtp.listen(1000));
+    must("the agent", verdict::browser_hears(&at_agent, CALLER_HZ, AGENT_HZ));
+    must("the callee", verdict::browser_hears(&at_callee, AGENT_HZ, CALLER_HZ));
+    must_fail("the sides swapped", verdict::browser_hears(&at_agent, AGENT_HZ, CALLER_HZ));
+    let invite = carrier.sipp.transcript();
+    assert!(invite.contains("INVITE sip:13800138000@127.0.0.1"), "the number as the trunk wants it: {invite}");
+    assert!(invite.contains("<sip:1000@"), "the company's number is shown: {invite}");
+
+    let interaction = id(&newest(&company, &[]));
+    chromium.click("agent", "phone-hang_up");
+    carrier.sipp.must_end_well();
+    let detail = company.wait_detail(&interaction);
+    let summary = &detail["summary"];
+    assert_eq!((&summary["direction"], &summary["end"]), (&json!("outbound"), &json!("served")));
+    assert_eq!(segment_of(&detail, &agent)["start"], "dial");
+    let tried: Vec<&Value> = detail["legs"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|l| l["role"] == "customer")
+        .map(|l| &l["cause"])
+        .collect();
+    assert_eq!(tried, ["unreachable", "hangup"]);
+    let (left, right) = stereo(&company.recording(&id(&detail["recordings"][0])));
+    let length_ms = summary["talk_ms"].as_f64().expect("talk");
+    let expected = Expected { left_hz: CALLER_HZ, right_hz: AGENT_HZ, length_ms, gaps: Vec::new() };
+    must("the recording", verdict::recording(&left, &right, &expected));
+    must_fail("its channels swapped", verdict::recording(&right, &left, &expected));
+}
+
+#[test]
+fn an_agents_phone_rings_first_and_the_rules_hold() {
+    let server = Server::start("dial-phone");
+    let company = Company::of(&server);
+    let carrier = Carrier::start(&server);
+    let living = trunk(&company, "carrier", &format!("127.0.0.1:{}", carrier.port));
+    route(&company, &[""], &[&living]);
+    let phone = Phone::on_duty(&server, &company, "Agent 1", "7101", &auto_answer());
+    let refused = |number: &str| {
+        let command = json!({"command": {"command": "dial", "number": number}});
+        let (status, answer) =
+            company.api.status("POST", &format!("/api/v1/agents/{}/commands", phone.agent), Some(command));
+        (status, answer["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(refused("+442079460000"), (403, "number.forbidden".to_owned()));
+    assert_eq!(refused("call me"), (422, "number.invalid".to_owned()));
+    assert_eq!(refused("8002"), (422, "number.internal".to_owned()));
+    company.command(&phone.agent, json!({"command": "dial", "number": "010-8888-6666"}));
+    phone.wait_call();
+    carrier.wait_call();
+    phone.rtp.wait_tone(CALLER_HZ, 300);
+    carrier.rtp.wait_tone(AGENT_HZ, 300);
+    must("the agent", verdict::hears(&phone.rtp.listen(800), CALLER_HZ, AGENT_HZ));
+    must("the callee", verdict::hears(&carrier.rtp.listen(800), AGENT_HZ, CALLER_HZ));
+    assert!(carrier.sipp.transcript().contains("INVITE sip:01088886666@127.0.0.1"));
+    let (segment, interaction) = company.wait_segment(&phone.agent, "talking");
+    company.command(&phone.agent, json!({"command": "hang_up", "segment": segment}));
+    let detail = company.wait_detail(&interaction);
+    assert_eq!(detail["summary"]["end"], "served");
+}

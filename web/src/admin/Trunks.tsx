@@ -1,0 +1,87 @@
+// Trunks: lines to a carrier or another exchange, for calls in and out.
+import { NumberInput, Select, Switch, Textarea, TextInput } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import { api, ok, type Schemas } from '../api/client';
+import { RegionField } from './fields';
+import { isIp, lines } from './lines';
+import { type EditorProps, ResourcePage } from './ResourcePage';
+
+type Trunk = Schemas['Trunk'];
+/** Addresses as they are written. */
+type Form = Omit<Trunk, 'id' | 'addresses'> & { addresses: string };
+
+const body = ({ addresses, host, ...form }: Form) => ({ ...form, host: host?.trim() || null, addresses: lines(addresses) });
+
+export function Trunks() {
+  const { t } = useTranslation('admin');
+  const goes = (r: Trunk) => (r.host ? `${r.host} · ${r.transport.toUpperCase()}` : t('trunk.in_only'));
+  return (
+    <ResourcePage<'trunks', Form>
+      kind="trunks"
+      columns={[
+        { key: 'name', head: t('name'), width: 'minmax(140px, 1fr)', cell: (r) => <strong>{r.name}</strong>, title: (r) => r.name },
+        { key: 'host', head: t('trunk.host'), width: 'minmax(180px, 1.5fr)', cell: goes, title: goes },
+        { key: 'addresses', head: t('trunk.addresses'), width: 'minmax(140px, 1fr)', cell: (r) => r.addresses.join(', ') || '–', title: (r) => r.addresses.join(', ') },
+        { key: 'max', head: t('trunk.calls_max'), width: '128px', numeric: true, cell: (r) => r.calls_max ?? t('trunk.unlimited') },
+        {
+          key: 'state',
+          head: t('state'),
+          width: '96px',
+          cell: (r) => (
+            <span className="state" data-tone={r.active ? 'ready' : 'away'}>
+              {t(r.active ? 'active' : 'inactive')}
+            </span>
+          ),
+        },
+      ]}
+      text={(r) => `${r.name}\n${r.host ?? ''} ${r.addresses.join(' ')}`}
+      blank={() => ({ name: '', addresses: '', region: null, host: null, transport: 'udp', calls_max: null, active: true })}
+      toForm={({ id: _, addresses, ...form }) => ({ ...form, addresses: addresses.join('\n') })}
+      editor={(p) => <TrunkEditor {...p} />}
+      create={(form) => ok(api.POST('/api/v1/trunks', { body: body(form) }))}
+      update={(r, form) => ok(api.PATCH('/api/v1/trunks/{id}', { params: { path: { id: r.id } }, body: body(form) }))}
+      remove={(r) => ok(api.DELETE('/api/v1/trunks/{id}', { params: { path: { id: r.id } } }))}
+      affects={['routes']}
+    />
+  );
+}
+
+function TrunkEditor({ value, set, error }: EditorProps<Form, Trunk>) {
+  const { t } = useTranslation('admin');
+  const wrong = lines(value.addresses).filter((a) => !isIp(a));
+  return (
+    <>
+      <TextInput label={t('name')} required maxLength={100} value={value.name} error={error('name')} onChange={(e) => set({ name: e.currentTarget.value })} />
+
+      <h3>{t('trunk.out')}</h3>
+      <TextInput label={t('trunk.host')} description={t('trunk.host_hint')} placeholder="sip.carrier.example:5060" maxLength={200} value={value.host ?? ''} error={error('host')} onChange={(e) => set({ host: e.currentTarget.value || null })} />
+      <div className="pair">
+        <Select
+          label={t('phone_transport')}
+          data={[
+            { value: 'udp', label: 'UDP' },
+            { value: 'tcp', label: 'TCP' },
+          ]}
+          value={value.transport}
+          onChange={(v) => v && set({ transport: v as Form['transport'] })}
+        />
+        <NumberInput label={t('trunk.calls_max')} placeholder={t('trunk.unlimited')} min={1} allowDecimal={false} value={value.calls_max ?? ''} error={error('calls_max')} onChange={(v) => set({ calls_max: v === '' ? null : Number(v) })} />
+      </div>
+      <Switch label={t('trunk.active')} description={t('trunk.active_hint')} checked={value.active} onChange={(e) => set({ active: e.currentTarget.checked })} />
+
+      <h3>{t('trunk.in')}</h3>
+      <Textarea
+        label={t('trunk.addresses')}
+        description={t('trunk.addresses_hint')}
+        placeholder={'203.0.113.10\n2001:db8::10'}
+        autosize
+        minRows={2}
+        maxRows={8}
+        value={value.addresses}
+        error={wrong.length > 0 ? t('trunk.no_address', { list: wrong.join(', ') }) : error('addresses')}
+        onChange={(e) => set({ addresses: e.currentTarget.value })}
+      />
+      <RegionField label={t('region')} description={t('trunk.region_hint')} value={value.region} error={error('region')} onChange={(region) => set({ region })} />
+    </>
+  );
+}
