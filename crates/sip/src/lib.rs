@@ -79,8 +79,9 @@
 //!
 //! // Alice hears of it; her ACK goes out by itself and tells Bob that the call stands.
 //! let heard = carry(now, &mut alice, &mut bob);
-//! assert!(matches!(&heard[0], Event::Progress { status: 180, .. }));
-//! assert!(matches!(&heard[1], Event::Answered { sdp: Some(sdp), .. } if sdp == b"v=0 (answer)"));
+//! assert!(matches!(&heard[0], Event::Trying { .. }));
+//! assert!(matches!(&heard[1], Event::Progress { status: 180, .. }));
+//! assert!(matches!(&heard[2], Event::Answered { sdp: Some(sdp), .. } if sdp == b"v=0 (answer)"));
 //! let heard = carry(now, &mut bob, &mut alice);
 //! assert!(matches!(heard[0], Event::Established { .. }));
 //!

@@ -28,6 +28,9 @@ pub struct Config {
     pub media_lost: Duration,
     /// How long a browser's leg waits for the device's next peer connection.
     pub reattach: Duration,
+    /// How long a trunk may take to say a first word (100 Trying) before the call goes another way. RFC 3261's timer B is 32 s,
+    /// longer than anybody waits.
+    pub trunk_silence: Duration,
     /// How long telephony may take to open media or to resolve a name.
     pub outside: Duration,
     /// Most legs at once; further calls are refused with 503 or `limit.calls`.
@@ -50,6 +53,7 @@ impl Config {
             silence: Duration::from_secs(30),
             media_lost: Duration::from_secs(600),
             reattach: Duration::from_secs(15),
+            trunk_silence: Duration::from_secs(4),
             outside: Duration::from_secs(5),
             // A node is sized for some thousand calls; this only stops a flood from eating memory.
             max_legs: 20_000,

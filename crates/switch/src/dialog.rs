@@ -15,6 +15,7 @@ impl Switch {
         match event {
             Event::IncomingCall(incoming) => self.on_incoming_call(&incoming),
             Event::Invited { call, request } => self.on_invited(call, request),
+            Event::Trying { call } => self.trunk_lives(call),
             Event::Progress { call, status, .. } => self.on_progress(call, status),
             Event::Answered { call, message, sdp } => self.on_answered(call, &message, sdp.as_deref()),
             Event::Established { call, sdp } => self.on_established(call, sdp.as_deref()),
@@ -42,6 +43,7 @@ impl Switch {
         state.phase = Phase::Up;
         state.answered_at = Some(now);
         self.timers.cancel(Timer::Ring(leg));
+        self.timers.cancel(Timer::Trunk(leg));
         self.timers.cancel(Timer::Outside(leg));
     }
 

@@ -38,7 +38,12 @@ impl Switch {
         match to {
             Dial::Uri { uri } => self.originate_uri(leg, tenant, &uri, from, ring),
             Dial::Trunk { trunk, number } => match self.trunk_uri(tenant, trunk, &number) {
-                Some(uri) => self.originate_uri(leg, tenant, &uri, from, ring),
+                Some(uri) => {
+                    self.originate_uri(leg, tenant, &uri, from, ring);
+                    if self.legs.contains_key(&leg) {
+                        self.timers.set(Timer::Trunk(leg), self.now + self.config.trunk_silence);
+                    }
+                }
                 None => self.stillborn(leg, EndCause::Unreachable),
             },
             Dial::Device { device } => match self.device_of(tenant, device).map(|d| d.kind.clone()) {
@@ -201,7 +206,15 @@ impl Switch {
         }
     }
 
+    /// Whoever is at the other end of a trunk has the call.
+    pub(crate) fn trunk_lives(&mut self, call: CallId) {
+        if let Some(leg) = self.living_by_call(call) {
+            self.timers.cancel(Timer::Trunk(leg));
+        }
+    }
+
     pub(crate) fn on_progress(&mut self, call: CallId, status: u16) {
+        self.trunk_lives(call);
         let Some(leg) = self.living_by_call(call) else { return };
         let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
         // 181, 182 and 183 say that something happens, which for whoever waits is ringing just as well.

@@ -212,6 +212,7 @@ impl Switch {
             match timer {
                 Timer::Offer(leg) => self.offer_timed_out(leg),
                 Timer::Ring(leg) => self.end(leg, EndCause::NoAnswer, EndedBy::System),
+                Timer::Trunk(leg) => self.end(leg, EndCause::Unreachable, EndedBy::System),
                 Timer::Outside(leg) => self.outside_timed_out(leg),
                 Timer::Reattach(leg) => self.end(leg, EndCause::MediaLost, EndedBy::System),
                 Timer::Probe(leg) => self.probe(leg),

@@ -10,6 +10,8 @@ pub(crate) enum Timer {
     Offer(LegId),
     /// The callee has not answered.
     Ring(LegId),
+    /// Nobody at the trunk's other end has said a word.
+    Trunk(LegId),
     /// Telephony has not opened media, resolved a name or closed media.
     Outside(LegId),
     /// The device's next peer connection has not come.
@@ -49,6 +51,7 @@ impl Timers {
         for timer in [
             Timer::Offer(leg),
             Timer::Ring(leg),
+            Timer::Trunk(leg),
             Timer::Outside(leg),
             Timer::Reattach(leg),
             Timer::Probe(leg),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::device::{Binding, DeviceLoss, DeviceReport};
 use domain::directory::{DeviceEntryKind, Directory};
-use domain::id::{BridgeId, PlayId, RecordingId};
+use domain::id::{BridgeId, PlayId, RecordingId, TrunkId};
 use domain::leg::{Collect, Dial, EndCause, Hears, LegCommand, LegEvent, RejectReason};
 use expect_test::expect;
 use harness::*;
@@ -413,6 +413,28 @@ fn a_phone_asks_to_be_replaced_and_hears_how_it_went() {
         A ended Hangup by Us
     "#]]
     .assert_eq(&w.timeline());
+    w.assert_empty();
+}
+
+/// RFC 3261's timer B is 32 s: nobody waits so long for the next trunk.
+#[test]
+fn a_trunk_that_says_nothing_is_given_up_and_one_that_speaks_is_waited_for() {
+    let out = |number: &str| Dial::Trunk { trunk: TRUNK, number: number.to_owned() };
+    let mut w = World::new();
+    w.phone_at(phone(3)).is_gone = true;
+    w.originate_to(out("+8613800138000"));
+    w.advance(5 * SECOND);
+    assert_eq!(w.timeline(), "A ended Unreachable by System\n");
+    // Of another company's trunk, or without a number, nothing goes out at all.
+    w.originate_to(Dial::Trunk { trunk: TrunkId(99), number: "110".to_owned() });
+    w.originate_to(out("x"));
+    assert_eq!(w.timeline(), "A ended Unreachable by System\nB ended Unreachable by System\n");
+    w.phone_at(phone(3)).is_gone = false;
+    let leg = w.originate_to(out("110"));
+    w.advance(10 * SECOND);
+    assert_eq!(w.timeline(), "", "it rings there");
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    w.advance(40 * SECOND);
     w.assert_empty();
 }
 

@@ -126,6 +126,7 @@ impl Lab {
                 incoming.call
             }
             Event::Invited { call, .. }
+            | Event::Trying { call }
             | Event::Progress { call, .. }
             | Event::Answered { call, .. }
             | Event::Established { call, .. }

@@ -393,6 +393,7 @@ impl Phone {
                 Some(Noticed::Ended(was))
             }
             Event::Invited { .. }
+            | Event::Trying { .. }
             | Event::Progress { .. }
             | Event::Established { .. }
             | Event::ReinviteAcked { .. }

@@ -119,9 +119,11 @@ impl Endpoint {
             if let Cancel::Wanted(headers) = std::mem::replace(&mut entry.cancel, Cancel::No) {
                 self.cancel(now, id, &headers);
             } else if let Owner::Invite(call) = owner
-                && status > 100
                 && self.awaits(call, id)
             {
+                if status == 100 {
+                    return self.emit(Event::Trying { call });
+                }
                 self.emit(Event::Progress {
                     call,
                     status,

@@ -331,6 +331,10 @@ pub enum Event {
         call: CallId,
         request: Arc<Message>,
     },
+    /// Outgoing call: 100, somebody is there.
+    Trying {
+        call: CallId,
+    },
     /// Outgoing call: a provisional response above 100. Forks may each send theirs; `fork` is the peer's tag.
     Progress {
         call: CallId,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::device::{DeviceReport, DeviceSignal};
-use domain::directory::{DeviceEntry, DeviceEntryKind, Directory, NumberEntry, SipAccount};
-use domain::id::{DeviceId, LegId, NumberId, PromptId, TenantId};
+use domain::directory::{DeviceEntry, DeviceEntryKind, Directory, NumberEntry, SipAccount, TrunkEntry};
+use domain::id::{DeviceId, LegId, NumberId, PromptId, TenantId, TrunkId};
 use domain::leg::{CallerId, ClipRef, Dial, Hears, LegCommand, LegEvent};
 use domain::localized::Lang;
 use media::{LegKey, Plane, PlaneConfig, RecordingKey};
@@ -24,6 +24,8 @@ pub const ECHO: NumberId = NumberId(3000);
 pub const SIP_DEVICE: DeviceId = DeviceId(11);
 pub const BROWSER: DeviceId = DeviceId(12);
 pub const URI_DEVICE: DeviceId = DeviceId(13);
+/// Its other end is the third phone.
+pub const TRUNK: TrunkId = TrunkId(14);
 pub const GUEST: DeviceId = DeviceId(99);
 pub const DOMAIN: &str = "sample.example";
 pub const CLIP: ClipRef = ClipRef { prompt: PromptId(1), lang: Lang::En };
@@ -115,6 +117,14 @@ pub fn directory() -> Directory {
     d.devices.insert(BROWSER, device(DeviceEntryKind::Browser));
     let uri = format!("sip:robot@{}", phone(3));
     d.devices.insert(URI_DEVICE, device(DeviceEntryKind::Uri { uri }));
+    d.trunks.push(TrunkEntry {
+        trunk: TRUNK,
+        tenant: TENANT,
+        addresses: Vec::new(),
+        region: None,
+        host: Some(phone(3).to_string()),
+        transport: Default::default(),
+    });
     d.clips.insert(CLIP, vec![1000; 8000].into());
     d
 }
@@ -176,7 +186,11 @@ impl World {
     pub fn heard(&mut self, at: SocketAddr) -> Vec<String> {
         let events = std::mem::take(&mut self.phone_at(at).events);
         // That its own INVITE went out is nothing a phone hears.
-        events.iter().filter(|e| !matches!(e, sip::Event::Invited { .. })).map(name_of).collect()
+        events
+            .iter()
+            .filter(|e| !matches!(e, sip::Event::Invited { .. } | sip::Event::Trying { .. }))
+            .map(name_of)
+            .collect()
     }
 
     /// A call from a phone.
@@ -555,6 +569,7 @@ fn name_of(event: &sip::Event) -> String {
     match event {
         sip::Event::IncomingCall(_) => "incoming".to_owned(),
         sip::Event::Invited { .. } => "invited".to_owned(),
+        sip::Event::Trying { .. } => "trying".to_owned(),
         sip::Event::Progress { status, .. } => format!("progress {status}"),
         sip::Event::Answered { .. } => "answered".to_owned(),
         sip::Event::Established { .. } => "established".to_owned(),
