@@ -19,6 +19,8 @@ fn path(world: &World, template: &str) -> String {
         ("/queues/", a.queue.to_string()),
         ("/calendars/", a.calendar.to_string()),
         ("/numbers/", a.number.to_string()),
+        ("/trunks/", a.trunk.to_string()),
+        ("/routes/", a.route.to_string()),
         ("/devices/", a.phone.to_string()),
         ("/dispositions/", a.disposition.to_string()),
         ("/break-reasons/", a.break_reason.to_string()),
