@@ -1,10 +1,10 @@
 // Below the softphone on every page: the bar about others in the call, loaded when there are some.
-import { lazyRouteComponent } from '@tanstack/react-router';
 import { Suspense } from 'react';
 import { useDesk } from '../socket/session';
+import { later } from '../ui/later';
 import { activeCall, inCompany } from './words';
 
-const CallBar = lazyRouteComponent(() => import('../talk/CallBar'), 'CallBar');
+const CallBar = later(() => import('../talk/CallBar'), 'CallBar');
 
 export function CallBarPlace() {
   const desk = useDesk();

@@ -1,18 +1,19 @@
 // The agent's workspace: what waits (left), the one at hand (centre), device and facts (right).
-import { lazyRouteComponent, useNavigate, useParams } from '@tanstack/react-router';
+import { useNavigate, useParams } from '@tanstack/react-router';
 import { Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useMe } from '../api/session';
 import { useShortcut } from '../shell/keyboard';
 import { useDesk } from '../socket/session';
+import { later } from '../ui/later';
 import { Empty, Loading } from '../ui/States';
 import { DeviceBanner } from './DeviceBanner';
 import { DeskSide } from './DeskSide';
 import { IdleDesk } from './IdleDesk';
 import { Inbox } from './Inbox';
-import { WorkPanel } from './WorkPanel';
 
-const WatchPanel = lazyRouteComponent(() => import('../talk/WatchPanel'), 'WatchPanel');
+const WorkPanel = later(() => import('./WorkPanel'), 'WorkPanel');
+const WatchPanel = later(() => import('../talk/WatchPanel'), 'WatchPanel');
 
 export function Desk() {
   const { t } = useTranslation('common');
@@ -50,12 +51,10 @@ export function Desk() {
         <section className="desk-centre" aria-label={t('desk.work')}>
           {!chosen ? (
             <IdleDesk desk={desk} />
-          ) : chosen.watching ? (
-            <Suspense fallback={<Loading />}>
-              <WatchPanel work={chosen} watching={chosen.watching} />
-            </Suspense>
           ) : (
-            <WorkPanel key={chosen.segment} work={chosen} />
+            <Suspense fallback={<Loading />}>
+              {chosen.watching ? <WatchPanel work={chosen} watching={chosen.watching} /> : <WorkPanel key={chosen.segment} work={chosen} />}
+            </Suspense>
           )}
         </section>
         <DeskSide desk={desk} work={chosen} />

@@ -1,17 +1,14 @@
 // Where the dialler opens, from any page, and what watches over a call until it is answered; both load when wanted.
-import { Modal } from '@mantine/core';
-import { lazyRouteComponent } from '@tanstack/react-router';
 import { Suspense, useEffect, useState } from 'react';
-import { useTranslation } from 'react-i18next';
-import { Loading } from '../ui/States';
+import { later } from '../ui/later';
+import { DialogComing } from '../ui/States';
 import { closeDialler, dialling, useDialler } from './dial';
 import type { DeskView } from './words';
 
-const Dialler = lazyRouteComponent(() => import('../talk/Dialler'), 'Dialler');
-const DialOutcome = lazyRouteComponent(() => import('../talk/DialOutcome'), 'DialOutcome');
+const Dialler = later(() => import('../talk/Dialler'), 'Dialler');
+const DialOutcome = later(() => import('../talk/DialOutcome'), 'DialOutcome');
 
 export function DiallerPlace({ desk }: { desk: DeskView }) {
-  const { t } = useTranslation('common');
   const number = useDialler();
   const calls = desk.work.some(dialling);
   const [called, setCalled] = useState(calls);
@@ -21,11 +18,9 @@ export function DiallerPlace({ desk }: { desk: DeskView }) {
   return (
     <>
       {number === null ? null : (
-        <Modal opened onClose={closeDialler} size={400} title={t('dial.title')} closeButtonProps={{ 'aria-label': t('action.close') }}>
-          <Suspense fallback={<Loading />}>
-            <Dialler key={number} first={number} desk={desk} close={closeDialler} />
-          </Suspense>
-        </Modal>
+        <Suspense fallback={<DialogComing />}>
+          <Dialler key={number} first={number} desk={desk} close={closeDialler} />
+        </Suspense>
       )}
       {called ? (
         <Suspense fallback={null}>

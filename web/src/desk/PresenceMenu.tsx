@@ -1,10 +1,10 @@
 // The agent's presence, its clock, and the choice of another.
-import { Menu } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
 import { useShortcut } from '../shell/keyboard';
 import { useCommand, useDesk, useReadOnly } from '../socket/session';
+import { DropMenu } from '../ui/DropMenu';
 import { Elapsed } from '../ui/Elapsed';
 import { Icon } from '../ui/icons';
 import { activity } from './words';
@@ -24,36 +24,30 @@ export function PresenceMenu() {
   const reason = presence.state === 'break' ? desk.break_reasons.find((b) => b.id === presence.reason) : undefined;
   const word = now.key === 'break' && reason ? local(reason.name) : t(`presence.${now.key}`);
   const set = (p: typeof presence) => void command({ command: 'set_presence', presence: p });
+  const away = <span className="state" data-tone="away" />;
   return (
-    <Menu opened={open} onChange={setOpen}>
-      <Menu.Target>
-        <button type="button" className="bar-button presence" disabled={readOnly} data-testid="presence" data-state={now.key} data-presence={presence.state}>
-          <span className="state" data-tone={now.tone} aria-hidden />
-          <span className="visually-hidden">{t('presence.change')}</span>
-          <span className="cut" title={word}>
-            {word}
-          </span>
-          <span className="bar-dim">
-            <Elapsed since={now.since} />
-          </span>
-          <Icon name="chevron" size={16} />
-        </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Item data-testid="presence-available" leftSection={<span className="state" data-tone="ready" />} onClick={() => set({ state: 'available' })}>
-          {t('presence.available')}
-        </Menu.Item>
-        <Menu.Label>{t('presence.break')}</Menu.Label>
-        {desk.break_reasons.map((b) => (
-          <Menu.Item key={b.id} leftSection={<span className="state" data-tone="away" />} onClick={() => set({ state: 'break', reason: b.id })}>
-            {local(b.name)}
-          </Menu.Item>
-        ))}
-        <Menu.Divider />
-        <Menu.Item leftSection={<span className="state" data-tone="away" />} onClick={() => set({ state: 'offline' })}>
-          {t('presence.offline')}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+    <DropMenu
+      opened={open}
+      onChange={setOpen}
+      entries={[
+        { text: t('presence.available'), testId: 'presence-available', icon: <span className="state" data-tone="ready" />, onClick: () => set({ state: 'available' }) },
+        { heading: t('presence.break') },
+        ...desk.break_reasons.map((b) => ({ text: local(b.name), icon: away, onClick: () => set({ state: 'break', reason: b.id }) })),
+        { line: true },
+        { text: t('presence.offline'), icon: away, onClick: () => set({ state: 'offline' }) },
+      ]}
+    >
+      <button type="button" className="bar-button presence" disabled={readOnly} data-testid="presence" data-state={now.key} data-presence={presence.state}>
+        <span className="state" data-tone={now.tone} aria-hidden />
+        <span className="visually-hidden">{t('presence.change')}</span>
+        <span className="cut" title={word}>
+          {word}
+        </span>
+        <span className="bar-dim">
+          <Elapsed since={now.since} />
+        </span>
+        <Icon name="chevron" size={16} />
+      </button>
+    </DropMenu>
   );
 }

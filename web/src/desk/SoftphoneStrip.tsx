@@ -1,6 +1,4 @@
 // The softphone: every button at its place at all times, so that the hand finds it; what cannot be done now is disabled.
-import { Modal, Popover, Tooltip } from '@mantine/core';
-import { lazyRouteComponent } from '@tanstack/react-router';
 import { Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
@@ -8,15 +6,16 @@ import { spelled, type ShortcutId, useShortcut, useShortcuts } from '../shell/ke
 import { useCommand, useDesk, useReadOnly } from '../socket/session';
 import { Elapsed } from '../ui/Elapsed';
 import { Icon, type IconName } from '../ui/icons';
-import { Loading } from '../ui/States';
+import { later } from '../ui/later';
+import { DialogComing } from '../ui/States';
 import { toast } from '../ui/toast';
 import { dialling, dialNot, openDialler } from './dial';
 import { DiallerPlace } from './DiallerPlace';
-import { DigitPad } from './DigitPad';
 import { useCaller } from './caller';
-import { activeCall, allowed } from './words';
+import { activeCall, allowed, type DeskWork } from './words';
 
-const TransferPicker = lazyRouteComponent(() => import('../talk/TransferPicker'), 'TransferPicker');
+const DigitPad = later(() => import('./DigitPad'), 'DigitPad');
+const TransferPicker = later(() => import('../talk/TransferPicker'), 'TransferPicker');
 
 export function SoftphoneStrip() {
   const { t } = useTranslation('common');
@@ -24,7 +23,6 @@ export function SoftphoneStrip() {
   const command = useCommand();
   const caller = useCaller();
   const local = useLocal();
-  const [pad, setPad] = useState(false);
   // The call it was opened for: it does not come back with the next one.
   const [picker, setPicker] = useState<string | null>(null);
 
@@ -85,27 +83,36 @@ export function SoftphoneStrip() {
       </span>
       <Strip id="mute" icon={call?.muted ? 'micoff' : 'mic'} name={t(call?.muted ? 'phone.unmute' : 'phone.mute')} onClick={mute} disabled={!can?.mute} pressed={call?.muted ?? false} />
       <Strip id="hold" icon={held ? 'play' : 'pause'} name={t(held ? 'phone.resume' : 'phone.hold')} onClick={hold} disabled={!can?.hold} pressed={held} />
-      <Popover opened={pad && (can?.digits ?? false)} onChange={setPad} trapFocus position="bottom" shadow="md">
-        <Popover.Target>
-          <button type="button" className="bar-button" aria-label={t('phone.keypad')} aria-expanded={pad && (can?.digits ?? false)} title={t('phone.keypad')} disabled={!can?.digits} onClick={() => setPad(!pad)}>
-            <Icon name="keypad" />
-          </button>
-        </Popover.Target>
-        <Popover.Dropdown>
-          <DigitPad onDigit={(d) => call && void command({ command: 'send_digits', segment: call.segment, digits: d })} />
-        </Popover.Dropdown>
-      </Popover>
+      <Keypad call={can?.digits ? call : undefined} />
       <Strip id="transfer" icon="transfer" name={t('phone.transfer')} onClick={transfer} disabled={!can?.transfer} />
       <Strip id="hang_up" icon="hangup" name={t('phone.hang_up')} onClick={hangUp} disabled={!can} stays={stays} danger />
       {desk ? <DiallerPlace desk={desk} /> : null}
       {desk && call && can?.transfer && picker === call.segment ? (
-        <Modal opened onClose={() => setPicker(null)} size={520} title={t('phone.transfer')} closeButtonProps={{ 'aria-label': t('action.close') }}>
-          <Suspense fallback={<Loading />}>
-            <TransferPicker work={call} agent={desk.agent.id} close={() => setPicker(null)} />
-          </Suspense>
-        </Modal>
+        <Suspense fallback={<DialogComing />}>
+          <TransferPicker work={call} agent={desk.agent.id} close={() => setPicker(null)} />
+        </Suspense>
       ) : null}
     </section>
+  );
+}
+
+/** The keypad's button; the keys come with its first opening. */
+function Keypad({ call }: { call: DeskWork | undefined }) {
+  const { t } = useTranslation('common');
+  const [open, setOpen] = useState(false);
+  const shown = open && call !== undefined;
+  const button = (
+    <button type="button" className="bar-button" aria-label={t('phone.keypad')} aria-expanded={shown} title={t('phone.keypad')} disabled={!call} onClick={() => setOpen(!open)}>
+      <Icon name="keypad" />
+    </button>
+  );
+  if (!shown) return button;
+  return (
+    <Suspense fallback={button}>
+      <DigitPad call={call} close={() => setOpen(false)}>
+        {button}
+      </DigitPad>
+    </Suspense>
   );
 }
 
@@ -125,22 +132,21 @@ interface StripProps {
 function Strip({ id, icon, name, onClick, disabled, stays, pressed, good, danger }: StripProps) {
   const keys = useShortcuts();
   return (
-    <Tooltip label={stays && !disabled ? stays : `${name} · ${spelled(keys[id])}`}>
-      <button
-        type="button"
-        className="bar-button"
-        data-testid={`phone-${id}`}
-        aria-label={name}
-        aria-pressed={pressed}
-        aria-disabled={stays ? true : undefined}
-        aria-description={stays}
-        data-good={good && !disabled ? '' : undefined}
-        data-danger={danger && !disabled && !stays ? '' : undefined}
-        disabled={disabled}
-        onClick={onClick}
-      >
-        <Icon name={icon} />
-      </button>
-    </Tooltip>
+    <button
+      type="button"
+      className="bar-button"
+      data-tip={stays && !disabled ? stays : `${name} · ${spelled(keys[id])}`}
+      data-testid={`phone-${id}`}
+      aria-label={name}
+      aria-pressed={pressed}
+      aria-disabled={stays ? true : undefined}
+      aria-description={stays}
+      data-good={good && !disabled ? '' : undefined}
+      data-danger={danger && !disabled && !stays ? '' : undefined}
+      disabled={disabled}
+      onClick={onClick}
+    >
+      <Icon name={icon} />
+    </button>
   );
 }

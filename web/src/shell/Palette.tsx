@@ -1,29 +1,23 @@
 // Ctrl/⌘ K: go to a page by typing a part of its name.
-import { Modal, TextInput } from '@mantine/core';
+import { TextInput } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
 import { type KeyboardEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { Dialog } from '../ui/Dialog';
 import { Icon } from '../ui/icons';
-import { useShortcut } from './keyboard';
 import { useNavItems } from './Nav';
 
-export function Palette() {
+export function Palette({ close }: { close: () => void }) {
   const { t } = useTranslation('common');
   const navigate = useNavigate();
-  const [open, setOpen] = useState(false);
   const [text, setText] = useState('');
   const [chosen, setChosen] = useState(0);
-  useShortcut('palette', () => {
-    setText('');
-    setChosen(0);
-    setOpen(true);
-  });
   const wanted = text.trim().toLowerCase();
   const items = useNavItems().filter((i) => t(`nav.${i.key}`).toLowerCase().includes(wanted) || i.key.includes(wanted));
   const go = (index: number) => {
     const item = items[index];
     if (!item) return;
-    setOpen(false);
+    close();
     void navigate(item.link);
   };
   const keys = (e: KeyboardEvent) => {
@@ -35,9 +29,10 @@ export function Palette() {
     e.preventDefault();
   };
   return (
-    <Modal opened={open} onClose={() => setOpen(false)} title={t('palette.title')} closeButtonProps={{ 'aria-label': t('action.close') }}>
+    <Dialog title={t('palette.title')} close={close}>
       <TextInput
         data-autofocus
+        autoFocus
         aria-label={t('palette.title')}
         placeholder={t('palette.hint')}
         value={text}
@@ -56,6 +51,6 @@ export function Palette() {
         ))}
         {items.length === 0 ? <p className="dim">{t('palette.none')}</p> : null}
       </div>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,16 +1,19 @@
 // The frame of every signed-in page: 48 px top bar, navigation, the page. Starts the socket and the device once.
 import { Navigate, Outlet, useRouterState } from '@tanstack/react-router';
-import { Suspense, useEffect } from 'react';
+import { Suspense, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { MeContext, useMeQuery } from '../api/session';
 import { startSession, useConnection } from '../socket/session';
-import { Failed, Loading } from '../ui/States';
+import { later, warmUp } from '../ui/later';
+import { DialogComing, Failed, Loading } from '../ui/States';
 import { Nav } from './Nav';
 import { CallBarPlace } from '../desk/CallBarPlace';
 import { RingingBanner } from '../desk/RingingBanner';
-import { Palette } from './Palette';
-import { ShortcutHelp } from './ShortcutHelp';
+import { useShortcut } from './keyboard';
 import { TopBar } from './TopBar';
+
+const Palette = later(() => import('./Palette'), 'Palette');
+const ShortcutHelp = later(() => import('./ShortcutHelp'), 'ShortcutHelp');
 
 export function Shell() {
   const { t } = useTranslation('common');
@@ -20,7 +23,9 @@ export function Shell() {
   const here = useRouterState({ select: (s) => s.location.href });
 
   useEffect(() => {
-    if (me) void startSession(me);
+    if (!me) return;
+    void startSession(me);
+    void warmUp();
   }, [me]);
 
   if (query.error) return <Failed error={query.error} retry={() => void query.refetch()} />;
@@ -44,8 +49,17 @@ export function Shell() {
         </main>
       </div>
       {me.agent ? <RingingBanner /> : null}
-      <Palette />
-      <ShortcutHelp />
+      <KeyboardDialogs />
     </MeContext>
   );
+}
+
+/** What the keyboard opens on every page. */
+function KeyboardDialogs() {
+  const [open, setOpen] = useState<'palette' | 'help' | null>(null);
+  useShortcut('palette', () => setOpen('palette'));
+  useShortcut('help', () => setOpen('help'));
+  const close = () => setOpen(null);
+  if (!open) return null;
+  return <Suspense fallback={<DialogComing />}>{open === 'palette' ? <Palette close={close} /> : <ShortcutHelp close={close} />}</Suspense>;
 }

@@ -1,15 +1,14 @@
 // `?`: every shortcut, each of which can be given another key here.
-import { Button, Kbd, Modal } from '@mantine/core';
+import { Button, Kbd } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { combination, defaults, remap, type ShortcutId, shortcutIds, spelled, useShortcut, useShortcuts } from './keyboard';
+import { Dialog } from '../ui/Dialog';
+import { combination, defaults, remap, type ShortcutId, shortcutIds, spelled, useShortcuts } from './keyboard';
 
-export function ShortcutHelp() {
+export function ShortcutHelp({ close }: { close: () => void }) {
   const { t } = useTranslation('common');
-  const [open, setOpen] = useState(false);
   const [editing, setEditing] = useState<ShortcutId | null>(null);
   const keys = useShortcuts();
-  useShortcut('help', () => setOpen(true));
 
   useEffect(() => {
     if (!editing) return;
@@ -28,7 +27,7 @@ export function ShortcutHelp() {
   const taken = (id: ShortcutId) => shortcutIds.some((o) => o !== id && keys[o] === keys[id]);
 
   return (
-    <Modal opened={open} onClose={() => setOpen(false)} title={t('keys.title')} closeButtonProps={{ 'aria-label': t('action.close') }}>
+    <Dialog title={t('keys.title')} close={close}>
       <p className="dim">{t('keys.hint')}</p>
       <table className="grid">
         <thead>
@@ -60,6 +59,6 @@ export function ShortcutHelp() {
           ))}
         </tbody>
       </table>
-    </Modal>
+    </Dialog>
   );
 }

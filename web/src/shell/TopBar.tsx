@@ -1,12 +1,14 @@
 // Presence and its clock, the softphone strip at a fixed place, the connection, language, theme, the person.
-import { Menu, Tooltip, useMantineColorScheme } from '@mantine/core';
+import { useMantineColorScheme } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { signOut, useMe } from '../api/session';
 import { PresenceMenu } from '../desk/PresenceMenu';
 import { SoftphoneStrip } from '../desk/SoftphoneStrip';
 import { languageNames, languages, switchLanguage } from '../i18n';
 import { useCommand, useConnection, retryNow } from '../socket/session';
+import { DropMenu } from '../ui/DropMenu';
 import { Remaining } from '../ui/Elapsed';
 import { Icon } from '../ui/icons';
 
@@ -53,43 +55,37 @@ function ConnectionState() {
 
 export function LanguageMenu({ dark = true }: { dark?: boolean }) {
   const { t, i18n } = useTranslation('common');
+  const [open, setOpen] = useState(false);
   return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <button type="button" className={dark ? 'bar-button' : 'link row'} aria-label={dark ? t('prefs.language') : undefined}>
-          <Icon name="globe" />
-          {dark ? null : languageNames[i18n.language === 'zh-CN' ? 'zh-CN' : 'en']}
-        </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {languages.map((l) => (
-          <Menu.Item key={l} lang={l} onClick={() => void switchLanguage(l)} aria-current={i18n.language === l}>
-            {languageNames[l]}
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
+    <DropMenu
+      end
+      opened={open}
+      onChange={setOpen}
+      entries={languages.map((l) => ({ text: languageNames[l], lang: l, current: i18n.language === l, onClick: () => void switchLanguage(l) }))}
+    >
+      <button type="button" className={dark ? 'bar-button' : 'link row'} aria-label={dark ? t('prefs.language') : undefined}>
+        <Icon name="globe" />
+        {dark ? null : languageNames[i18n.language === 'zh-CN' ? 'zh-CN' : 'en']}
+      </button>
+    </DropMenu>
   );
 }
 
 function ThemeMenu() {
   const { t } = useTranslation('common');
   const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const [open, setOpen] = useState(false);
   return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <button type="button" className="bar-button" aria-label={t('prefs.theme')}>
-          <Icon name={colorScheme === 'dark' ? 'moon' : 'sun'} />
-        </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {(['auto', 'light', 'dark'] as const).map((s) => (
-          <Menu.Item key={s} onClick={() => setColorScheme(s)} aria-current={colorScheme === s}>
-            {t(`prefs.theme_${s}`)}
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
+    <DropMenu
+      end
+      opened={open}
+      onChange={setOpen}
+      entries={(['auto', 'light', 'dark'] as const).map((s) => ({ text: t(`prefs.theme_${s}`), current: colorScheme === s, onClick: () => setColorScheme(s) }))}
+    >
+      <button type="button" className="bar-button" aria-label={t('prefs.theme')}>
+        <Icon name={colorScheme === 'dark' ? 'moon' : 'sun'} />
+      </button>
+    </DropMenu>
   );
 }
 
@@ -97,32 +93,29 @@ function UserMenu() {
   const { t } = useTranslation('common');
   const me = useMe();
   const command = useCommand();
+  const [open, setOpen] = useState(false);
   const leave = async () => {
     if (me.agent) await command({ command: 'sign_out' });
     await signOut();
   };
   return (
-    <Menu position="bottom-end">
-      <Tooltip label={`${me.name} · ${me.tenant.name}`}>
-        <div>
-          <Menu.Target>
-            <button type="button" className="bar-button" aria-label={t('prefs.user', { name: me.name })}>
-              <Icon name="user" />
-              <span className="cut tenant" title={me.name}>
-                {me.name}
-              </span>
-            </button>
-          </Menu.Target>
-        </div>
-      </Tooltip>
-      <Menu.Dropdown>
-        <Menu.Label>{me.tenant.name}</Menu.Label>
-        <Menu.Label>{me.login.email}</Menu.Label>
-        <Menu.Divider />
-        <Menu.Item leftSection={<Icon name="out" size={16} />} onClick={() => void leave()}>
-          {t('action.sign_out')}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+    <DropMenu
+      end
+      opened={open}
+      onChange={setOpen}
+      entries={[
+        { heading: me.tenant.name },
+        { heading: me.login.email },
+        { line: true },
+        { text: t('action.sign_out'), icon: <Icon name="out" size={16} />, onClick: () => void leave() },
+      ]}
+    >
+      <button type="button" className="bar-button" aria-label={t('prefs.user', { name: me.name })} data-tip={open ? undefined : `${me.name} · ${me.tenant.name}`}>
+        <Icon name="user" />
+        <span className="cut tenant" title={me.name}>
+          {me.name}
+        </span>
+      </button>
+    </DropMenu>
   );
 }

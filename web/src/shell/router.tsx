@@ -3,8 +3,6 @@ import type { QueryClient } from '@tanstack/react-query';
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router';
 import { NotFound, PageError, PageLoading } from './boundaries';
 import { Shell } from './Shell';
-import { SignIn } from './SignIn';
-import { SignInLink } from './SignInLink';
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({ component: Outlet, notFoundComponent: NotFound });
 
@@ -12,9 +10,9 @@ const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
   validateSearch: (s: Record<string, unknown>): { then?: string } => (typeof s.then === 'string' ? { then: s.then } : {}),
-  component: SignIn,
+  component: lazyRouteComponent(() => import('./SignIn'), 'SignIn'),
 });
-const signInLink = createRoute({ getParentRoute: () => root, path: '/sign-in/link', component: SignInLink });
+const signInLink = createRoute({ getParentRoute: () => root, path: '/sign-in/link', component: lazyRouteComponent(() => import('./SignInLink'), 'SignInLink') });
 
 const shell = createRoute({ getParentRoute: () => root, id: 'shell', component: Shell, notFoundComponent: NotFound });
 const within = () => shell;

@@ -9,6 +9,7 @@ import { dialNot, looksDialable, plainNumber } from '../desk/dial';
 import type { DeskView } from '../desk/words';
 import { spelled } from '../shell/keyboard';
 import { sendCommand, useReadOnly } from '../socket/session';
+import { Dialog } from '../ui/Dialog';
 import { Icon } from '../ui/icons';
 import './talk.css';
 
@@ -51,54 +52,55 @@ export function Dialler({ first, desk, close }: Props) {
   const ofNumber = error instanceof ApiError && (error.code.startsWith('number.') || error.code === 'route.missing');
   const words = error ? problemText(error, i18n.language, (k) => t(k, { ns: 'common' })) : not ? t(`dial.not.${not}`, { ns: 'common' }) : null;
   return (
-    <form className="col dialler" onSubmit={(e) => void call(e)} data-testid="dialler" noValidate>
-      <TextInput
-        // The one for a dialler that is here at once, the other for one that had to be fetched.
-        data-autofocus
-        autoFocus
-        type="tel"
-        inputMode="tel"
-        autoComplete="off"
-        maxLength={40}
-        label={t('dialler.number')}
-        placeholder={t('dialler.example')}
-        data-testid="dial-number"
-        value={number}
-        error={wrong ? t('dialler.wrong') : ofNumber && words ? <span data-testid="dial-error">{words}</span> : undefined}
-        onChange={(e) => {
-          setNumber(e.currentTarget.value);
-          setWrong(false);
-          setError(null);
-        }}
-      />
-      {numbers.length > 0 ? (
-        <Select
-          label={t('dialler.caller')}
-          data={[{ value: '', label: t('dialler.company') }, ...numbers]}
-          value={caller}
-          onChange={(v) => {
-            setCaller(v ?? '');
+    <Dialog size={400} title={t('dial.title', { ns: 'common' })} close={close}>
+      <form className="col dialler" onSubmit={(e) => void call(e)} data-testid="dialler" noValidate>
+        <TextInput
+          data-autofocus
+          autoFocus
+          type="tel"
+          inputMode="tel"
+          autoComplete="off"
+          maxLength={40}
+          label={t('dialler.number')}
+          placeholder={t('dialler.example')}
+          data-testid="dial-number"
+          value={number}
+          error={wrong ? t('dialler.wrong') : ofNumber && words ? <span data-testid="dial-error">{words}</span> : undefined}
+          onChange={(e) => {
+            setNumber(e.currentTarget.value);
+            setWrong(false);
             setError(null);
           }}
-          searchable={numbers.length > 8}
-          data-testid="dial-caller"
-          nothingFoundMessage={t('picker.none')}
         />
-      ) : null}
-      {words && !ofNumber ? (
-        <p className="alert" data-tone="bad" role="alert" data-testid="dial-error">
-          {words}
-        </p>
-      ) : null}
-      <div className="row">
-        <Button type="submit" color="#0b6b3a" data-testid="dial-now" leftSection={<Icon name="phone" size={16} />} rightSection={<kbd>{spelled('enter')}</kbd>} disabled={not !== null} loading={busy}>
-          {t('dialler.call')}
-        </Button>
-        <Button variant="default" onClick={close}>
-          {t('dialler.cancel')}
-        </Button>
-      </div>
-      {desk.device && desk.device.kind !== 'browser' ? <p className="dim small">{t('dialler.own_first')}</p> : null}
-    </form>
+        {numbers.length > 0 ? (
+          <Select
+            label={t('dialler.caller')}
+            data={[{ value: '', label: t('dialler.company') }, ...numbers]}
+            value={caller}
+            onChange={(v) => {
+              setCaller(v ?? '');
+              setError(null);
+            }}
+            searchable={numbers.length > 8}
+            data-testid="dial-caller"
+            nothingFoundMessage={t('picker.none')}
+          />
+        ) : null}
+        {words && !ofNumber ? (
+          <p className="alert" data-tone="bad" role="alert" data-testid="dial-error">
+            {words}
+          </p>
+        ) : null}
+        <div className="row">
+          <Button type="submit" color="#0b6b3a" data-testid="dial-now" leftSection={<Icon name="phone" size={16} />} rightSection={<kbd>{spelled('enter')}</kbd>} disabled={not !== null} loading={busy}>
+            {t('dialler.call')}
+          </Button>
+          <Button variant="default" onClick={close}>
+            {t('dialler.cancel')}
+          </Button>
+        </div>
+        {desk.device && desk.device.kind !== 'browser' ? <p className="dim small">{t('dialler.own_first')}</p> : null}
+      </form>
+    </Dialog>
   );
 }

@@ -7,6 +7,7 @@ import { api, ok } from '../api/client';
 import type { DeskWork } from '../desk/words';
 import { spelled } from '../shell/keyboard';
 import { useCommand } from '../socket/session';
+import { Dialog } from '../ui/Dialog';
 import { Icon } from '../ui/icons';
 import { Empty, Ready } from '../ui/States';
 import { TargetList } from './TargetList';
@@ -54,38 +55,40 @@ export function TransferPicker({ work, agent, close }: Props) {
   };
 
   return (
-    <div className="col picker" data-testid="transfer-picker">
-      <TextInput
-        // The one for a picker that is here at once, the other for one that had to be fetched.
-        data-autofocus
-        autoFocus
-        role="combobox"
-        aria-expanded={rows.length > 0}
-        aria-autocomplete="list"
-        aria-controls={rows.length > 0 ? list : undefined}
-        aria-activedescendant={chosen ? `${list}-${chosen.key}` : undefined}
-        aria-label={t('picker.search')}
-        placeholder={t('picker.search')}
-        leftSection={<Icon name="search" size={16} />}
-        value={text}
-        onChange={(e) => {
-          setText(e.currentTarget.value);
-          setWanted(null);
-        }}
-        onKeyDown={keys}
-      />
-      <div className="targets-place">
-        <Ready query={query}>{() => (rows.length === 0 ? <Empty title={t('picker.none')} /> : <TargetList id={list} rows={rows} chosen={chosen?.key} choose={setWanted} />)}</Ready>
+    <Dialog size={520} title={t('phone.transfer', { ns: 'common' })} close={close}>
+      <div className="col picker" data-testid="transfer-picker">
+        <TextInput
+          // The one for a picker that is here at once, the other for one that had to be fetched.
+          data-autofocus
+          autoFocus
+          role="combobox"
+          aria-expanded={rows.length > 0}
+          aria-autocomplete="list"
+          aria-controls={rows.length > 0 ? list : undefined}
+          aria-activedescendant={chosen ? `${list}-${chosen.key}` : undefined}
+          aria-label={t('picker.search')}
+          placeholder={t('picker.search')}
+          leftSection={<Icon name="search" size={16} />}
+          value={text}
+          onChange={(e) => {
+            setText(e.currentTarget.value);
+            setWanted(null);
+          }}
+          onKeyDown={keys}
+        />
+        <div className="targets-place">
+          <Ready query={query}>{() => (rows.length === 0 ? <Empty title={t('picker.none')} /> : <TargetList id={list} rows={rows} chosen={chosen?.key} choose={setWanted} />)}</Ready>
+        </div>
+        <div className="row picker-foot">
+          <Button data-testid="transfer-now" disabled={!can.transfer} loading={sending === 'transfer'} onClick={() => void send('transfer')} rightSection={<kbd>{spelled('enter')}</kbd>}>
+            {t('picker.transfer')}
+          </Button>
+          <Button data-testid="consult-first" variant="default" disabled={!can.consult} loading={sending === 'consult'} onClick={() => void send('consult')} rightSection={<kbd>{spelled('shift+enter')}</kbd>}>
+            {t('picker.consult')}
+          </Button>
+        </div>
+        {!alone || (chosen && !chosen.person) ? <p className="dim small">{t(alone ? 'picker.only_people' : 'picker.others')}</p> : null}
       </div>
-      <div className="row picker-foot">
-        <Button data-testid="transfer-now" disabled={!can.transfer} loading={sending === 'transfer'} onClick={() => void send('transfer')} rightSection={<kbd>{spelled('enter')}</kbd>}>
-          {t('picker.transfer')}
-        </Button>
-        <Button data-testid="consult-first" variant="default" disabled={!can.consult} loading={sending === 'consult'} onClick={() => void send('consult')} rightSection={<kbd>{spelled('shift+enter')}</kbd>}>
-          {t('picker.consult')}
-        </Button>
-      </div>
-      {!alone || (chosen && !chosen.person) ? <p className="dim small">{t(alone ? 'picker.only_people' : 'picker.others')}</p> : null}
-    </div>
+    </Dialog>
   );
 }

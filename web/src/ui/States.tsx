@@ -46,3 +46,12 @@ export function Ready<T>({ query, children }: { query: UseQueryResult<T>; childr
   if (query.error) return <Failed error={query.error} retry={() => void query.refetch()} />;
   return <Loading />;
 }
+
+/** In the place of a dialog that is being fetched. */
+export function DialogComing() {
+  return (
+    <div className="dialog-coming card">
+      <Loading />
+    </div>
+  );
+}
