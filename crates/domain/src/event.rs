@@ -326,6 +326,11 @@ pub enum EventBody {
         interaction: InteractionId,
         leg: LegId,
     },
+    /// The network of one who has not answered speaks: whoever calls him hears it.
+    LegEarlyMedia {
+        interaction: InteractionId,
+        leg: LegId,
+    },
     LegAnswered {
         interaction: InteractionId,
         leg: LegId,
@@ -457,6 +462,7 @@ kinds! {
     OfferEnded = "offer_ended",
     LegStarted = "leg_started",
     LegRinging = "leg_ringing",
+    LegEarlyMedia = "leg_early_media",
     LegAnswered = "leg_answered",
     LegPeerHeld = "leg_peer_held",
     LegMuted = "leg_muted",

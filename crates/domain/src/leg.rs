@@ -165,6 +165,11 @@ pub enum LegEvent {
     Ringing {
         leg: LegId,
     },
+    /// Sound comes from the network of one who is called by a trunk and has not answered: its own ringing tone, an
+    /// announcement. At most once a leg.
+    EarlyMedia {
+        leg: LegId,
+    },
     Answered {
         leg: LegId,
         codec: Codec,
@@ -242,6 +247,7 @@ impl LegEvent {
         match self {
             LegEvent::Offered { leg, .. }
             | LegEvent::Ringing { leg }
+            | LegEvent::EarlyMedia { leg }
             | LegEvent::Answered { leg, .. }
             | LegEvent::PeerHeld { leg, .. }
             | LegEvent::Digit { leg, .. }

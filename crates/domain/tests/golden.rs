@@ -148,6 +148,7 @@ fn samples() -> Vec<EventBody> {
         EventBody::MusicStopped { interaction, play },
         EventBody::LegMoved { interaction, leg, segment },
         EventBody::DialPlanned { interaction, class: CallClass::National, trunks: vec![TrunkId(23)] },
+        EventBody::LegEarlyMedia { interaction, leg },
     ]
 }
 

@@ -257,3 +257,38 @@ fn limits_and_classes_hold_off_fraud_but_not_an_emergency() {
         AgentCommand::Dial { to: AddressId(8), class: CallClass::National, trunks: vec![CARRIER], caller: None };
     assert_eq!(r.input(Input::Agent { agent: BOB, command }).unwrap_err().code.as_str(), "limit.outbound");
 }
+
+/// What the matrix and the plays of a call being set up are.
+#[test]
+fn what_the_callees_network_says_takes_the_place_of_our_ringing_tone() {
+    let mut r = Rig::new(company());
+    r.sign_in(ANN, TAB);
+    assert_eq!(dial(&mut r, CallClass::National), Ok(()));
+    let hears = |r: &Rig| {
+        r.events.iter().rev().find_map(|e| match &e.body {
+            EventBody::Bridged { legs, hears, .. } => Some((legs.clone(), hears.clone())),
+            _ => None,
+        })
+    };
+    let first = r.dialled();
+    let own = r.dialled[0];
+    r.leg(LegEvent::EarlyMedia { leg: first });
+    let one_way = |callee| vec![Hears { leg: own, hears: vec![callee] }, Hears { leg: callee, hears: vec![] }];
+    assert_eq!(hears(&r), Some((vec![own, first], one_way(first))));
+    // A ring that comes now is not to be heard over it.
+    r.plays.clear();
+    r.leg(LegEvent::Ringing { leg: first });
+    assert!(r.plays.is_empty());
+    // The next trunk rings as any other, and speaks as any other.
+    r.leg(rig::ended(first, EndCause::Unreachable, EndedBy::System));
+    let second = r.dialled();
+    r.leg(LegEvent::Ringing { leg: second });
+    assert_eq!(r.plays.len(), 1);
+    r.leg(LegEvent::EarlyMedia { leg: second });
+    assert_eq!(hears(&r), Some((vec![own, second], one_way(second))));
+    r.leg(answered(second));
+    assert_eq!(hears(&r), Some((vec![second, own], vec![])));
+    assert_eq!(states(&r), [SegmentState::Talking]);
+    r.leg(LegEvent::EarlyMedia { leg: second });
+    assert_eq!(states(&r), [SegmentState::Talking], "too late to matter");
+}

@@ -1,5 +1,5 @@
 //! Calls to the outside by a carrier that is SIPp: from the desk in the browser with sound both ways and recorded, the
-//! second trunk when the first is dead, a callee who is busy, and what the rules forbid.
+//! second trunk when the first is dead, what the carrier announces before it refuses, and what the rules forbid.
 mod support;
 
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use support::peers::{Calls, Sipp, free_port};
 use support::rtp::RtpPeer;
 use support::scenario::{newest, segment_of};
 use support::server::Server;
-use support::sound::stereo;
+use support::sound::{heard_ms, stereo};
 use support::verdict::{self, Expected, must, must_fail};
 use support::wait_for;
 
@@ -25,9 +25,13 @@ struct Carrier {
 
 impl Carrier {
     fn start(server: &Server) -> Carrier {
+        Carrier::by(server, &auto_answer())
+    }
+
+    fn by(server: &Server, calls: &Calls<'_>) -> Carrier {
         let (port, rtp) = (free_port(), RtpPeer::start());
         rtp.say(Some(CALLER_HZ));
-        let calls = Calls { rtp_port: rtp.port, pause_ms: 700, ..auto_answer() };
+        let calls = Calls { rtp_port: rtp.port, pause_ms: 700, ..calls.clone() };
         Carrier { sipp: Sipp::phone(server.sip, port, &calls), rtp, port }
     }
 
@@ -134,4 +138,28 @@ fn an_agents_phone_rings_first_and_the_rules_hold() {
     company.command(&phone.agent, json!({"command": "hang_up", "segment": segment}));
     let detail = company.wait_detail(&interaction);
     assert_eq!(detail["summary"]["end"], "served");
+}
+
+/// "The number you have dialled is not in service" is said before the answer, which never comes.
+#[test]
+fn what_the_carrier_announces_before_it_refuses_is_heard() {
+    let server = Server::start("dial-early");
+    let company = Company::of(&server);
+    let mut carrier = Carrier::by(&server, &Calls { scenario: "announcement", ..Calls::default() });
+    let living = trunk(&company, "carrier", &format!("127.0.0.1:{}", carrier.port));
+    route(&company, &[""], &[&living]);
+    let phone = Phone::on_duty(&server, &company, "Agent 1", "7101", &auto_answer());
+    company.command(&phone.agent, json!({"command": "dial", "number": "010-8888-6666"}));
+    phone.wait_call();
+    carrier.wait_call();
+    phone.rtp.wait_tone(CALLER_HZ, 300);
+    must("the agent", verdict::hears(&phone.rtp.listen(800), CALLER_HZ, AGENT_HZ));
+    assert_eq!(heard_ms(&carrier.rtp.listen(800), AGENT_HZ), 0, "nobody answered, so nobody hears the agent");
+    let interaction = id(&newest(&company, &[]));
+    carrier.sipp.hang_up();
+    carrier.sipp.must_end_well();
+    let detail = company.wait_detail(&interaction);
+    assert_eq!(detail["summary"]["end"], "unanswered");
+    let customer = detail["legs"].as_array().into_iter().flatten().find(|l| l["role"] == "customer").cloned();
+    assert_eq!(customer.expect("the callee's leg")["cause"], "not_found");
 }

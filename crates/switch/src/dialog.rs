@@ -16,7 +16,7 @@ impl Switch {
             Event::IncomingCall(incoming) => self.on_incoming_call(&incoming),
             Event::Invited { call, request } => self.on_invited(call, request),
             Event::Trying { call } => self.trunk_lives(call),
-            Event::Progress { call, status, .. } => self.on_progress(call, status),
+            Event::Progress { call, status, fork, sdp } => self.on_progress(call, status, fork, sdp.as_deref()),
             Event::Answered { call, message, sdp } => self.on_answered(call, &message, sdp.as_deref()),
             Event::Established { call, sdp } => self.on_established(call, sdp.as_deref()),
             Event::Reinvite { call, sdp } => self.on_reinvite(call, sdp.as_deref()),

@@ -12,7 +12,7 @@ use sip::dialog::Dialog;
 use sip::sdp::SessionDescription;
 
 use crate::io::ResolveKey;
-use crate::negotiate::Session;
+use crate::negotiate::{Remote, Session};
 
 /// Commands that may wait for a leg to come up; more than any flow sends ahead.
 pub(crate) const DEFERRED_MAX: usize = 16;
@@ -130,9 +130,20 @@ pub(crate) struct Outgoing {
     /// For a BYE after a crash.
     pub(crate) dialog: Option<(Box<Dialog>, sip::Hop)>,
     pub(crate) rang: bool,
+    /// Sound before the answer; passed on from trunks alone. Phones of our own make none that anybody waits for.
+    pub(crate) early: Option<Early>,
     /// The best reason why calls failed so far.
     pub(crate) failure: Option<(EndCause, EndedBy)>,
     pub(crate) session: Session,
+}
+
+/// Sessions of a callee who has not answered (RFC 3960): a proxy on the way may have forked the call, so that there are
+/// several, each with its own tag. The newest is heard, until one of them answers.
+#[derive(Debug, Default)]
+pub(crate) struct Early {
+    pub(crate) sessions: Vec<(String, Remote)>,
+    /// `EarlyMedia` was reported.
+    pub(crate) told: bool,
 }
 
 /// One INVITE of ours.

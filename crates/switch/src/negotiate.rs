@@ -22,7 +22,7 @@ pub(crate) enum SessionError {
 }
 
 /// What the peer agreed to, in the words of `media`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Remote {
     /// `None`: to be learnt from its packets.
     pub(crate) address: Option<SocketAddr>,

@@ -12,13 +12,15 @@ use sip::msg::{Message, Name, NameAddr, Uri};
 use sip::{CallId, Hop};
 
 use crate::io::{Output, ResolveKey, Transport};
-use crate::leg::{Attempt, Leg, Outgoing, Party, Phase, Target};
+use crate::leg::{Attempt, Early, Leg, Outgoing, Party, Phase, Target};
 use crate::negotiate::Session;
 use crate::switch::Switch;
 use crate::timers::Timer;
 
 /// Contacts of one device called at once.
 const FORK_MAX: usize = 5;
+/// Early sessions of one call that are remembered: ends of a fork that let themselves be heard.
+const EARLY_MAX: usize = 8;
 
 impl Switch {
     pub(crate) fn originate(&mut self, leg: LegId, tenant: TenantId, to: Dial, from: CallerId, ring: Duration) {
@@ -40,7 +42,8 @@ impl Switch {
             Dial::Trunk { trunk, number } => match self.trunk_uri(tenant, trunk, &number) {
                 Some(uri) => {
                     self.originate_uri(leg, tenant, &uri, from, ring);
-                    if self.legs.contains_key(&leg) {
+                    if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
+                        sip.early = Some(Early::default());
                         self.timers.set(Timer::Trunk(leg), self.now + self.config.trunk_silence);
                     }
                 }
@@ -149,6 +152,7 @@ impl Switch {
             won: None,
             dialog: None,
             rang: false,
+            early: None,
             failure: None,
             session,
         });
@@ -213,7 +217,7 @@ impl Switch {
         }
     }
 
-    pub(crate) fn on_progress(&mut self, call: CallId, status: u16) {
+    pub(crate) fn on_progress(&mut self, call: CallId, status: u16, fork: String, sdp: Option<&[u8]>) {
         self.trunk_lives(call);
         let Some(leg) = self.living_by_call(call) else { return };
         let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
@@ -221,6 +225,32 @@ impl Switch {
         if sip.won.is_none() && !sip.rang && (180..=183).contains(&status) {
             sip.rang = true;
             self.tell(LegEvent::Ringing { leg });
+        }
+        self.early_session(leg, fork, sdp);
+    }
+
+    /// The network may speak from now on; that it does is told with its first packet ([`Switch::early_sound`]), for many
+    /// announce a session and then leave the ringing tone to us (RFC 3960 §3.2).
+    fn early_session(&mut self, leg: LegId, fork: String, sdp: Option<&[u8]>) {
+        let hears = |l: &&mut Leg| matches!(&l.party, Party::Outgoing(sip) if sip.early.is_some() && sip.won.is_none());
+        let Some(remote) = self.conclude(leg, sdp) else { return };
+        let Some(state) = self.legs.get_mut(&leg).filter(hears) else { return };
+        let Party::Outgoing(Outgoing { early: Some(early), .. }) = &mut state.party else { return };
+        early.sessions.retain(|(known, _)| *known != fork);
+        early.sessions.truncate(EARLY_MAX - 1);
+        early.sessions.insert(0, (fork, remote));
+        match state.media_key() {
+            Some(_) => self.update_media(leg, &remote),
+            None => self.begin_media(leg, &remote),
+        }
+    }
+
+    /// A packet came: of a callee who has not answered, the agent should hear it.
+    pub(crate) fn early_sound(&mut self, leg: LegId) {
+        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
+        if let Some(early) = sip.early.as_mut().filter(|early| sip.won.is_none() && !early.told) {
+            early.told = true;
+            self.tell(LegEvent::EarlyMedia { leg });
         }
     }
 
@@ -233,6 +263,9 @@ impl Switch {
         if sip.won.is_some() {
             return;
         }
+        // What it said before it answered holds for an answer that says nothing (RFC 6337 §3.1.1).
+        let tag = response.to.tag().unwrap_or("");
+        let early = sip.early.iter().flat_map(|e| &e.sessions).find(|(fork, _)| fork == tag).map(|(_, remote)| *remote);
         let hop = sip.calls.iter().find(|a| a.call == call).map(|a| a.hop);
         let losers: Vec<CallId> = sip.calls.drain(..).map(|a| a.call).filter(|c| *c != call).collect();
         sip.won = Some(call);
@@ -242,7 +275,7 @@ impl Switch {
             let reason = "SIP;cause=200;text=\"Call completed elsewhere\"".to_owned();
             self.sip(sip::Command::Hangup { call: loser, headers: vec![("Reason".to_owned(), reason)] });
         }
-        match self.conclude(leg, sdp) {
+        match self.conclude(leg, sdp).or(early.filter(|_| sdp.is_none())) {
             Some(remote) => {
                 self.leg_is_up(leg);
                 self.start_media(leg, &remote);

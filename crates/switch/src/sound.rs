@@ -34,15 +34,32 @@ impl Bridge {
 }
 
 impl Switch {
-    /// The peer's session is known for the first time: its media leg begins and the floor hears `Answered`.
+    /// The peer has answered and its session is known: its media leg begins, unless there was early media, and the floor
+    /// hears `Answered`.
     pub(crate) fn start_media(&mut self, leg: LegId, remote: &Remote) {
+        match self.legs.get(&leg).and_then(Leg::media_key) {
+            Some(_) => self.update_media(leg, remote),
+            None => self.begin_media(leg, remote),
+        }
+        let Some(state) = self.legs.get_mut(&leg).filter(|l| l.media_key().is_some()) else { return };
+        state.peer_held = remote.held;
+        self.tell(LegEvent::Answered { leg, codec: floor_codec(remote.codec.codec) });
+        if remote.held {
+            self.tell(LegEvent::PeerHeld { leg, held: true });
+            self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
+        }
+        self.sound_ready(leg);
+        self.review_silence(leg);
+    }
+
+    /// Adds the leg to its plane.
+    pub(crate) fn begin_media(&mut self, leg: LegId, remote: &Remote) {
         let seed = self.draw();
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let Some(media) = state.media.as_mut() else { return };
         media.added = true;
         media.codec = Some(remote.codec);
         let key = media.key;
-        state.peer_held = remote.held;
         self.media(media::Command::AddLeg(media::AddLeg {
             leg: key,
             // The first valid packet decides: phones behind NAT write addresses that nobody can reach.
@@ -56,12 +73,6 @@ impl Switch {
             direction: remote.direction,
             seed,
         }));
-        self.tell(LegEvent::Answered { leg, codec: floor_codec(remote.codec.codec) });
-        if remote.held {
-            self.tell(LegEvent::PeerHeld { leg, held: true });
-            self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
-        }
-        self.sound_ready(leg);
     }
 
     /// A later session of the peer: address, codec or direction may differ.
@@ -278,7 +289,13 @@ impl Switch {
                 self.tell(LegEvent::PlayEnded { leg, play: id, why, digits });
             }
             media::Event::MediaSilent { leg, .. } => self.rtp_silence(leg, true),
-            media::Event::MediaResumed { leg } | media::Event::MediaStarted { leg } => self.rtp_silence(leg, false),
+            media::Event::MediaStarted { leg } => {
+                self.rtp_silence(leg, false);
+                if let Some(leg) = self.leg_of_media(leg) {
+                    self.early_sound(leg);
+                }
+            }
+            media::Event::MediaResumed { leg } => self.rtp_silence(leg, false),
             media::Event::DtmfSent { .. } => {}
         }
     }

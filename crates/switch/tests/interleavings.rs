@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::device::DeviceSignal;
 use domain::id::{BridgeId, LegId, PlayId, RecordingId};
-use domain::leg::{EndCause, GapCause, Hears, LegCommand, LegEvent, RejectReason};
+use domain::leg::{Dial, EndCause, GapCause, Hears, LegCommand, LegEvent, RejectReason};
 use harness::*;
 use proptest::prelude::*;
 use switch::{Input, PeerEvent, PeerRef};
@@ -21,6 +21,8 @@ enum Step {
     Bridge(usize, usize),
     Record(usize, usize),
     PhoneAnswers(u16),
+    PhoneProgresses(u16),
+    PhoneSpeaks(u16),
     PhoneRefuses(u16),
     PhoneHangsUp(u16),
     PhoneHolds(u16),
@@ -37,12 +39,14 @@ fn step() -> impl Strategy<Value = Step> {
     let leg = || prop_oneof![6 => 0usize..3, 1 => 3usize..9];
     prop_oneof![
         4 => phone.clone().prop_map(Step::Call),
-        3 => (0u8..4).prop_map(Step::Originate),
+        4 => (0u8..5).prop_map(Step::Originate),
         6 => leg().prop_map(|leg| Step::Floor(1, leg)),
         9 => (0u8..9, leg()).prop_map(|(what, leg)| Step::Floor(what, leg)),
         4 => (leg(), leg()).prop_map(|(a, b)| Step::Bridge(a, b)),
         4 => (leg(), leg()).prop_map(|(a, b)| Step::Record(a, b)),
         6 => phone.clone().prop_map(Step::PhoneAnswers),
+        3 => phone.clone().prop_map(Step::PhoneProgresses),
+        2 => phone.clone().prop_map(Step::PhoneSpeaks),
         1 => phone.clone().prop_map(Step::PhoneRefuses),
         2 => phone.clone().prop_map(Step::PhoneHangsUp),
         2 => phone.clone().prop_map(Step::PhoneHolds),
@@ -79,9 +83,11 @@ fn apply(w: &mut World, known: &mut Known, step: Step) {
             known.calls.entry(n).or_default().push(call);
         }
         Step::Originate(which) => {
-            let device = [SIP_DEVICE, BROWSER, URI_DEVICE, GUEST][usize::from(which)];
-            let leg = w.originate(device);
-            known.legs.push(leg);
+            let to = match [SIP_DEVICE, BROWSER, URI_DEVICE, GUEST].get(usize::from(which)) {
+                Some(device) => Dial::Device { device: *device },
+                None => Dial::Trunk { trunk: TRUNK, number: "110".to_owned() },
+            };
+            known.legs.push(w.originate_to(to));
         }
         Step::Floor(what, at) => {
             let Some(leg) = pick(at) else { return };
@@ -123,6 +129,17 @@ fn apply(w: &mut World, known: &mut Known, step: Step) {
         Step::PhoneAnswers(n) => {
             if let Some(call) = sip_call(w, n) {
                 w.phone(phone(n), sip::Command::Answer { call, sdp: offer(n), headers: Vec::new() });
+            }
+        }
+        Step::PhoneProgresses(n) => {
+            if let Some(call) = sip_call(w, n) {
+                let (status, sdp) = if known.number.is_multiple_of(3) { (180, None) } else { (183, Some(offer(n))) };
+                w.phone(phone(n), sip::Command::Progress { call, status, sdp });
+            }
+        }
+        Step::PhoneSpeaks(n) => {
+            if let Some(media) = w.carriers.keys().next_back().copied() {
+                w.speak(media, rtp_of(phone(n)), 8, 3);
             }
         }
         Step::PhoneRefuses(n) => {

@@ -110,6 +110,7 @@ impl State {
             | EventBody::OfferEnded { .. } => self.apply_segment(at, &event.body),
             EventBody::LegStarted { .. }
             | EventBody::LegRinging { .. }
+            | EventBody::LegEarlyMedia { .. }
             | EventBody::LegAnswered { .. }
             | EventBody::LegPeerHeld { .. }
             | EventBody::LegMuted { .. }
@@ -343,6 +344,7 @@ impl State {
                     role: *role,
                     device: *device,
                     trunk,
+                    early: false,
                     answered: None,
                     peer_held: false,
                     holds: false,
@@ -361,6 +363,11 @@ impl State {
                 }
                 if let Some(s) = segment.and_then(|s| i.segments.get_mut(&s)) {
                     s.leg = Some(*leg);
+                }
+            }
+            EventBody::LegEarlyMedia { leg, .. } => {
+                if let Some(l) = self.legs.get_mut(leg) {
+                    l.early = true;
                 }
             }
             EventBody::LegAnswered { leg, .. } => {

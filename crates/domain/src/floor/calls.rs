@@ -133,8 +133,14 @@ impl Floor {
             LegEvent::Offered { .. } | LegEvent::RecordingStarted { .. } | LegEvent::RecordingEnded { .. } => {}
             LegEvent::Ringing { .. } => {
                 self.emit(EventBody::LegRinging { interaction, leg });
-                if known.role == LegRole::Customer {
+                if known.role == LegRole::Customer && !known.early {
                     self.play_ringback(interaction);
+                }
+            }
+            LegEvent::EarlyMedia { .. } => {
+                if known.answered.is_none() && !known.early && !known.hanging_up {
+                    self.emit(EventBody::LegEarlyMedia { interaction, leg });
+                    self.hear_early_media(interaction);
                 }
             }
             LegEvent::Answered { codec, .. } => {

@@ -131,6 +131,7 @@ impl Derived {
             | EventBody::DispositionSet { .. }
             | EventBody::OfferAccepted { .. }
             | EventBody::LegRinging { .. }
+            | EventBody::LegEarlyMedia { .. }
             | EventBody::LegAnswered { .. }
             | EventBody::LegPeerHeld { .. }
             | EventBody::LegMuted { .. }

@@ -149,6 +149,14 @@ impl Floor {
         }
     }
 
+    /// The callee's network speaks: the agent hears that in place of our tone.
+    pub(super) fn hear_early_media(&mut self, interaction: InteractionId) {
+        if let Some((segment, Some(leg))) = self.dialling(interaction) {
+            self.order(LegCommand::StopPlay { leg });
+            self.settle_sound(interaction, segment);
+        }
+    }
+
     /// The callee's leg ended before he answered. A trunk that could not carry it gives way to the next; else it is over.
     pub(super) fn callee_lost(&mut self, interaction: InteractionId, cause: EndCause) {
         let trunk_failed = matches!(cause, EndCause::Unreachable | EndCause::Limit | EndCause::SystemError);

@@ -195,6 +195,9 @@ pub(super) struct Leg {
     /// By which a call of ours goes out.
     #[serde(default)]
     pub trunk: Option<TrunkId>,
+    /// Not answered, but its network speaks.
+    #[serde(default)]
+    pub early: bool,
     pub answered: Option<Timestamp>,
     pub peer_held: bool,
     /// The hold of the conversation is this phone's doing, so that it ends with it.

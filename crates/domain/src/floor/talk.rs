@@ -9,6 +9,7 @@
 //! held        customer (music)               -
 //! consulting  customer (music)               agent  party consulted
 //! switched    customer  agent                party consulted
+//! dialling    the agent hears the network of a callee who has not answered, if it speaks, and is not heard there
 //! conference  customer  agent  party
 //! monitor     the supervisor hears his target's room · whisper: the target hears him · barge: the whole room does
 //! ```
@@ -16,7 +17,7 @@ use super::Floor;
 use super::apply::everybody;
 use super::state::{Interaction, Segment};
 use crate::command::WatchMode;
-use crate::event::{EventBody, PlayWhat, SegmentOf, SegmentState};
+use crate::event::{EventBody, PlayWhat, SegmentOf, SegmentStart, SegmentState};
 use crate::id::{BridgeId, InteractionId, LegId, PlayId, SegmentId};
 use crate::leg::{GapCause, Hears, LegCommand};
 
@@ -79,6 +80,9 @@ impl Floor {
         {
             return vec![Hears { leg, hears: vec![leg] }];
         }
+        if let Some(rows) = self.early_media(i) {
+            return rows;
+        }
         let was_in = |leg: LegId| i.bridge.as_ref().is_some_and(|b| b.rows.iter().any(|r| r.leg == leg));
         let has_talk = i.segments.values().any(Segment::has_customer);
         let mut parties: Vec<Party> = customer
@@ -101,6 +105,16 @@ impl Floor {
         }
         let heard = |p: &Party| parties.iter().filter(|o| o.leg != p.leg && p.hears(o)).map(|o| o.leg).collect();
         parties.iter().map(|p| Hears { leg: p.leg, hears: heard(p) }).collect()
+    }
+
+    /// Of a call to the outside whose callee has not answered, but whose network speaks.
+    fn early_media(&self, i: &Interaction) -> Option<Vec<Hears>> {
+        let callee = i
+            .customer
+            .filter(|leg| self.state.legs.get(leg).is_some_and(|l| l.early && l.answered.is_none() && !l.hanging_up))?;
+        let dialling = i.segments.values().find(|s| s.why == SegmentStart::Dial && s.is_reaching());
+        let leg = dialling.and_then(|s| s.leg).filter(|leg| self.is_up(*leg))?;
+        Some(vec![Hears { leg, hears: vec![callee] }, Hears { leg: callee, hears: Vec::new() }])
     }
 
     /// Orders what has changed of who hears whom, and the music on hold. `segment`: by whose change.

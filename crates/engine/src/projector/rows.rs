@@ -203,6 +203,7 @@ impl Rows {
             }
             EventBody::LegStarted { .. }
             | EventBody::LegRinging { .. }
+            | EventBody::LegEarlyMedia { .. }
             | EventBody::LegAnswered { .. }
             | EventBody::LegMoved { .. }
             | EventBody::LegEnded { .. } => self.leg(tx, event).await?,
@@ -495,6 +496,7 @@ fn interaction_of(body: &EventBody) -> Option<InteractionId> {
         | EventBody::OfferEnded { interaction, .. }
         | EventBody::LegStarted { interaction, .. }
         | EventBody::LegRinging { interaction, .. }
+        | EventBody::LegEarlyMedia { interaction, .. }
         | EventBody::LegAnswered { interaction, .. }
         | EventBody::LegPeerHeld { interaction, .. }
         | EventBody::LegMuted { interaction, .. }

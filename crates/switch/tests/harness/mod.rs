@@ -92,6 +92,8 @@ pub struct World {
     pub restored: usize,
     /// Media requests are left unanswered.
     pub is_media_stuck: bool,
+    /// The newest call of ours.
+    pub invited: Option<CallId>,
     next_call: u64,
     next_leg: u128,
 }
@@ -150,6 +152,7 @@ impl World {
             recordings: BTreeMap::new(),
             restored: 0,
             is_media_stuck: false,
+            invited: None,
             next_call: 0,
             next_leg: 0,
         };
@@ -412,6 +415,9 @@ impl World {
             Output::Leg(event) => self.events.push(event),
             Output::Report(report) => self.reports.push(report),
             Output::Sip(command) => {
+                if let sip::Command::Invite(invite) = &command {
+                    self.invited = Some(invite.call);
+                }
                 let policy = self.switch.policy();
                 self.endpoint.handle(self.now, sip::Input::Command(command), &policy);
             }
@@ -524,6 +530,7 @@ impl World {
             let what = match event {
                 LegEvent::Offered { number, via, from, .. } => format!("offered {} {from} {via:?}", number.0),
                 LegEvent::Ringing { .. } => "ringing".to_owned(),
+                LegEvent::EarlyMedia { .. } => "early media".to_owned(),
                 LegEvent::Answered { codec, .. } => format!("answered {codec:?}"),
                 LegEvent::PeerHeld { held, .. } => format!("held {held}"),
                 LegEvent::Digit { digit, .. } => format!("digit {digit}"),
