@@ -68,6 +68,9 @@ pub struct TrunkConfig {
     pub host: Option<String>,
     #[serde(default)]
     pub transport: TrunkTransport,
+    /// Over TLS: the trunk's certificate must be valid for `host`. Off: any will do, so that nobody knows who is there.
+    #[serde(default = "yes")]
+    pub check_certificate: bool,
     /// Calls of ours at the same time; none for as many as there are.
     #[serde(default)]
     pub calls_max: Option<u32>,
@@ -86,6 +89,7 @@ pub enum TrunkTransport {
     #[default]
     Udp,
     Tcp,
+    Tls,
 }
 
 /// What the tenant is entitled to; refusals carry `limit.*` codes.

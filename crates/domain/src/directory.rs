@@ -71,4 +71,6 @@ pub struct TrunkEntry {
     /// Where our calls go, with an optional port.
     pub host: Option<String>,
     pub transport: TrunkTransport,
+    /// Over TLS: whoever is there must prove it.
+    pub check_certificate: bool,
 }

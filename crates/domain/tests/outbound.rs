@@ -23,6 +23,7 @@ fn trunk(id: TrunkId) -> TrunkConfig {
         region: None,
         host: (id != INBOUND_ONLY).then(|| format!("carrier{}.example", id.0)),
         transport: Default::default(),
+        check_certificate: true,
         calls_max: None,
         active: true,
     }

@@ -50,7 +50,7 @@ impl Server {
         command
             .arg("--data-dir")
             .arg(&dir)
-            .args(["--http", "127.0.0.1:0", "--https", "off", "--sip", "127.0.0.1:0"])
+            .args(["--http", "127.0.0.1:0", "--https", "off", "--sip", "127.0.0.1:0", "--sip-tls", "off"])
             .args(["--media-ip", "127.0.0.1", "--media-advertise", "127.0.0.1"])
             .args(["--media-ports", &media_ports()?])
             .args(&what.arguments)

@@ -44,7 +44,7 @@ pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Ve
     }
 }
 
-fn totals(s: &telephony::Stats) -> [(&'static str, u64); 18] {
+fn totals(s: &telephony::Stats) -> [(&'static str, u64); 19] {
     [
         ("cordboard_legs_started_total", s.legs_started),
         ("cordboard_legs_ended_total", s.legs_ended),
@@ -54,6 +54,7 @@ fn totals(s: &telephony::Stats) -> [(&'static str, u64); 18] {
         ("cordboard_sip_dropped_total", s.sip_dropped),
         ("cordboard_calls_refused_total", s.calls_refused),
         ("cordboard_tcp_refused_total", s.tcp_refused),
+        ("cordboard_tls_failed_total", s.tls_failed),
         ("cordboard_rtp_received_total", s.rtp_received),
         ("cordboard_rtp_sent_total", s.rtp_sent),
         ("cordboard_rtp_send_failed_total", s.rtp_send_failed),

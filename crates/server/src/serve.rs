@@ -64,8 +64,17 @@ pub async fn serve(settings: Settings) -> Result<()> {
 
     let (up, up_receiver) = mpsc::channel(UP);
     let ending = Arc::new(AtomicBool::new(false));
-    let telephony = Arc::new(telephony::Telephony::start(telephony_config(&settings, &store, up)?)?);
-    let sip = telephony.sip_addr();
+    let lan = lan_address();
+    let identity = match (https.is_some(), settings.sip_tls) {
+        (false, None) => None,
+        _ => {
+            let names: Vec<IpAddr> = [IpAddr::from([127, 0, 0, 1])].into_iter().chain(lan).collect();
+            Some(tls::Identity::load(&settings.data_dir, &names)?)
+        }
+    };
+    let telephony_config = telephony_config(&settings, &store, identity.as_ref(), up)?;
+    let telephony = Arc::new(telephony::Telephony::start(telephony_config)?);
+    let (sip, sip_tls) = (telephony.sip_addr(), telephony.sip_tls_addr());
     let config = EngineConfig {
         node: NODE.to_owned(),
         sip: SocketAddr::new(loopback_of(sip.ip()), sip.port()),
@@ -91,19 +100,17 @@ pub async fn serve(settings: Settings) -> Result<()> {
     )
     .map_err(sample::plain)?;
     let router = api::router(app, Some(web_ui::router()));
-    let lan = lan_address();
     let (http_addr, https_addr) = (address(&http), address(&https));
     if let Some(listener) = http {
         tokio::spawn(accept(listener, None, router.clone()));
     }
-    if let Some(listener) = https {
-        let names: Vec<IpAddr> = [IpAddr::from([127, 0, 0, 1])].into_iter().chain(lan).collect();
-        let acceptor = TlsAcceptor::from(tls::config(&settings.data_dir, &names)?);
+    if let (Some(listener), Some(identity)) = (https, &identity) {
+        let acceptor = TlsAcceptor::from(identity.server(&[b"http/1.1"])?);
         tokio::spawn(accept(listener, Some(acceptor), router));
     }
     let tenants = store.tenants(HostScope::whole_installation().into()).await?.into_iter().map(|t| t.id).collect();
     tokio::spawn(measure::run(Arc::downgrade(&telephony), engine.clone(), tenants));
-    write_addresses(&settings.data_dir, http_addr, https_addr, sip)?;
+    write_addresses(&settings.data_dir, http_addr, https_addr, sip, sip_tls)?;
     print_banner(&store, sample.as_ref(), http_addr, https_addr, sip, lan).await?;
 
     let failure = tokio::select! {
@@ -175,7 +182,12 @@ async fn open_store(settings: &Settings) -> Result<Store> {
     Ok(Store::open(&options).await?)
 }
 
-fn telephony_config(settings: &Settings, store: &Store, up: mpsc::Sender<Up>) -> Result<telephony::Config> {
+fn telephony_config(
+    settings: &Settings,
+    store: &Store,
+    identity: Option<&tls::Identity>,
+    up: mpsc::Sender<Up>,
+) -> Result<telephony::Config> {
     let key = store.keyring().local_key("call checkpoints")?;
     let sink = Box::new(move |value: telephony::Up| {
         let value = match value {
@@ -189,6 +201,9 @@ fn telephony_config(settings: &Settings, store: &Store, up: mpsc::Sender<Up>) ->
     });
     let mut config = telephony::Config::new(&settings.data_dir, key, sink);
     config.sip = settings.sip;
+    if let (Some(addr), Some(identity)) = (settings.sip_tls, identity) {
+        config.sip_tls = Some(telephony::SipTls { addr, server: identity.server(&[])? });
+    }
     config.media_ip = settings.media_ip;
     config.media_advertise = settings.media_advertise.clone();
     config.media_ports = settings.media_ports.0..=settings.media_ports.1;
@@ -303,8 +318,15 @@ async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor
 }
 
 /// For scripts and tests: where this process listens.
-fn write_addresses(dir: &Path, http: Option<SocketAddr>, https: Option<SocketAddr>, sip: SocketAddr) -> Result<()> {
-    let value = serde_json::json!({ "pid": std::process::id(), "http": http, "https": https, "sip": sip });
+fn write_addresses(
+    dir: &Path,
+    http: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+    sip: SocketAddr,
+    sip_tls: Option<SocketAddr>,
+) -> Result<()> {
+    let value =
+        serde_json::json!({ "pid": std::process::id(), "http": http, "https": https, "sip": sip, "sip_tls": sip_tls });
     let (file, fresh) = (dir.join("addresses.json"), dir.join("addresses.json.new"));
     std::fs::write(&fresh, value.to_string())
         .and_then(|()| std::fs::rename(&fresh, &file))

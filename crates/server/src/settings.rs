@@ -29,6 +29,10 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     sip: Option<String>,
+    /// SIP over TLS, with the certificate of `--https`; `off` for none [default: 0.0.0.0:5061]
+    #[arg(long, global = true, value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sip_tls: Option<String>,
     /// Address that media sockets are bound to [default: 0.0.0.0]
     #[arg(long, global = true, value_name = "IP")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +70,7 @@ struct Raw {
     http: String,
     https: String,
     sip: String,
+    sip_tls: String,
     media_ip: String,
     media_advertise: Option<String>,
     media_ports: String,
@@ -82,6 +87,7 @@ impl Default for Raw {
             http: "127.0.0.1:8080".into(),
             https: "0.0.0.0:8443".into(),
             sip: "0.0.0.0:5060".into(),
+            sip_tls: "0.0.0.0:5061".into(),
             media_ip: Ipv4Addr::UNSPECIFIED.to_string(),
             media_advertise: None,
             media_ports: "40000-40999".into(),
@@ -100,6 +106,7 @@ pub struct Settings {
     pub http: Option<SocketAddr>,
     pub https: Option<SocketAddr>,
     pub sip: SocketAddr,
+    pub sip_tls: Option<SocketAddr>,
     pub media_ip: IpAddr,
     pub media_advertise: Vec<IpAddr>,
     pub media_ports: (u16, u16),
@@ -162,6 +169,7 @@ impl Raw {
             https: listen("https", &self.https)?,
             sip: listen("sip", &self.sip)?
                 .ok_or_else(|| BadSetting("sip cannot be off: give an address such as 0.0.0.0:5060.".into()))?,
+            sip_tls: listen("sip-tls", &self.sip_tls)?,
             media_ip,
             media_advertise,
             media_ports: ports(&self.media_ports)?,

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
-/// A transport protocol. Secure and WebSocket transports will be further variants.
+/// A transport protocol. WebSocket will be a further variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     Udp,
     Tcp,
+    /// TLS over TCP (RFC 3261 §26.2.1).
+    Tls,
 }
 
 impl Transport {
@@ -14,7 +16,7 @@ impl Transport {
     pub fn is_reliable(self) -> bool {
         match self {
             Self::Udp => false,
-            Self::Tcp => true,
+            Self::Tcp | Self::Tls => true,
         }
     }
 
@@ -23,6 +25,7 @@ impl Transport {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
         }
     }
 
@@ -31,6 +34,23 @@ impl Transport {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// Where a peer listens that names no port (RFC 3261 §19.1.2).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+        }
+    }
+
+    /// True when nobody on the way can read or change what is sent: keys may be told.
+    pub fn is_secure(self) -> bool {
+        match self {
+            Self::Udp | Self::Tcp => false,
+            Self::Tls => true,
         }
     }
 }
@@ -57,5 +77,9 @@ impl Hop {
 
     pub fn tcp(local: SocketAddr, remote: SocketAddr) -> Self {
         Self { transport: Transport::Tcp, local, remote, conn: None }
+    }
+
+    pub fn tls(local: SocketAddr, remote: SocketAddr) -> Self {
+        Self { transport: Transport::Tls, local, remote, conn: None }
     }
 }

@@ -564,6 +564,7 @@ impl Store {
                         region: t.region,
                         host: t.host,
                         transport: t.transport,
+                        check_certificate: t.check_certificate,
                     });
                 }
                 _ => {}

@@ -91,6 +91,9 @@ pub enum Output {
     /// Look a host name up (A and AAAA) and answer with [`Input::Resolved`]. IP literals and `localhost` never come
     /// here, so telephony may answer with an empty list until it can resolve.
     Resolve { key: ResolveKey, host: String, port: u16 },
+    /// Whom a TLS connection to this address is to: `name` is what the certificate must be valid for, where it is
+    /// checked. Comes before the first message there.
+    ExpectPeer { remote: SocketAddr, name: String, is_checked: bool },
     /// Keep this (or forget it) in the node-local crash file, under the leg's id.
     Checkpoint { leg: LegId, value: Option<Box<Checkpoint>> },
 }

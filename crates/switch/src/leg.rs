@@ -134,6 +134,8 @@ pub(crate) struct Outgoing {
     pub(crate) early: Option<Early>,
     /// The best reason why calls failed so far.
     pub(crate) failure: Option<(EndCause, EndedBy)>,
+    /// Over TLS: whoever is called must prove who it is.
+    pub(crate) check_certificate: bool,
     pub(crate) session: Session,
 }
 

@@ -8,7 +8,7 @@ use domain::directory::DeviceEntryKind;
 use domain::id::{DeviceId, LegId, TenantId, TrunkId};
 use domain::leg::{CallerId, Dial, EndCause, EndedBy, LegEvent, LegStats};
 use sip::dialog::Dialog;
-use sip::msg::{Message, Name, NameAddr, Uri};
+use sip::msg::{Message, Name, NameAddr, Scheme, Uri};
 use sip::{CallId, Hop};
 
 use crate::io::{Output, ResolveKey, Transport};
@@ -40,10 +40,11 @@ impl Switch {
         match to {
             Dial::Uri { uri } => self.originate_uri(leg, tenant, &uri, from, ring),
             Dial::Trunk { trunk, number } => match self.trunk_uri(tenant, trunk, &number) {
-                Some(uri) => {
+                Some((uri, check_certificate)) => {
                     self.originate_uri(leg, tenant, &uri, from, ring);
                     if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
                         sip.early = Some(Early::default());
+                        sip.check_certificate = check_certificate;
                         self.timers.set(Timer::Trunk(leg), self.now + self.config.trunk_silence);
                     }
                 }
@@ -58,18 +59,20 @@ impl Switch {
         }
     }
 
-    /// Where a number is called by a trunk of the tenant's own.
-    fn trunk_uri(&self, tenant: TenantId, trunk: TrunkId, number: &str) -> Option<String> {
+    /// Where a number is called by a trunk of the tenant's own, and whether the trunk must prove who it is.
+    fn trunk_uri(&self, tenant: TenantId, trunk: TrunkId, number: &str) -> Option<(String, bool)> {
         let entry = self.directory.trunks.iter().find(|t| t.trunk == trunk && t.tenant == tenant)?;
         let host = entry.host.as_ref()?;
         let dialled = number.strip_prefix('+').unwrap_or(number);
         if dialled.is_empty() || !dialled.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        Some(match entry.transport {
+        let uri = match entry.transport {
             TrunkTransport::Udp => format!("sip:{number}@{host}"),
             TrunkTransport::Tcp => format!("sip:{number}@{host};transport=tcp"),
-        })
+            TrunkTransport::Tls => format!("sip:{number}@{host};transport=tls"),
+        };
+        Some((uri, entry.check_certificate))
     }
 
     /// A leg that could not even begin.
@@ -96,7 +99,7 @@ impl Switch {
         let Some(uri) = Uri::parse(uri).ok().filter(|u| u.is_sip() && !u.host.is_empty()) else {
             return self.stillborn(leg, EndCause::Unreachable);
         };
-        let port = uri.port.unwrap_or(5060);
+        let port = uri.port.unwrap_or(transport_of(&uri).default_port());
         let literal = if uri.host == "localhost" { Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { uri.host_ip() };
         match literal {
             Some(ip) => {
@@ -119,10 +122,8 @@ impl Switch {
     }
 
     fn target(&self, uri: Uri, remote: SocketAddr) -> Target {
-        let tcp = uri.params.get("transport").is_some_and(|t| t.eq_ignore_ascii_case("tcp"));
-        let local = self.config.sip_local;
-        let hop = if tcp { Hop::tcp(local, remote) } else { Hop::udp(local, remote) };
-        Target { hop, uri }
+        let (transport, local) = (transport_of(&uri), self.config.sip_local);
+        Target { hop: Hop { transport, local, remote, conn: None }, uri }
     }
 
     pub(crate) fn on_resolved(&mut self, key: ResolveKey, addresses: &[SocketAddr]) {
@@ -154,6 +155,7 @@ impl Switch {
             rang: false,
             early: None,
             failure: None,
+            check_certificate: true,
             session,
         });
         self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Opening));
@@ -168,6 +170,7 @@ impl Switch {
         state.phase = Phase::Calling;
         let targets = std::mem::take(&mut sip.targets);
         let sdp = sip.session.offer(local);
+        let is_checked = sip.check_certificate;
         let mut from = NameAddr::new(Uri::sip(
             Some(sip.from.user.as_deref().unwrap_or("anonymous")),
             &self.config.from_host,
@@ -180,6 +183,10 @@ impl Switch {
             // The address that reaches the peer for media does so for signalling.
             if target.hop.local.ip().is_unspecified() {
                 target.hop.local.set_ip(local.ip());
+            }
+            if target.hop.transport.is_secure() && target.hop.conn.is_none() {
+                let (remote, name) = (target.hop.remote, target.uri.host.clone());
+                self.emit(Output::ExpectPeer { remote, name, is_checked });
             }
             let call = CallId::outgoing(self.next_number());
             if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
@@ -299,6 +306,16 @@ impl Switch {
             let (cause, by) = sip.failure.unwrap_or(failure);
             self.let_go(leg, cause, by);
         }
+    }
+}
+
+/// How a URI wants to be called (RFC 3263 §4.1); what it names and we do not speak is tried over UDP.
+fn transport_of(uri: &Uri) -> sip::Transport {
+    let named = uri.params.get("transport").map(str::to_ascii_lowercase);
+    match (&uri.scheme, named.as_deref()) {
+        (Scheme::Sips, _) | (_, Some("tls")) => sip::Transport::Tls,
+        (_, Some("tcp")) => sip::Transport::Tcp,
+        _ => sip::Transport::Udp,
     }
 }
 

@@ -126,6 +126,7 @@ mod tests {
             region: Some("CN".into()),
             host: None,
             transport: Default::default(),
+            check_certificate: true,
         });
         d
     }

@@ -2,6 +2,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use domain::device::DeviceReport;
 use domain::leg::LegEvent;
@@ -32,9 +33,17 @@ pub enum MediaIo {
     IoUring,
 }
 
+/// SIP over TLS: where phones connect, and the certificate they see.
+pub struct SipTls {
+    pub addr: SocketAddr,
+    pub server: Arc<rustls::ServerConfig>,
+}
+
 pub struct Config {
     /// SIP over UDP and TCP. Port 0 picks a free one (tests), see [`crate::Handle::sip_addr`].
     pub sip: SocketAddr,
+    /// `None`: nobody connects to us over TLS; we still connect to trunks by it.
+    pub sip_tls: Option<SipTls>,
     /// Where media sockets are bound; `0.0.0.0` for all addresses of the machine.
     pub media_ip: IpAddr,
     /// Addresses put into SDP and ICE candidates, in order of preference. Empty: all IPv4 addresses of the machine,
@@ -70,7 +79,7 @@ pub struct Limits {
     pub media_ring: usize,
     /// Recorded chunks waiting for the disk: at one chunk each 200 ms and 1,000 recordings, 3 s of a stalled disk.
     pub recording_ring: usize,
-    /// SIP connections over TCP.
+    /// SIP connections over TCP and TLS.
     pub tcp_connections: usize,
     /// Browser connections.
     pub webrtc_sessions: usize,
@@ -154,6 +163,7 @@ impl Config {
     pub fn new(data_dir: &std::path::Path, checkpoint_key: [u8; 32], on_event: Sink) -> Self {
         Self {
             sip: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5060)),
+            sip_tls: None,
             media_ip: Ipv4Addr::UNSPECIFIED.into(),
             media_advertise: Vec::new(),
             media_ports: 20_000..=29_999,

@@ -33,17 +33,19 @@ use crate::stats::Counters;
 use crate::wake::Wake;
 
 mod carry;
+mod conn;
 mod door;
 mod gate;
 mod pace;
 mod pressure;
 pub(crate) mod sip_io;
+mod trust;
 
 use door::{Door, Waiting};
 use gate::Gate;
 use pace::Pace;
 use pressure::Pressure;
-use sip_io::{SipIo, TcpEvent};
+use sip_io::{SipIo, StreamEvent};
 
 /// From the engine's side.
 pub(crate) enum Down {
@@ -79,7 +81,8 @@ const LATE_BUDGET: usize = 512;
 /// A new call that has waited this long is refused instead of taken: this thread does not keep up. Less than T1 (RFC
 /// 3261 §17.1.1.1), so that a refusal comes before the caller repeats itself.
 const FRESH_LATE: Duration = Duration::from_millis(400);
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Connections are looked through for those that have been quiet for too long.
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
 
 pub(crate) struct Parts {
     pub(crate) poll: Poll,
@@ -168,6 +171,7 @@ impl Control {
                 tracing::error!(%error, "the control thread cannot wait for packets and stops");
                 break;
             }
+            self.parts.sip.begin_round();
             for token in std::mem::take(&mut self.again) {
                 self.ready(token);
             }
@@ -285,22 +289,20 @@ impl Control {
     }
 
     fn ready(&mut self, token: Token) {
-        let mut tcp = Vec::new();
+        let mut came = Vec::new();
         match token {
             WAKER => {}
             sip_io::UDP => self.read_udp(),
-            sip_io::LISTENER => {
-                let (taken, refused) = self.parts.sip.accept(self.parts.poll.registry(), &mut tcp);
-                Counters::add(&self.parts.counters.tcp_accepted, taken);
-                Counters::add(&self.parts.counters.tcp_refused, refused);
+            sip_io::LISTENER | sip_io::TLS_LISTENER => {
+                self.parts.sip.accept(self.parts.poll.registry(), token, &mut came);
             }
             token => {
-                if self.parts.sip.ready(token, &mut self.buffer, &mut tcp) {
+                if self.parts.sip.ready(token, &mut self.buffer, &mut came) {
                     self.again.push(token);
                 }
             }
         }
-        self.take_tcp(tcp);
+        self.take_streams(came);
     }
 
     /// Serves what is about living calls at once and keeps the rest for [`Self::take_fresh`].
@@ -388,21 +390,20 @@ impl Control {
         });
     }
 
-    fn take_tcp(&mut self, events: Vec<TcpEvent>) {
+    fn take_streams(&mut self, events: Vec<StreamEvent>) {
         for event in events {
             self.guard(None, |c| {
                 match event {
-                    TcpEvent::Opened { conn, local, remote } => {
-                        let transport = sip::Transport::Tcp;
+                    StreamEvent::Opened { conn, transport, local, remote } => {
                         c.tell_sip(sip::Input::StreamOpened { conn, transport, local, remote });
                     }
-                    TcpEvent::Data { conn, bytes } => {
+                    StreamEvent::Data { conn, bytes } => {
                         Counters::add(&c.parts.counters.sip_received, 1);
                         c.tell_sip(sip::Input::Stream { conn, bytes: &bytes });
                     }
-                    TcpEvent::Closed { conn } => c.tell_sip(sip::Input::StreamClosed { conn }),
-                    TcpEvent::Unreachable { remote } => {
-                        c.tell_sip(sip::Input::Unreachable { transport: sip::Transport::Tcp, remote });
+                    StreamEvent::Closed { conn } => c.tell_sip(sip::Input::StreamClosed { conn }),
+                    StreamEvent::Unreachable { transport, remote } => {
+                        c.tell_sip(sip::Input::Unreachable { transport, remote });
                     }
                 }
                 c.pump();
@@ -486,9 +487,9 @@ impl Control {
         }
         if self.swept.elapsed() > SWEEP_EVERY {
             self.swept = Instant::now();
-            let mut tcp = Vec::new();
-            self.parts.sip.sweep(&mut tcp);
-            self.take_tcp(tcp);
+            let mut came = Vec::new();
+            self.parts.sip.sweep(&mut came);
+            self.take_streams(came);
         }
     }
 
@@ -508,6 +509,10 @@ impl Control {
         Counters::set(&self.parts.counters.sip_transactions, transactions as u64);
         Counters::set(&self.parts.counters.sip_dialogs, load.dialogs as u64);
         Counters::set(&self.parts.counters.sip_connections, load.streams as u64);
+        let tally = self.parts.sip.take_tally();
+        Counters::add(&self.parts.counters.tcp_accepted, tally.taken);
+        Counters::add(&self.parts.counters.tcp_refused, tally.refused);
+        Counters::add(&self.parts.counters.tls_failed, tally.tls_failed);
         self.parts.to_media.flush();
         self.parts.to_writer.flush();
     }

@@ -108,6 +108,7 @@ pub struct Handle {
     counters: Arc<Counters>,
     leftovers: Vec<Leftover>,
     sip_addr: SocketAddr,
+    sip_tls_addr: Option<SocketAddr>,
     media_io: &'static str,
 }
 
@@ -117,7 +118,7 @@ impl Telephony {
     ///
     /// # Errors
     /// [`StartError`] in words for the operator; nothing keeps running then.
-    pub fn start(config: Config) -> Result<Handle, StartError> {
+    pub fn start(mut config: Config) -> Result<Handle, StartError> {
         if config.media_threads != 1 {
             return Err(StartError::Threads { threads: config.media_threads });
         }
@@ -132,8 +133,8 @@ impl Telephony {
             .map_err(|source| StartError::Directory { path: config.spool.clone(), source })?;
         let advertise = Advertise::new(config.media_ip, &config.media_advertise);
         let sip_advertise = Advertise::new(config.media_ip, &config.media_advertise);
-        let mut sip = SipIo::bind(config.sip, sip_advertise, config.limits.tcp_connections)?;
-        let sip_addr = sip.addr();
+        let mut sip = SipIo::bind(config.sip, config.sip_tls.take(), sip_advertise, config.limits.tcp_connections)?;
+        let (sip_addr, sip_tls_addr) = (sip.addr(), sip.tls_addr());
         let mux = webrtc::bind_mux(config.media_ip, advertise.all(), from)?;
         let ports = PortPool::new(config.media_ip, from + 1..=to);
         let (checkpoints, recovered) = CheckpointFile::open(&config.checkpoint, &config.checkpoint_key)
@@ -149,7 +150,7 @@ impl Telephony {
             tracing::warn!(calls = recovered.len(), "ending the calls that the former run left behind");
             switch.recover(start.elapsed(), recovered);
         }
-        let endpoint = Endpoint::new(sip_config(sip_addr)?);
+        let endpoint = Endpoint::new(sip_config(sip_addr, sip_tls_addr)?);
 
         let control_poll = Poll::new().map_err(system("an event queue"))?;
         let media_poll = Poll::new().map_err(system("an event queue"))?;
@@ -222,6 +223,7 @@ impl Telephony {
             counters,
             leftovers,
             sip_addr,
+            sip_tls_addr,
             media_io,
         };
         // The control thread last: it makes the others stop when it ends, also if a later spawn fails.
@@ -260,9 +262,12 @@ fn switch_config(
     Ok(out)
 }
 
-fn sip_config(addr: SocketAddr) -> Result<sip::Config, StartError> {
+fn sip_config(addr: SocketAddr, tls: Option<SocketAddr>) -> Result<sip::Config, StartError> {
     let mut out = sip::Config::new(random()?);
     out.tcp_port = addr.port();
+    if let Some(tls) = tls {
+        out.tls_port = tls.port();
+    }
     Ok(out)
 }
 
@@ -299,6 +304,11 @@ impl Handle {
     /// The SIP address in use, with the real port.
     pub fn sip_addr(&self) -> SocketAddr {
         self.sip_addr
+    }
+
+    /// The same for TLS, if it is on.
+    pub fn sip_tls_addr(&self) -> Option<SocketAddr> {
+        self.sip_tls_addr
     }
 
     /// How media packets are got: `io-uring` or `epoll`.

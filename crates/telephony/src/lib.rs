@@ -5,7 +5,7 @@
 //!            commands, signals, directory                      LegEvent, DeviceReport
 //!   engine ───────── CommandSender ─────────┐         ┌──────── Config::on_event ──────── engine
 //!                                           ▼         │
-//!   SIP UDP/TCP ◄────────────────────► control thread: sip ⇄ switch ──► checkpoint file
+//!   SIP UDP/TCP/TLS ◄────────────────► control thread: sip ⇄ switch ──► checkpoint file
 //!                                           │  ▲              └── names thread (system resolver)
 //!                                           ▼  │ rings
 //!   RTP pairs, WebRTC port ◄─────────► media thread: plane ⇄ str0m ──► recording thread ──► spool files
@@ -47,7 +47,7 @@ mod stats;
 mod wake;
 mod webrtc;
 
-pub use config::{Config, Limits, MediaIo, Sink, StartError, Up};
+pub use config::{Config, Limits, MediaIo, Sink, SipTls, StartError, Up};
 pub use handle::{Busy, CommandSender, Handle, Telephony};
 pub use recording::Leftover;
 pub use stats::Stats;

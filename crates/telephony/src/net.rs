@@ -24,6 +24,7 @@ pub(crate) struct Purpose {
 
 pub(crate) const SIP_UDP: Purpose = Purpose { what: "SIP UDP", option: "sip" };
 pub(crate) const SIP_TCP: Purpose = Purpose { what: "SIP TCP", option: "sip" };
+pub(crate) const SIP_TLS: Purpose = Purpose { what: "SIP TLS", option: "sip-tls" };
 pub(crate) const WEBRTC: Purpose = Purpose { what: "WebRTC UDP", option: "media-ports" };
 
 /// Turns the operating system's refusal to bind into words with a remedy.

@@ -42,8 +42,10 @@ counters! {
     sip_dialogs,
     sip_connections,
     tcp_accepted,
-    /// TCP connections turned away at the limit.
+    /// Connections over TCP and TLS turned away at a limit.
     tcp_refused,
+    /// TLS handshakes of either side that failed or took too long.
+    tls_failed,
     rtp_received,
     rtp_sent,
     /// Media packets the kernel did not take.

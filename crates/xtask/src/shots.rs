@@ -68,7 +68,18 @@ impl Server {
         let mut child = Command::new(binary)
             .arg("--data-dir")
             .arg(data)
-            .args(["--http", "127.0.0.1:0", "--https", "off", "--sip", "127.0.0.1:0", "--media-ports", "42000-42199"])
+            .args([
+                "--http",
+                "127.0.0.1:0",
+                "--https",
+                "off",
+                "--sip",
+                "127.0.0.1:0",
+                "--sip-tls",
+                "off",
+                "--media-ports",
+                "42000-42199",
+            ])
             .env("CORDBOARD_SAMPLE_PASSWORD", PASSWORD)
             .stdout(Stdio::piped())
             .spawn()

@@ -162,7 +162,7 @@ function PhoneSettings({ realm, user, secret }: { realm: string | null; user: st
   const { t } = useTranslation('admin');
   const facts: [string, string][] = [
     [t('phone_server'), location.hostname],
-    [t('phone_transport'), 'UDP / TCP'],
+    [t('phone_transport'), 'UDP / TCP / TLS'],
     [t('phone_realm'), realm ?? ''],
     [t('sip_user'), user],
     ...(secret ? ([[t('secret'), secret]] as [string, string][]) : []),

@@ -101,6 +101,9 @@ pub struct TrunkFields {
     #[serde(default)]
     #[schema(value_type = words::TrunkTransport)]
     pub transport: domain::config::TrunkTransport,
+    /// Over TLS: the trunk's certificate must be valid for `host`. Off: any will do, so that nobody knows who is there.
+    #[serde(default = "super::people::yes")]
+    pub check_certificate: bool,
     /// Calls of ours at the same time; null for as many as there are.
     #[serde(default)]
     #[schema(minimum = 1)]

@@ -109,6 +109,7 @@ words! {
     TrunkTransport = domain::config::TrunkTransport {
         Udp = "udp",
         Tcp = "tcp",
+        Tls = "tls",
     }
     HandoverKind = domain::effect::HandoverKind {
         Transfer = "transfer",

@@ -445,6 +445,7 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         region: None,
         host: Some(format!("carrier.{slug}.example")),
         transport: Default::default(),
+        check_certificate: true,
         calls_max: None,
         active: true,
     };

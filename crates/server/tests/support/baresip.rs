@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,8 @@ use super::{SOON, wait_for};
 pub struct Baresip {
     child: Child,
     dir: PathBuf,
+    /// For UDP and TCP; TLS has the next.
+    pub port: u16,
     control: TcpStream,
     events: Arc<Mutex<Vec<Value>>>,
 }
@@ -27,9 +29,25 @@ pub struct Account<'a> {
     pub secret: &'a str,
 }
 
+/// How it speaks.
+#[derive(Default)]
+pub struct Manner<'a> {
+    /// Registers there over TLS, or takes calls over TLS where it does not register.
+    pub tls: bool,
+    /// Shown to those who connect: a file with certificate and key.
+    pub certificate: Option<&'a Path>,
+    /// SRTP by SDES, or no call.
+    pub srtp: bool,
+}
+
 impl Baresip {
     /// `registrar`: registers there and answers by itself.
     pub fn start(server: SocketAddr, hz: f64, registrar: Option<&Account<'_>>) -> Baresip {
+        Baresip::start_in(server, hz, registrar, &Manner::default())
+    }
+
+    /// Registers at `server`, or takes every call for 13900139000, in this manner.
+    pub fn start_in(server: SocketAddr, hz: f64, registrar: Option<&Account<'_>>, manner: &Manner<'_>) -> Baresip {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("cordboard-baresip-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
@@ -38,23 +56,28 @@ impl Baresip {
         // Two minutes of microphone: longer than any test speaks.
         let microphone = dir.join("microphone.wav");
         fs::write(&microphone, wav(8000, &tone(hz, 0, 120 * RATE as usize))).expect("a file");
-        let (sip, control) = (free_port(), free_port());
+        let (port, control) = (free_port(), free_port());
+        let certificate = manner.certificate.map(|c| format!("sip_certificate {}\n", c.display())).unwrap_or_default();
         let config = format!(
-            "poll_method epoll\nsip_listen 127.0.0.1:{sip}\nnet_interface 127.0.0.1\naudio_path /usr/share/baresip\n\
+            "poll_method epoll\nsip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\naudio_path /usr/share/baresip\n\
              audio_player aubridge,nobody\naudio_alert aubridge,alert\naudio_source aufile,{}\n\
              ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
-             jitter_buffer_delay 5-10\nrtp_stats no\nmodule_path /usr/lib/baresip/modules\n\
-             module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {}\n\
+             jitter_buffer_delay 5-10\nrtp_stats no\nmodule_path /usr/lib/baresip/modules\n{certificate}\
+             module g711.so\nmodule srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {}\n\
              module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n",
             microphone.display(),
             dir.display()
         );
+        let transport = if manner.tls { ";transport=tls" } else { "" };
+        let media = if manner.srtp { ";mediaenc=srtp-mand" } else { "" };
         let account = match registrar {
             Some(a) => format!(
-                "<sip:{}@{server}>;auth_pass={};regint=600;answermode=auto;audio_codecs=PCMU\n",
+                "<sip:{}@{server}{transport}>;auth_pass={};regint=600;answermode=auto;audio_codecs=PCMU{media}\n",
                 a.user, a.secret
             ),
-            None => format!("<sip:13900139000@127.0.0.1:{sip}>;regint=0;audio_codecs=PCMU\n"),
+            None => format!(
+                "<sip:13900139000@127.0.0.1:{port}{transport}>;regint=0;answermode=auto;audio_codecs=PCMU{media}\n"
+            ),
         };
         fs::write(dir.join("config"), config).expect("a file");
         fs::write(dir.join("accounts"), account).expect("a file");
@@ -75,7 +98,7 @@ impl Baresip {
             let events = events.clone();
             move || read_events(reader, &events)
         });
-        Baresip { child, dir, control, events }
+        Baresip { child, dir, port, control, events }
     }
 
     fn order(&mut self, command: &str, params: &str) {

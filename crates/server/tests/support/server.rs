@@ -36,6 +36,8 @@ pub struct Unusual {
     /// Data is kept here, in an empty directory of the test's own, instead of in a fresh one.
     pub dir: Option<PathBuf>,
     pub database_url: Option<String>,
+    /// Certificates that the server trusts, instead of the machine's.
+    pub roots: Option<PathBuf>,
     /// What is logged.
     pub log: Option<&'static str>,
     /// Nobody reads what the server writes until [`Server::read_log`].
@@ -49,6 +51,8 @@ pub struct Server {
     pub dir: PathBuf,
     pub http: SocketAddr,
     pub sip: SocketAddr,
+    /// SIP over TLS.
+    pub sip_tls: SocketAddr,
     media_ports: String,
     unusual: Unusual,
     /// Beside the data, not in it: a full disk of the server's is not the test's.
@@ -85,7 +89,8 @@ impl Server {
         let _ = fs::remove_file(&log);
         let child = spawn(&dir, &log, &media_ports, &unusual, "127.0.0.1:0");
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Server { child, dir, http: any, sip: any, media_ports, unusual, log, keep: false };
+        let mut server =
+            Server { child, dir, http: any, sip: any, sip_tls: any, media_ports, unusual, log, keep: false };
         server.wait_ready();
         server
     }
@@ -93,7 +98,7 @@ impl Server {
     fn wait_ready(&mut self) {
         let file = self.dir.join("addresses.json");
         let child = &mut self.child;
-        let (http, sip) = wait_for("the server to be ready", Duration::from_secs(90), || {
+        let (http, sip, sip_tls) = wait_for("the server to be ready", Duration::from_secs(90), || {
             if let Ok(Some(status)) = child.try_wait() {
                 panic!("the server ended with {status}");
             }
@@ -102,10 +107,11 @@ impl Server {
                 return None;
             }
             let addr = |name: &str| value[name].as_str()?.parse::<SocketAddr>().ok();
-            Some((addr("http")?, addr("sip")?))
+            Some((addr("http")?, addr("sip")?, addr("sip_tls")?))
         });
         self.http = http;
         self.sip = sip;
+        self.sip_tls = sip_tls;
         wait_for("/readyz", Duration::from_secs(60), || {
             (Http::new(http, None).try_get("/readyz")?.0 == 200).then_some(())
         });
@@ -220,7 +226,7 @@ fn spawn(dir: &Path, log: &Path, media_ports: &str, unusual: &Unusual, sip: &str
     let mut c = Command::new(binary());
     c.arg("--data-dir")
         .arg(dir)
-        .args(["--http", "127.0.0.1:0", "--https", "off", "--sip", sip])
+        .args(["--http", "127.0.0.1:0", "--https", "off", "--sip", sip, "--sip-tls", "127.0.0.1:0"])
         .args(["--media-ip", "127.0.0.1", "--media-advertise", "127.0.0.1", "--media-ports", media_ports])
         .env("CORDBOARD_SAMPLE_PASSWORD", PASSWORD)
         .env("CORDBOARD_LOG", unusual.log.unwrap_or("info,sqlx=warn"));
@@ -228,6 +234,9 @@ fn spawn(dir: &Path, log: &Path, media_ports: &str, unusual: &Unusual, sip: &str
         c.stdout(Stdio::piped()).stderr(Stdio::piped());
     } else {
         c.stdout(Stdio::from(file.try_clone().expect("log file"))).stderr(Stdio::from(file));
+    }
+    if let Some(roots) = &unusual.roots {
+        c.env("SSL_CERT_FILE", roots);
     }
     if let Some(url) = &unusual.database_url {
         c.args(["--database-url", url]);

@@ -118,6 +118,7 @@ pub(crate) fn directory(config: &TenantConfig, disk: &Disk, accounts: &Accounts)
         region: Some("CN".to_owned()),
         host: None,
         transport: Default::default(),
+        check_certificate: true,
     });
     for prompt in PROMPTS {
         for lang in [Lang::Zh, Lang::En] {

@@ -107,7 +107,7 @@ impl Endpoint {
         let call_id = self.random.hex(16);
         let from = wish.from.with_tag(&tag);
         let to = wish.to.unwrap_or_else(|| NameAddr::new(wish.uri.clone()));
-        let contact = wire::own_contact(&self.config, &wish.hop, wish.contact_user.as_deref());
+        let contact = wire::own_contact(&self.config, &wish.hop, wish.contact_user.as_deref(), &wish.uri);
         let branch = self.random.branch();
         let method = Method::Invite;
         let mut out = Builder::request(&method, &wish.uri)
@@ -450,7 +450,7 @@ impl Endpoint {
         let tag = self.random.hex(8);
         let call_id = self.random.hex(16);
         let method = Method::Options;
-        let own = wire::own_contact(&self.config, &hop, None);
+        let own = wire::own_contact(&self.config, &hop, None, uri);
         let out = Builder::request(&method, uri)
             .header(Name::Via, wire::own_via(&self.config, &hop, &branch))
             .header(Name::MaxForwards, 70)

@@ -222,7 +222,7 @@ impl Endpoint {
             closing: false,
             source: hop,
             is_natted: wire::is_natted(&request.via, &hop),
-            contact: wire::own_contact(&self.config, &hop, user.as_deref()),
+            contact: wire::own_contact(&self.config, &hop, user.as_deref(), request.uri().unwrap_or(&request.to.uri)),
             dialog: Some(dialog),
             dialog_key,
             owns_call_id: false,

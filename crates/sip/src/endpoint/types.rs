@@ -23,6 +23,8 @@ pub struct Config {
     pub advertise: Option<IpAddr>,
     /// Listening port for stream transports, written into Via and Contact there.
     pub tcp_port: u16,
+    /// The same for TLS.
+    pub tls_port: u16,
     pub timers: Timers,
     pub limits: Limits,
     pub registrar: RegistrarLimits,
@@ -43,6 +45,7 @@ impl Config {
             user_agent: "Cordboard".to_owned(),
             advertise: None,
             tcp_port: 5060,
+            tls_port: 5061,
             timers: Timers::default(),
             limits: Limits::default(),
             registrar: RegistrarLimits::default(),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::types::Config;
 use crate::hop::{Hop, Transport};
-use crate::msg::{Uri, Via};
+use crate::msg::{Scheme, Uri, Via};
 
 /// Methods we serve.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REFER, REGISTER";
@@ -22,6 +22,7 @@ pub(super) fn own_address(config: &Config, hop: &Hop) -> String {
     let port = match hop.transport {
         Transport::Udp => hop.local.port(),
         Transport::Tcp => config.tcp_port,
+        Transport::Tls => config.tls_port,
     };
     SocketAddr::new(ip, port).to_string()
 }
@@ -31,15 +32,20 @@ pub(super) fn own_via(config: &Config, hop: &Hop, branch: &str) -> String {
     format!("SIP/2.0/{} {};branch={branch};rport", hop.transport.via_text(), own_address(config, hop))
 }
 
-/// Contact value of ours.
-pub(super) fn own_contact(config: &Config, hop: &Hop, user: Option<&str>) -> String {
+/// Contact value of ours in a request to `target`, or in answer to one that named `target`: who asks for `sips` gets `sips`
+/// (RFC 3261 §8.1.1.8, §12.1.1).
+pub(super) fn own_contact(config: &Config, hop: &Hop, user: Option<&str>, target: &Uri) -> String {
     let address = own_address(config, hop);
     let user = user.map(|user| format!("{user}@")).unwrap_or_default();
     let transport = match hop.transport {
         Transport::Udp => String::new(),
-        Transport::Tcp => format!(";transport={}", hop.transport.param_text()),
+        Transport::Tcp | Transport::Tls => format!(";transport={}", hop.transport.param_text()),
     };
-    format!("<sip:{user}{address}{transport}>")
+    match target.scheme {
+        // `transport=tls` means nothing more there (RFC 5630 §3.1.4).
+        Scheme::Sips => format!("<sips:{user}{address}>"),
+        _ => format!("<sip:{user}{address}{transport}>"),
+    }
 }
 
 /// True when the sender's own idea of its address is not where it was seen.
@@ -60,8 +66,12 @@ pub(super) fn reply_hop(via: &Via, source: &Hop) -> Hop {
 }
 
 /// Where a request within a dialog goes. Names are not resolved here and private addresses do not cross NAT; in both cases
-/// the way the peer was last heard is the better one.
+/// the way the peer was last heard is the better one. Over TLS that way is the only one: it leads to whom we know
+/// (connections are used both ways, RFC 5923).
 pub(super) fn dialog_hop(next: &Uri, source: &Hop, is_natted: bool) -> Hop {
+    if source.transport.is_secure() {
+        return *source;
+    }
     let Some(ip) = next.host_ip().map(|ip| ip.to_canonical()) else { return *source };
     let seen = source.remote.ip().to_canonical();
     if ip == seen && source.transport.is_reliable() {

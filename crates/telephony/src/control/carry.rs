@@ -9,6 +9,7 @@ use domain::leg::LegEvent;
 use media::LegKey;
 use switch::{Input, Output, PeerCommand, Transport};
 
+use super::trust::Peer;
 use super::{Control, Question};
 use crate::config::Up;
 use crate::media_thread::ToMedia;
@@ -113,6 +114,9 @@ impl Control {
                 if let Err(TrySendError::Full(question) | TrySendError::Disconnected(question)) = asked {
                     self.answers.push_back(Input::Resolved { key: question.key, addresses: Vec::new() });
                 }
+            }
+            Output::ExpectPeer { remote, name, is_checked } => {
+                self.parts.sip.trust.expect(remote, Peer { name, is_checked });
             }
             Output::Checkpoint { leg, value } => {
                 let bytes = value.map(|v| serde_json::to_vec(&v)).transpose().map_err(io::Error::other);

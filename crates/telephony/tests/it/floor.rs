@@ -10,7 +10,7 @@ use domain::device::{DeviceReport, DeviceSignal};
 use domain::directory::{DeviceEntry, DeviceEntryKind, Directory, NumberEntry};
 use domain::id::{DeviceId, LegId, NumberId, TenantId};
 use domain::leg::{CallerId, Dial, LegCommand, LegEvent};
-use telephony::{Config, Handle, StartError, Telephony, Up};
+use telephony::{Config, Handle, SipTls, StartError, Telephony, Up};
 
 pub const TENANT: TenantId = TenantId(1);
 pub const ECHO: NumberId = NumberId(3000);
@@ -24,11 +24,13 @@ pub struct Options {
     /// Media ports, the WebRTC port included.
     pub ports: u16,
     pub media_ip: Ipv4Addr,
+    /// Phones may come over TLS.
+    pub tls: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { backlog: 10_000, ports: 61, media_ip: Ipv4Addr::LOCALHOST }
+        Self { backlog: 10_000, ports: 61, media_ip: Ipv4Addr::LOCALHOST, tls: false }
     }
 }
 
@@ -44,11 +46,21 @@ pub struct Floor {
     seen: Vec<Up>,
 }
 
-fn directory() -> Directory {
+pub fn directory() -> Directory {
     let mut directory = Directory { default_tenant: Some(TENANT), ..Directory::default() };
     directory.numbers.insert((TENANT, "3000".into()), NumberEntry { number: ECHO, sample: true });
     directory.devices.insert(BROWSER, DeviceEntry { tenant: TENANT, kind: DeviceEntryKind::Browser });
     directory
+}
+
+/// With a certificate of its own making.
+pub fn server_config() -> Arc<rustls::ServerConfig> {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = builder.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    Arc::new(config)
 }
 
 fn free_ports(count: u16) -> std::ops::RangeInclusive<u16> {
@@ -83,6 +95,10 @@ fn start(
     config.media_ip = options.media_ip.into();
     config.media_ports = ports;
     config.media_io = crate::MEDIA_IO;
+    if options.tls {
+        let addr = "127.0.0.1:0".parse().unwrap();
+        config.sip_tls = Some(SipTls { addr, server: server_config() });
+    }
     Telephony::start(config).map(|handle| (handle, events))
 }
 

@@ -10,6 +10,7 @@ mod phone;
 mod restart;
 mod safety;
 mod start;
+mod tls;
 mod tone;
 mod webrtc;
 
