@@ -18,7 +18,7 @@ use support::verdict::{self, Expected, must, must_fail};
 fn a_softphone_over_tls_serves_a_plain_caller() {
     let server = Server::start("tls-phone");
     let company = Company::of(&server);
-    let agent = company.agent("Agent 5");
+    let agent = company.agent("Agent 1");
     let device = company.sip_device(&agent, "7105", SECRET);
     let account = Account { user: "7105", secret: SECRET };
     let manner = Manner { tls: true, ..Manner::default() };
@@ -95,6 +95,6 @@ fn a_call_goes_out_over_tls_to_the_carrier_whose_certificate_fits() {
     let legs = detail["legs"].as_array().cloned().unwrap_or_default();
     let tried: Vec<_> = legs.iter().filter(|l| l["role"] == "customer").map(|l| &l["cause"]).collect();
     assert_eq!(tried, ["unreachable", "hangup"]);
-    assert_eq!(server.metric("cordboard_tls_failed_total"), Some(1.0));
+    assert!(server.log().contains("no TLS connection to a trunk"), "the operator can read why");
     let _ = std::fs::remove_dir_all(&dir);
 }
