@@ -167,6 +167,7 @@ impl From<RejectCode> for ApiError {
             | RejectCode::DispositionRequired
             | RejectCode::LegDuplicate
             | RejectCode::OfferGone
+            | RejectCode::ParkFull
             | RejectCode::QueueFull
             | RejectCode::SegmentNotYours
             | RejectCode::SegmentState

@@ -10,9 +10,9 @@ use crate::App;
 use crate::app::Known;
 use crate::dto::common::{AgentRef, Localized, QueueRef};
 use crate::dto::desk::{
-    AddressView, Choice, DeskDevice, DeskHandover, DeskOffer, DeskParty, DeskView, DeskWatcher, DeskWork, LiveAgent,
-    LiveInteraction, LiveQueue, LiveSegment, LiveTotals, LiveView, LiveWork, NumberRef, TargetAgent, TargetDevice,
-    TargetQueue, Targets, Watching,
+    AddressView, Choice, DeskDevice, DeskHandover, DeskOffer, DeskParked, DeskParty, DeskView, DeskWatcher, DeskWork,
+    LiveAgent, LiveInteraction, LiveQueue, LiveSegment, LiveTotals, LiveView, LiveWork, NumberRef, TargetAgent,
+    TargetDevice, TargetQueue, Targets, Watching,
 };
 use crate::error::ApiResult;
 
@@ -67,7 +67,12 @@ fn device_kind(kind: &DeviceKind) -> &'static str {
 
 /// The addresses a desk shows.
 pub fn desk_addresses(view: &AgentView) -> Vec<AddressId> {
-    view.offers.iter().filter_map(|o| o.from).chain(view.work.iter().filter_map(|w| w.from)).collect()
+    let work = view.work.iter().flat_map(|w| {
+        let parties = w.consult.iter().chain(&w.others).filter_map(|p| p.outside);
+        w.from.into_iter().chain(parties)
+    });
+    let offers = view.offers.iter().filter_map(|o| o.from);
+    offers.chain(work).chain(view.parked.iter().filter_map(|p| p.from)).collect()
 }
 
 /// `blocked`: a reason the socket knows (microphone, not leading) that the floor does not.
@@ -109,6 +114,19 @@ pub fn desk(view: &AgentView, known: &Known, addresses: &Addresses, blocked: Opt
             })
             .collect(),
         work: view.work.iter().map(|w| desk_work(w, known, addresses)).collect(),
+        parked: view
+            .parked
+            .iter()
+            .map(|p| DeskParked {
+                interaction: p.interaction,
+                place: p.place,
+                by: agent_ref(known, p.by),
+                queue: p.queue.map(|q| queue_ref(known, q)),
+                from: p.from.and_then(|a| addresses.get(&a).cloned()),
+                since_at: p.since.0,
+                until_at: p.until.0,
+            })
+            .collect(),
         queues: config
             .queues
             .values()
@@ -164,17 +182,18 @@ fn desk_work(w: &WorkView, known: &Known, addresses: &Addresses) -> DeskWork {
         disposition_required: w.disposition_required,
         wrap_up_until_at: w.wrap_up_until.map(|t| t.0),
         variables: w.variables.clone(),
-        consult: w.consult.as_ref().map(|p| party(p, known)),
+        consult: w.consult.as_ref().map(|p| party(p, known, addresses)),
         asked_by: w.asked_by.map(|agent| agent_ref(known, agent)),
-        others: w.others.iter().map(|p| party(p, known)).collect(),
+        others: w.others.iter().map(|p| party(p, known, addresses)).collect(),
         watchers: w.watchers.iter().map(|s| DeskWatcher { agent: agent_ref(known, s.agent), mode: s.mode }).collect(),
         watching: w.watching.as_ref().map(|s| watching(s, known)),
     }
 }
 
-fn party(p: &PartyView, known: &Known) -> DeskParty {
+fn party(p: &PartyView, known: &Known, addresses: &Addresses) -> DeskParty {
     let device = p.device.and_then(|d| known.config.devices.get(&d)).map(|d| d.name.clone());
-    let name = p.agent.map(|a| agent_ref(known, a).name).or(device).unwrap_or_default();
+    let outside = p.outside.and_then(|a| addresses.get(&a)).map(|a| a.text.clone());
+    let name = p.agent.map(|a| agent_ref(known, a).name).or(device).or(outside).unwrap_or_default();
     DeskParty { segment: p.segment, name, state: p.state }
 }
 

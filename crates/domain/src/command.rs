@@ -90,6 +90,15 @@ pub enum AgentCommand {
     EndConsult {
         segment: SegmentId,
     },
+    /// Leaves the customer to music in a parking place that every colleague sees; after two minutes he comes back as
+    /// from a transfer that nobody answered.
+    Park {
+        segment: SegmentId,
+    },
+    /// Goes on with a parked customer: the agent's own device is called.
+    PickUp {
+        interaction: InteractionId,
+    },
     /// During the conversation or the wrap-up. A required disposition ends nothing by itself: `EndWrapUp` does.
     SetDisposition {
         segment: SegmentId,
@@ -108,15 +117,43 @@ pub enum AgentCommand {
     },
 }
 
+impl AgentCommand {
+    /// The segment for whose sake somebody outside is called.
+    pub fn calls_outside(&self) -> Option<SegmentId> {
+        match self {
+            Self::Transfer { segment, to: Target::Outside { .. } }
+            | Self::Consult { segment, to: Target::Outside { .. } } => Some(*segment),
+            _ => None,
+        }
+    }
+}
+
 /// Where an agent sends a customer, or whom he asks. JSON: `{"to":"agent","agent":"agt_…"}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "to", rename_all = "snake_case")]
 pub enum Target {
-    Agent { agent: AgentId },
-    Device { device: DeviceId },
-    Queue { queue: QueueId },
-    Flow { flow: FlowId },
-    Voicemail { greeting: Option<PromptId> },
+    Agent {
+        agent: AgentId,
+    },
+    Device {
+        device: DeviceId,
+    },
+    Queue {
+        queue: QueueId,
+    },
+    Flow {
+        flow: FlowId,
+    },
+    Voicemail {
+        greeting: Option<PromptId>,
+    },
+    /// Somebody outside, as [`crate::outbound::plan`] says he may be called; the fields otherwise as in [`AgentCommand::Dial`].
+    Outside {
+        address: AddressId,
+        class: CallClass,
+        trunks: Vec<TrunkId>,
+        caller: Option<NumberId>,
+    },
 }
 
 /// How a supervisor takes part in a colleague's conversation.

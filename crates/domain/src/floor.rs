@@ -11,9 +11,10 @@
 //! queue   waiting                                                      ─► ended (answered, caller hung up, overflow)
 //! agent   offered ─► connecting ─► talking ◄─► held, consulting ─► wrap-up  ─► ended
 //!            └─ missed, declined, unreachable, withdrawn ─► ended
-//! device             connecting ─► talking ◄─► held                    ─► ended
-//! party consulted (agent, device)  … connecting ─► consulting ─► talking, or ended
+//! device, outside    connecting ─► talking ◄─► held                    ─► ended
+//! party consulted (agent, device, outside)  … connecting ─► consulting ─► talking, or ended
 //! supervisor         connecting ─► watching                            ─► ended
+//! parked  parked                                                       ─► ended (picked up, returned, caller hung up)
 //! ```
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -40,6 +41,7 @@ mod desk;
 mod dial;
 mod flows;
 mod offers;
+mod park;
 mod queues;
 mod recover;
 mod settle;
@@ -186,7 +188,12 @@ impl Floor {
             Input::Agent { agent, command: AgentCommand::Dial { to, class, trunks, caller } } => {
                 return self.dial(agent, to, class, &trunks, caller).map(Some);
             }
-            Input::Agent { agent, command } => self.agent_command(agent, command)?,
+            Input::Agent { agent, command } => {
+                let concerned =
+                    command.calls_outside().and_then(|s| self.state.agents.get(&agent)?.work.get(&s).copied());
+                self.agent_command(agent, command)?;
+                return Ok(concerned);
+            }
             Input::LeaseLost { agent } => self.lease_lost(agent)?,
             Input::LeaseTaken { agent } => self.lease_taken(agent)?,
             Input::WorkArrived { medium, queue, from, priority, lang } => {

@@ -82,7 +82,8 @@ pub enum Input {
 pub struct Accepted {
     /// Last event emitted so far.
     pub seq: u64,
-    /// The interaction begun by `CallOffered` (unless it was rejected) or `WorkArrived`.
+    /// The interaction begun by `CallOffered` (unless it was rejected), `WorkArrived` or `Dial`, or for which somebody outside
+    /// is called.
     pub interaction: Option<InteractionId>,
 }
 
@@ -143,6 +144,7 @@ reject_codes! {
     SupervisorNotSignedIn = "supervisor.not_signed_in", "请先在坐席台签入，才能参与通话。", "Sign in at a desk first to take part in calls.";
     TargetUnavailable = "target.unavailable", "对方现在不能接听。", "The target cannot take this now.";
     TargetUnknown = "target.unknown", "没有这个目标，或它不接此类会话。", "There is no such target, or it does not take this.";
+    ParkFull = "park.full", "驻留位已满。", "All parking places are taken.";
     SegmentNotYours = "segment.not_yours", "这不是该座席正在处理的会话。", "The agent is not handling this.";
     SegmentState = "segment.state", "当前状态下不能这样做。", "This cannot be done in the present state.";
 }

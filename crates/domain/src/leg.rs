@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::id::{BridgeId, DeviceId, InteractionId, LegId, NumberId, PlayId, PromptId, RecordingId, TenantId, TrunkId};
+use crate::id::{
+    AddressId, BridgeId, DeviceId, InteractionId, LegId, NumberId, PlayId, PromptId, RecordingId, TenantId, TrunkId,
+};
 use crate::localized::Lang;
 use crate::time::millis;
 
@@ -114,6 +116,8 @@ pub enum Dial {
     /// A number outside, which the engine fills in: the floor does not know it.
     Trunk {
         trunk: TrunkId,
+        /// Whose number it is.
+        address: AddressId,
         number: String,
     },
 }

@@ -245,7 +245,8 @@ fn spent(state: SegmentState, ms: u64) -> Option<Measures> {
         | SegmentState::Offered
         | SegmentState::Connecting
         | SegmentState::Consulting
-        | SegmentState::Watching => None,
+        | SegmentState::Watching
+        | SegmentState::Parked => None,
     }
 }
 
@@ -273,6 +274,8 @@ impl Fold {
                 SegmentOf::Agent { queue: None, .. }
                 | SegmentOf::Flow { .. }
                 | SegmentOf::Device { .. }
+                | SegmentOf::Outside { .. }
+                | SegmentOf::Parked { .. }
                 | SegmentOf::Supervisor { .. } => {}
             },
             EventBody::SegmentStateChanged { segment, state: next, .. } => {
@@ -380,6 +383,8 @@ fn left_queue(why: SegmentEnd, wait: u64, service_level_ms: u64, short_abandon_m
         | SegmentEnd::MovedOn
         | SegmentEnd::Finished
         | SegmentEnd::Transferred
+        | SegmentEnd::Parked
+        | SegmentEnd::Returned
         | SegmentEnd::ConsultOver
         | SegmentEnd::WatchOver
         | SegmentEnd::Lost

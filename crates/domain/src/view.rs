@@ -38,6 +38,20 @@ pub struct AgentView {
     pub offers: Vec<OfferView>,
     /// Oldest first.
     pub work: Vec<WorkView>,
+    /// Customers in parking places, everybody's, oldest first.
+    pub parked: Vec<ParkedView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ParkedView {
+    pub interaction: InteractionId,
+    pub place: u16,
+    pub by: AgentId,
+    pub queue: Option<QueueId>,
+    pub from: Option<AddressId>,
+    pub since: Timestamp,
+    /// When he comes back.
+    pub until: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -112,12 +126,13 @@ pub struct WorkView {
     pub watching: Option<WatchingView>,
 }
 
-/// Another agent or device in the same interaction.
+/// Another agent, a device or somebody outside in the same interaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PartyView {
     pub segment: SegmentId,
     pub agent: Option<AgentId>,
     pub device: Option<DeviceId>,
+    pub outside: Option<AddressId>,
     pub state: SegmentState,
 }
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 use crate::directory::ClipCache;
 use arc_swap::ArcSwap;
 use domain::address::Address;
-use domain::command::{AgentCommand, SupervisorCommand};
+use domain::command::{AgentCommand, SupervisorCommand, Target};
 use domain::config::{EntryPoint, NumberConfig};
 use domain::directory::Directory;
-use domain::id::{AddressId, AgentId, DeviceId, IdMint, NumberId, TenantId, UserId};
+use domain::id::{AddressId, AgentId, DeviceId, IdMint, NumberId, SegmentId, TenantId, TrunkId, UserId};
 use domain::input::{Accepted, Input};
 use domain::leg::CallerId;
 use domain::localized::Lang;
@@ -309,11 +309,33 @@ impl Engine {
     ) -> Result<Accepted, CommandError> {
         let floor = self.shared.floor(tenant).ok_or(CommandError::NoFloor)?;
         let Plan { address, class, hops } = plan;
-        let persons = Persons { caller: CallerId { user: shown(&address), name: None }, dialled: hops.clone() };
+        let shown = CallerId { user: shown(&address), name: None };
         let (to, new) = self.shared.address_id(tenant, address, None).await;
-        let trunks = hops.into_iter().map(|(trunk, _)| trunk).collect();
+        let trunks = hops.iter().map(|(trunk, _)| *trunk).collect();
         let command = AgentCommand::Dial { to, class, trunks, caller };
-        floor.dial(Input::Agent { agent, command }, persons, new).await
+        floor.dial(Input::Agent { agent, command }, persons(shown, to, hops), new).await
+    }
+
+    /// An agent asks somebody outside about his customer, or sends the customer there.
+    pub async fn hand_outside(
+        &self,
+        tenant: TenantId,
+        agent: AgentId,
+        segment: SegmentId,
+        plan: Plan,
+        caller: Option<NumberId>,
+        consult: bool,
+    ) -> Result<Accepted, CommandError> {
+        let floor = self.shared.floor(tenant).ok_or(CommandError::NoFloor)?;
+        let Plan { address, class, hops } = plan;
+        let (address, new) = self.shared.address_id(tenant, address, None).await;
+        let trunks = hops.iter().map(|(trunk, _)| *trunk).collect();
+        let to = Target::Outside { address, class, trunks, caller };
+        let command = match consult {
+            true => AgentCommand::Consult { segment, to },
+            false => AgentCommand::Transfer { segment, to },
+        };
+        floor.dial(Input::Agent { agent, command }, persons(CallerId::default(), address, hops), new).await
     }
 
     pub async fn supervisor(
@@ -458,4 +480,9 @@ impl Engine {
             helper.abort();
         }
     }
+}
+
+/// The number called, as each trunk wants it, beside what phones are shown.
+fn persons(caller: CallerId, address: AddressId, hops: Vec<(TrunkId, String)>) -> Persons {
+    Persons { caller, dialled: hops.into_iter().map(|(trunk, number)| (address, trunk, number)).collect() }
 }

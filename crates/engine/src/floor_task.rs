@@ -11,7 +11,7 @@ use std::sync::Arc;
 use domain::effect::Effect;
 use domain::event::{Event, EventBody};
 use domain::floor::Floor;
-use domain::id::{AgentId, InteractionId, TrunkId};
+use domain::id::{AddressId, AgentId, InteractionId, TrunkId};
 use domain::input::{Accepted, Input, Rejected};
 use domain::leg::{CallerId, Dial, LegCommand, RejectReason};
 use domain::view::{AgentView, FloorView};
@@ -32,6 +32,8 @@ use crate::saver::{Progress, Saver, Saving};
 pub const INBOX: usize = 16_384;
 /// Inputs decided before one commit; bounds the latency of the first.
 const BATCH: usize = 512;
+/// Numbers kept of those called outside on behalf of one call: some trunks of some people.
+const DIALLED_KEPT: usize = 32;
 /// Events between snapshots: a restart replays at most this many.
 const SNAPSHOT_EVERY: u64 = 20_000;
 
@@ -189,8 +191,8 @@ pub struct FloorTask {
 pub struct Persons {
     /// What the phones of agents are shown.
     pub caller: CallerId,
-    /// Of a call of ours: the number as each trunk wants it.
-    pub dialled: Vec<(TrunkId, String)>,
+    /// Of those called outside: the number as each trunk wants it.
+    pub dialled: Vec<(AddressId, TrunkId, String)>,
 }
 
 /// The floor is owned elsewhere.
@@ -366,7 +368,7 @@ impl FloorTask {
     fn decide(&mut self, input: Input, persons: Option<Persons>, reply: Option<Reply>, batch: &mut Decided) {
         let result = self.floor.handle(self.clock.now(), input);
         if let (Ok(Accepted { interaction: Some(interaction), .. }), Some(persons)) = (&result, persons) {
-            self.callers.insert(*interaction, persons);
+            self.remember(*interaction, persons);
         }
         while let Some(mut effect) = self.floor.poll_effect() {
             self.show_caller(&mut effect);
@@ -395,6 +397,19 @@ impl FloorTask {
         }
     }
 
+    /// Whoever is called outside on behalf of a call joins those known of it; the last few are enough.
+    fn remember(&mut self, interaction: InteractionId, new: Persons) {
+        let Some(known) = self.callers.get_mut(&interaction) else {
+            self.callers.insert(interaction, new);
+            return;
+        };
+        let again = |address: &AddressId| new.dialled.iter().any(|(a, ..)| a == address);
+        known.dialled.retain(|(address, ..)| !again(address));
+        known.dialled.extend(new.dialled);
+        let spare = known.dialled.len().saturating_sub(DIALLED_KEPT);
+        known.dialled.drain(..spare);
+    }
+
     /// A callee's phone shows who calls, and a trunk is told whom to call.
     fn show_caller(&self, effect: &mut Effect) {
         if let Effect::Leg(LegCommand::Originate { interaction: Some(interaction), from, to, .. }) = effect
@@ -402,9 +417,9 @@ impl FloorTask {
         {
             match to {
                 // The company's own number is shown outside: the floor has said which.
-                Dial::Trunk { trunk, number } => {
-                    let dialled = persons.dialled.iter().find(|(t, _)| t == trunk).map(|(_, number)| number.clone());
-                    *number = dialled.unwrap_or_default();
+                Dial::Trunk { trunk, address, number } => {
+                    let dialled = persons.dialled.iter().find(|(a, t, _)| a == address && t == trunk);
+                    *number = dialled.map(|(.., number)| number.clone()).unwrap_or_default();
                 }
                 Dial::Device { .. } | Dial::Uri { .. } => *from = persons.caller.clone(),
             }

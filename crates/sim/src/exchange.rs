@@ -338,6 +338,7 @@ impl Exchange {
             | Happening::WrapUpDone(..) => self.at_the_desk(what),
             Happening::DeskHandsOver(..)
             | Happening::DeskGoesOn(..)
+            | Happening::DeskPicksUp(..)
             | Happening::SupervisorWatches(..)
             | Happening::SupervisorGoesOn(..) => self.between_desks(what),
             Happening::Back(agent) if !self.resting => self.back(agent),

@@ -407,7 +407,8 @@ impl World {
                     SegmentOf::Flow { flow, .. } => (None, None, *flow),
                     SegmentOf::Queue { queue, .. } => (None, Some(*queue), None),
                     SegmentOf::Supervisor { agent, .. } => (Some(*agent), None, None),
-                    SegmentOf::Device { .. } => (None, None, None),
+                    SegmentOf::Parked { queue, .. } => (None, *queue, None),
+                    SegmentOf::Device { .. } | SegmentOf::Outside { .. } => (None, None, None),
                 };
                 self.stints.insert(*segment, Stint { agent, queue, flow, interaction: *interaction });
             }

@@ -59,6 +59,7 @@ fn agents_hand_over_and_supervisors_take_part() {
         "segment Transferred",
         "segment ConsultOver",
         "segment WatchOver",
+        "segment Parked",
     ];
     let missing: Vec<_> = wanted.into_iter().filter(|k| !kinds.contains(*k)).collect();
     assert_eq!(missing, Vec::<&str>::new());

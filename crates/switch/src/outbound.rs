@@ -39,7 +39,7 @@ impl Switch {
         }
         match to {
             Dial::Uri { uri } => self.originate_uri(leg, tenant, &uri, from, ring),
-            Dial::Trunk { trunk, number } => match self.trunk_uri(tenant, trunk, &number) {
+            Dial::Trunk { trunk, number, .. } => match self.trunk_uri(tenant, trunk, &number) {
                 Some((uri, check_certificate)) => {
                     self.originate_uri(leg, tenant, &uri, from, ring);
                     if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {

@@ -419,14 +419,14 @@ fn a_phone_asks_to_be_replaced_and_hears_how_it_went() {
 /// RFC 3261's timer B is 32 s: nobody waits so long for the next trunk.
 #[test]
 fn a_trunk_that_says_nothing_is_given_up_and_one_that_speaks_is_waited_for() {
-    let out = |number: &str| Dial::Trunk { trunk: TRUNK, number: number.to_owned() };
+    let out = |number: &str| Dial::Trunk { trunk: TRUNK, address: AddressId(1), number: number.to_owned() };
     let mut w = World::new();
     w.phone_at(phone(3)).is_gone = true;
     w.originate_to(out("+8613800138000"));
     w.advance(5 * SECOND);
     assert_eq!(w.timeline(), "A ended Unreachable by System\n");
     // Of another company's trunk, or without a number, nothing goes out at all.
-    w.originate_to(Dial::Trunk { trunk: TrunkId(99), number: "110".to_owned() });
+    w.originate_to(Dial::Trunk { trunk: TrunkId(99), address: AddressId(1), number: "110".to_owned() });
     w.originate_to(out("x"));
     assert_eq!(w.timeline(), "A ended Unreachable by System\nB ended Unreachable by System\n");
     w.phone_at(phone(3)).is_gone = false;

@@ -1,5 +1,6 @@
 // Everything on the agent's hands in one list: what rings first, then by urgency.
-import { Link } from '@tanstack/react-router';
+import { Link, lazyRouteComponent } from '@tanstack/react-router';
+import { Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
 import { Elapsed, Remaining } from '../ui/Elapsed';
@@ -7,6 +8,8 @@ import { useCaller } from './caller';
 import { dialling } from './dial';
 import { Outgoing } from './Outgoing';
 import { type DeskView, type DeskWork, stateTone } from './words';
+
+const ParkedList = lazyRouteComponent(() => import('../talk/ParkedList'), 'ParkedList');
 
 // What is live before what only needs finishing.
 const urgency: Record<DeskWork['state'], number> = {
@@ -17,6 +20,7 @@ const urgency: Record<DeskWork['state'], number> = {
   watching: 0,
   offered: 0,
   echo: 1,
+  parked: 1,
   running: 1,
   voicemail: 1,
   waiting: 1,
@@ -67,6 +71,11 @@ export function Inbox({ desk, chosen }: { desk: DeskView; chosen: string | undef
           </li>
         ))}
       </ul>
+      {desk.parked.length > 0 ? (
+        <Suspense>
+          <ParkedList desk={desk} />
+        </Suspense>
+      ) : null}
       {count === 0 ? <p className="placeholder">{t('desk.inbox_empty')}</p> : null}
     </section>
   );

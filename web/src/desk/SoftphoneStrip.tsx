@@ -40,6 +40,7 @@ export function SoftphoneStrip() {
   const hold = () => call && void command({ command: held ? 'resume' : 'hold', segment: call.segment });
   const hangUp = () => (stays ? toast(stays, 'bad') : call && void command({ command: 'hang_up', segment: call.segment }));
   const transfer = () => call && setPicker(call.segment);
+  const park = () => call && void command({ command: 'park', segment: call.segment });
   const not = desk ? dialNot(desk, readOnly) : null;
   const noDial = not ? t(`dial.not.${not}`) : undefined;
   const dial = () => (noDial ? toast(noDial, 'bad') : openDialler());
@@ -50,6 +51,7 @@ export function SoftphoneStrip() {
   useShortcut('mute', mute, can?.mute ?? false);
   useShortcut('hold', hold, can?.hold ?? false);
   useShortcut('transfer', transfer, can?.transfer ?? false);
+  useShortcut('park', park, can?.park ?? false);
   useShortcut('hang_up', hangUp, !readOnly && call !== undefined);
 
   const shown = call ?? offer;
@@ -85,6 +87,7 @@ export function SoftphoneStrip() {
       <Strip id="hold" icon={held ? 'play' : 'pause'} name={t(held ? 'phone.resume' : 'phone.hold')} onClick={hold} disabled={!can?.hold} pressed={held} />
       <Keypad call={can?.digits ? call : undefined} />
       <Strip id="transfer" icon="transfer" name={t('phone.transfer')} onClick={transfer} disabled={!can?.transfer} />
+      <Strip id="park" icon="park" name={t('phone.park')} onClick={park} disabled={!can?.park} />
       <Strip id="hang_up" icon="hangup" name={t('phone.hang_up')} onClick={hangUp} disabled={!can} stays={stays} danger />
       {desk ? <DiallerPlace desk={desk} /> : null}
       {desk && call && can?.transfer && picker === call.segment ? (

@@ -43,6 +43,7 @@ export function stateTone(state: Schemas['SegmentState']): Tone {
     case 'watching':
       return 'talking';
     case 'held':
+    case 'parked':
     case 'wrap_up':
       return 'wrapup';
     case 'running':
@@ -85,7 +86,7 @@ export function activeCall(work: readonly DeskWork[]): DeskWork | undefined {
 }
 
 /** What can be asked of a call as it stands; the server refuses the rest. */
-export function allowed(w: Pick<DeskWork, 'state' | 'consult'>): Record<'mute' | 'hold' | 'digits' | 'transfer' | 'hang_up', boolean> {
+export function allowed(w: Pick<DeskWork, 'state' | 'consult' | 'others'>): Record<'mute' | 'hold' | 'digits' | 'transfer' | 'park' | 'hang_up', boolean> {
   const customer = w.state === 'talking' || w.state === 'held';
   const consulting = w.state === 'consulting';
   return {
@@ -93,6 +94,7 @@ export function allowed(w: Pick<DeskWork, 'state' | 'consult'>): Record<'mute' |
     hold: customer,
     digits: w.state === 'talking' || consulting,
     transfer: customer && w.consult === null,
+    park: customer && w.consult === null && w.others.length === 0,
     // The consultation is ended or completed first.
     hang_up: w.consult === null,
   };

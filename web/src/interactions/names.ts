@@ -11,7 +11,7 @@ export function useSegmentName(): (s: Segment) => string {
   const local = useLocal();
   return (s) => {
     const kind = t(`segment_of.${s.of}`);
-    const who = s.agent?.name ?? (s.queue ? local(s.queue.name) : '');
+    const who = s.agent?.name ?? s.outside?.text ?? s.place ?? (s.queue ? local(s.queue.name) : '');
     return who ? `${kind} · ${who}` : kind;
   };
 }
@@ -22,7 +22,8 @@ export function useLegName(detail: Detail): (leg: string) => string {
   return (id) => {
     const leg = detail.legs.find((l) => l.id === id);
     if (!leg) return id;
-    const who = detail.segments.find((s) => s.id === leg.segment)?.agent?.name;
+    const of = detail.segments.find((s) => s.id === leg.segment);
+    const who = of?.agent?.name ?? of?.outside?.text;
     return who && leg.role !== 'customer' ? `${t(`leg_role.${leg.role}`)} · ${who}` : t(`leg_role.${leg.role}`);
   };
 }

@@ -27,7 +27,7 @@ export function endTone(end: Schemas['InteractionEnd'] | null): Tone {
 /** The usual states, and those which only some calls have, in the order of a call. */
 export function legend(segments: readonly Pick<Segment, 'spans'>[]): Schemas['SegmentState'][] {
   const has = (state: string) => segments.some((s) => s.spans.some((x) => x.state === state));
-  const rare = (['consulting', 'watching'] as const).filter(has);
+  const rare = (['consulting', 'watching', 'parked'] as const).filter(has);
   return ['running', 'waiting', 'offered', 'talking', 'held', ...rare, 'wrap_up'];
 }
 

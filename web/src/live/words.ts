@@ -23,7 +23,7 @@ export function busyWith(a: Pick<LiveAgent, 'work'>): 'consulting' | 'watching' 
 }
 
 // Who has the customer before who is on the way to him or only done with him.
-const nearest: readonly Schemas['SegmentState'][] = ['talking', 'held', 'consulting', 'connecting', 'offered', 'echo', 'voicemail', 'waiting', 'running', 'wrap_up', 'watching'];
+const nearest: readonly Schemas['SegmentState'][] = ['talking', 'held', 'consulting', 'connecting', 'offered', 'echo', 'voicemail', 'parked', 'waiting', 'running', 'wrap_up', 'watching'];
 
 /** The one of an interaction's segments that says where it stands. */
 export function standing(segments: readonly Schemas['LiveSegment'][]): Schemas['LiveSegment'] | undefined {

@@ -11,6 +11,7 @@ export const defaults = {
   hold: 'ctrl+shift+h',
   hang_up: 'ctrl+shift+e',
   transfer: 'ctrl+shift+x',
+  park: 'ctrl+shift+z',
   switch_party: 'ctrl+shift+l',
   complete_transfer: 'ctrl+shift+f',
   conference: 'ctrl+shift+g',

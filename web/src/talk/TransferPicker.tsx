@@ -11,7 +11,7 @@ import { Dialog } from '../ui/Dialog';
 import { Icon } from '../ui/icons';
 import { Empty, Ready } from '../ui/States';
 import { TargetList } from './TargetList';
-import { matching, step, targetRows } from './targets';
+import { matching, outsideRow, step, targetRows } from './targets';
 import './talk.css';
 
 interface Props {
@@ -35,7 +35,7 @@ export function TransferPicker({ work, agent, close }: Props) {
     queryFn: () => ok(api.GET('/api/v1/agents/{id}/targets', { params: { path: { id: agent } } })),
   });
   const all = query.data ? targetRows(query.data, i18n.language, t('picker.voicemail')) : [];
-  const rows = matching(all, text);
+  const rows = [...matching(all, text), ...outsideRow(all, text)];
   const chosen = step(rows, wanted, 0);
   const alone = work.others.length === 0;
   const can = { transfer: chosen !== undefined && alone, consult: chosen?.person ?? false };

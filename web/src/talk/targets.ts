@@ -1,11 +1,12 @@
 // What a call can be sent to or somebody asked about it, as rows to search and choose from.
 import type { Schemas } from '../api/client';
+import { looksDialable, plainNumber } from '../desk/dial';
 import { pick } from '../i18n/localized';
 
 type Targets = Schemas['Targets'];
 type Agent = Schemas['TargetAgent'];
 
-export const groups = ['agents', 'queues', 'devices', 'flows', 'voicemail'] as const;
+export const groups = ['agents', 'queues', 'devices', 'flows', 'voicemail', 'outside'] as const;
 export type Group = (typeof groups)[number];
 
 export interface TargetRow {
@@ -52,6 +53,14 @@ export function targetRows(targets: Targets, language: string, voicemail: string
 export function matching(rows: readonly TargetRow[], text: string): TargetRow[] {
   const q = text.trim().toLowerCase();
   return q === '' ? [...rows] : rows.filter((r) => r.name.toLowerCase().includes(q) || r.extension?.startsWith(q));
+}
+
+/** A number that is nobody's extension can be called outside. */
+export function outsideRow(rows: readonly TargetRow[], text: string): TargetRow[] {
+  if (!looksDialable(text)) return [];
+  const number = plainNumber(text);
+  if (rows.some((r) => r.extension === number)) return [];
+  return [{ key: 'outside', group: 'outside', name: number, to: { to: 'outside', number, caller: null }, blocked: null, person: true }];
 }
 
 /** The row `by` steps from the one chosen, over those that cannot be called; without one chosen, the first that can. */

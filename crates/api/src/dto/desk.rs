@@ -132,6 +132,16 @@ pub enum AgentCommand {
         #[schema(value_type = String)]
         segment: SegmentId,
     },
+    /// The customer hears music in a parking place that every colleague sees; after two minutes he comes back.
+    Park {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
+    /// Goes on with a parked customer.
+    PickUp {
+        #[schema(value_type = String)]
+        interaction: InteractionId,
+    },
     SetDisposition {
         #[schema(value_type = String)]
         segment: SegmentId,
@@ -154,7 +164,7 @@ pub enum AgentCommand {
 }
 
 /// Where a customer is sent, or who is asked about him.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(tag = "to", rename_all = "snake_case")]
 pub enum Target {
     Agent {
@@ -179,18 +189,30 @@ pub enum Target {
         #[schema(value_type = Option<String>)]
         greeting: Option<PromptId>,
     },
+    /// Somebody outside, by the company's routes and rules.
+    Outside {
+        /// As a person writes it: digits, `+`, blanks, hyphens.
+        #[schema(max_length = 40)]
+        number: String,
+        /// One of the company's numbers, shown to the callee; the company's own choice if left out.
+        #[serde(default)]
+        #[schema(value_type = Option<String>)]
+        caller: Option<NumberId>,
+    },
 }
 
-impl From<Target> for domain::command::Target {
-    fn from(t: Target) -> Self {
+impl Target {
+    /// None of somebody outside, of whom the floor knows no number.
+    pub fn inside(self) -> Option<domain::command::Target> {
         use domain::command::Target as T;
-        match t {
+        Some(match self {
             Target::Agent { agent } => T::Agent { agent },
             Target::Device { device } => T::Device { device },
             Target::Queue { queue } => T::Queue { queue },
             Target::Flow { flow } => T::Flow { flow },
             Target::Voicemail { greeting } => T::Voicemail { greeting },
-        }
+            Target::Outside { .. } => return None,
+        })
     }
 }
 
@@ -313,8 +335,25 @@ pub struct DeskView {
     pub offers: Vec<DeskOffer>,
     /// Oldest first.
     pub work: Vec<DeskWork>,
+    /// Customers in parking places, everybody's, oldest first.
+    pub parked: Vec<DeskParked>,
     pub queues: Vec<QueueRef>,
     pub break_reasons: Vec<Choice>,
+}
+
+/// A customer in a parking place.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DeskParked {
+    #[schema(value_type = String)]
+    pub interaction: InteractionId,
+    /// Its number, as colleagues tell one another.
+    pub place: u16,
+    pub by: AgentRef,
+    pub queue: Option<QueueRef>,
+    pub from: Option<AddressView>,
+    pub since_at: i64,
+    /// When he comes back.
+    pub until_at: i64,
 }
 
 /// Something to choose from.
@@ -398,12 +437,12 @@ pub struct DeskHandover {
     pub by: Option<AgentRef>,
 }
 
-/// Another agent or a device in the same interaction.
+/// Another agent, a device or somebody outside in the same interaction.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DeskParty {
     #[schema(value_type = String)]
     pub segment: SegmentId,
-    /// The agent's or the device's.
+    /// The agent's or the device's; the number of somebody outside.
     pub name: String,
     #[schema(value_type = words::SegmentState)]
     pub state: domain::event::SegmentState,

@@ -47,7 +47,7 @@ pub struct InteractionDetail {
 pub struct Segment {
     #[schema(value_type = String)]
     pub id: SegmentId,
-    /// `flow`, `queue`, `agent`, `device` or `supervisor`.
+    /// `flow`, `queue`, `agent`, `device`, `outside`, `parked` or `supervisor`.
     pub of: String,
     #[schema(value_type = Option<String>)]
     pub flow: Option<FlowId>,
@@ -56,6 +56,10 @@ pub struct Segment {
     pub agent: Option<AgentRef>,
     #[schema(value_type = Option<String>)]
     pub device: Option<DeviceId>,
+    /// Whom an agent asked or sent the customer to, outside.
+    pub outside: Option<AddressView>,
+    /// Number of the parking place.
+    pub place: Option<u16>,
     pub started_at: i64,
     #[schema(value_type = words::SegmentStart)]
     pub start: domain::event::SegmentStart,

@@ -74,6 +74,7 @@ words! {
         Held = "held",
         Consulting = "consulting",
         Watching = "watching",
+        Parked = "parked",
         WrapUp = "wrap_up",
     }
     SegmentStart = domain::event::SegmentStart {
@@ -89,6 +90,8 @@ words! {
         Watch = "watch",
         TakeOver = "take_over",
         Dial = "dial",
+        Park = "park",
+        PickUp = "pick_up",
     }
     WatchMode = domain::command::WatchMode {
         Monitor = "monitor",
@@ -128,6 +131,8 @@ words! {
         MovedOn = "moved_on",
         Finished = "finished",
         Transferred = "transferred",
+        Parked = "parked",
+        Returned = "returned",
         ConsultOver = "consult_over",
         WatchOver = "watch_over",
         Lost = "lost",
@@ -159,6 +164,7 @@ words! {
         Agent = "agent",
         Device = "device",
         Supervisor = "supervisor",
+        Outside = "outside",
     }
     DestinationClass = domain::event::DestinationClass {
         Number = "number",

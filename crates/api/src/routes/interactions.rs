@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::access::{Action, Resource};
 use domain::address::Address;
-use domain::id::{AgentId, InteractionId, NoteId, NumberId, OfferId, QueueId, RecordingId};
+use domain::id::{AddressId, AgentId, InteractionId, NoteId, NumberId, OfferId, QueueId, RecordingId};
 use domain::time::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -257,7 +257,9 @@ async fn get(
         .filter(|t| t.kind == "offer_made")
         .filter_map(|t| Some((t.detail["offer"].as_str()?.parse().ok()?, t.detail["until"].as_i64()?)))
         .collect();
-    let addresses: Addresses = detail.address.iter().map(|a| (a.id, (&a.value).into())).collect();
+    let mut addresses: Addresses = detail.address.iter().map(|a| (a.id, (&a.value).into())).collect();
+    let outside = detail.segments.iter().filter_map(address_of);
+    load_addresses(&app, caller.tenant, outside, &mut addresses).await?;
     let mut summary = summary(detail.interaction, &known, &addresses);
     summary.queues.clear();
     summary.agents.clear();
@@ -276,16 +278,21 @@ async fn get(
     }
     Ok(Json(InteractionDetail {
         summary,
-        segments: detail.segments.into_iter().map(|s| segment(s, &known, &notes)).collect(),
+        segments: detail.segments.into_iter().map(|s| segment(s, &known, &notes, &addresses)).collect(),
         legs: detail.legs.into_iter().map(leg).collect(),
         offers: detail.offers.into_iter().map(|o| offer(o, &known, &until)).collect(),
         recordings: detail.recordings.into_iter().map(recording_view).collect(),
     }))
 }
 
-fn segment(row: SegmentRow, known: &Known, notes: &HashMap<NoteId, String>) -> Segment {
+/// Of somebody outside.
+fn address_of(row: &SegmentRow) -> Option<AddressId> {
+    row.extra["address"].as_str()?.parse().ok()
+}
+
+fn segment(row: SegmentRow, known: &Known, notes: &HashMap<NoteId, String>, addresses: &Addresses) -> Segment {
     let of = match row.kind.as_str() {
-        "queue" | "agent" | "device" | "supervisor" => row.kind.clone(),
+        "queue" | "agent" | "device" | "supervisor" | "outside" | "parked" => row.kind.clone(),
         _ => "flow".to_owned(),
     };
     Segment {
@@ -296,6 +303,8 @@ fn segment(row: SegmentRow, known: &Known, notes: &HashMap<NoteId, String>) -> S
         queue: row.queue_id.map(|q| queue_ref(known, q)),
         agent: row.agent_id.map(|a| agent_ref(known, a)),
         device: row.extra["device"].as_str().and_then(|d| d.parse().ok()),
+        outside: address_of(&row).and_then(|a| addresses.get(&a).cloned()),
+        place: row.extra["place"].as_u64().and_then(|p| u16::try_from(p).ok()),
         started_at: row.started_at.0,
         start: row.extra["why"].as_str().and_then(word).unwrap_or(domain::event::SegmentStart::Entry),
         ended_at: row.ended_at.map(|t| t.0),

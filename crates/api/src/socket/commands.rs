@@ -6,14 +6,14 @@ use domain::command::{
     AgentCommand as FloorCommand, Presence as FloorPresence, SupervisorCommand as FloorSupervision, WatchMode,
 };
 use domain::config::{DeviceConfig, DeviceKind};
-use domain::id::{AgentId, DeviceId, InteractionId, NumberId, SegmentId};
+use domain::id::{AgentId, DeviceId, InteractionId, SegmentId};
 use domain::input::RejectCode;
-use domain::outbound::{PlanError, plan};
+use domain::outbound::{Plan, PlanError, plan};
 use engine::CommandError;
 
 use crate::App;
 use crate::auth::Caller;
-use crate::dto::desk::{AgentCommand, Presence, SupervisorCommand};
+use crate::dto::desk::{AgentCommand, Presence, SupervisorCommand, Target};
 use crate::error::{ApiError, ApiResult};
 
 /// The agent's browser device, made the first time.
@@ -55,9 +55,21 @@ pub async fn agent_command(
     let (engine, tenant) = (app.engine(), caller.tenant);
     let wants_work =
         matches!(command, AgentCommand::SetPresence { presence: Presence::Available | Presence::Break { .. } });
-    if let AgentCommand::Dial { number, caller: shown } = command {
-        return dial(app, caller, agent, &number, shown).await;
-    }
+    let command = match command {
+        AgentCommand::Dial { number, caller: shown } => {
+            let plan = outside(app, caller, agent, &number).await?;
+            return Ok(engine.dial(tenant, agent, plan, shown).await?.seq);
+        }
+        AgentCommand::Transfer { segment, to: Target::Outside { number, caller: shown } } => {
+            let plan = outside(app, caller, agent, &number).await?;
+            return Ok(engine.hand_outside(tenant, agent, segment, plan, shown, false).await?.seq);
+        }
+        AgentCommand::Consult { segment, to: Target::Outside { number, caller: shown } } => {
+            let plan = outside(app, caller, agent, &number).await?;
+            return Ok(engine.hand_outside(tenant, agent, segment, plan, shown, true).await?.seq);
+        }
+        command => command,
+    };
     let command = floor_command(app, caller, agent, command, device).await?;
     let first = engine.agent(tenant, agent, command.clone()).await;
     let accepted = match (first, device) {
@@ -71,8 +83,8 @@ pub async fn agent_command(
     Ok(accepted.seq)
 }
 
-/// The number stays out of the floor, which knows its address by an id.
-async fn dial(app: &App, caller: &Caller, agent: AgentId, number: &str, shown: Option<NumberId>) -> ApiResult<u64> {
+/// What calling this number for an agent means. It stays out of the floor, which knows its address by an id.
+async fn outside(app: &App, caller: &Caller, agent: AgentId, number: &str) -> ApiResult<Plan> {
     if number.chars().count() > 40 {
         return Err(RejectCode::NumberInvalid.into());
     }
@@ -81,13 +93,13 @@ async fn dial(app: &App, caller: &Caller, agent: AgentId, number: &str, shown: O
         // It opens his microphone to whoever answers: a right like that to break into his calls.
         caller.require(Action::CallIntervene, &caller.resource(&known.config, [], [agent]))?;
     }
-    let plan = plan(&known.config, number).map_err(|e| match e {
+    let refused = |e| match e {
         PlanError::Invalid => RejectCode::NumberInvalid,
         PlanError::Internal => RejectCode::NumberInternal,
         PlanError::Forbidden => RejectCode::NumberForbidden,
         PlanError::NoRoute => RejectCode::RouteMissing,
-    })?;
-    Ok(app.engine().dial(caller.tenant, agent, plan, shown).await?.seq)
+    };
+    Ok(plan(&known.config, number).map_err(refused)?)
 }
 
 async fn floor_command(
@@ -112,11 +124,17 @@ async fn floor_command(
         AgentCommand::SendDigits { segment, digits } => FloorCommand::SendDigits { segment, digits },
         AgentCommand::Dial { .. } => return Err(RejectCode::InputUnexpected.into()),
         AgentCommand::HangUp { segment } => FloorCommand::HangUp { segment },
-        AgentCommand::Transfer { segment, to } => FloorCommand::Transfer { segment, to: to.into() },
-        AgentCommand::Consult { segment, to } => FloorCommand::Consult { segment, to: to.into() },
+        AgentCommand::Transfer { segment, to } => {
+            FloorCommand::Transfer { segment, to: to.inside().ok_or(RejectCode::InputUnexpected)? }
+        }
+        AgentCommand::Consult { segment, to } => {
+            FloorCommand::Consult { segment, to: to.inside().ok_or(RejectCode::InputUnexpected)? }
+        }
         AgentCommand::SwitchParty { segment } => FloorCommand::SwitchParty { segment },
         AgentCommand::CompleteTransfer { segment } => FloorCommand::CompleteTransfer { segment },
         AgentCommand::Conference { segment } => FloorCommand::Conference { segment },
+        AgentCommand::Park { segment } => FloorCommand::Park { segment },
+        AgentCommand::PickUp { interaction } => FloorCommand::PickUp { interaction },
         AgentCommand::EndConsult { segment } => FloorCommand::EndConsult { segment },
         AgentCommand::SetDisposition { segment, disposition, note } => {
             let note = match note.filter(|n| !n.trim().is_empty()) {

@@ -4,7 +4,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::command::WatchMode;
-use crate::id::{AgentId, DeviceId, FlowId, QueueId, SegmentId};
+use crate::id::{AddressId, AgentId, DeviceId, FlowId, NumberId, QueueId, SegmentId, TrunkId};
+use crate::outbound::CallClass;
 use crate::time::{Timestamp, millis};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub enum LegRole {
     Device,
     /// A supervisor's, in a colleague's conversation.
     Supervisor,
+    /// Somebody outside whom an agent asked or to whom he sent the customer.
+    Outside,
 }
 
 /// What a leg reaches, for metering.
@@ -105,6 +108,21 @@ pub enum SegmentOf {
     },
     /// A device of no agent, reached by its own number.
     Device { device: DeviceId },
+    /// Somebody outside, called by `trunks` in their order (in a state: those not tried yet). `caller`: the number shown.
+    Outside {
+        address: AddressId,
+        class: CallClass,
+        trunks: Vec<TrunkId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<NumberId>,
+    },
+    /// The customer alone with music, for any agent to pick up. `place`: its number, as people tell one another.
+    Parked {
+        place: u16,
+        by: AgentId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queue: Option<QueueId>,
+    },
     /// A supervisor in the conversation of a colleague, whose segment is `target`.
     Supervisor { agent: AgentId, target: SegmentId, mode: WatchMode },
 }
@@ -131,6 +149,7 @@ pub enum SegmentState {
     Consulting,
     /// Supervisor.
     Watching,
+    Parked,
     WrapUp,
 }
 
@@ -160,12 +179,16 @@ pub enum SegmentStart {
     TakeOver,
     /// The agent calls out.
     Dial,
+    /// An agent left the customer in a parking place.
+    Park,
+    /// An agent took him from there.
+    PickUp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SegmentEnd {
-    /// Queue: an agent answered.
+    /// Queue, parking place: an agent answered.
     Answered,
     /// The customer hung up (or left): in a queue an abandoned one.
     CallerHungUp,
@@ -186,6 +209,10 @@ pub enum SegmentEnd {
     Finished,
     /// Agent: sent the customer elsewhere, or gave him up to a supervisor.
     Transferred,
+    /// Agent: left the customer in a parking place.
+    Parked,
+    /// Parking place: nobody picked the customer up in time.
+    Returned,
     /// The party consulted left, or was not needed any more.
     ConsultOver,
     /// The supervisor stopped watching, or there was nothing left to watch.

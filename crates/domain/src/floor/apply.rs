@@ -69,12 +69,7 @@ impl State {
                 if let Some(i) = self.interactions.get_mut(interaction) {
                     i.dial = Some(DialAt { class: *class, left: trunks.clone() });
                 }
-                if *class != CallClass::Emergency {
-                    while self.dialled.front().is_some_and(|t| at - *t >= DIALLED_FOR_MS) {
-                        self.dialled.pop_front();
-                    }
-                    self.dialled.push_back(at);
-                }
+                self.count_dialled(at, *class);
             }
             EventBody::LanguageSet { interaction, lang } => {
                 if let Some(i) = self.interactions.get_mut(interaction) {
@@ -135,6 +130,16 @@ impl State {
                 self.recordings.remove(recording);
             }
         }
+    }
+
+    fn count_dialled(&mut self, at: Timestamp, class: CallClass) {
+        if class == CallClass::Emergency {
+            return;
+        }
+        while self.dialled.front().is_some_and(|t| at - *t >= DIALLED_FOR_MS) {
+            self.dialled.pop_front();
+        }
+        self.dialled.push_back(at);
     }
 
     fn apply_agent(&mut self, at: Timestamp, body: &EventBody) {
@@ -214,6 +219,10 @@ impl State {
                     SegmentOf::Agent { agent, .. } | SegmentOf::Supervisor { agent, .. } => {
                         self.agents.entry(*agent).or_default().work.insert(*segment, *interaction);
                     }
+                    SegmentOf::Parked { .. } => {
+                        self.parked.insert(*segment, *interaction);
+                    }
+                    SegmentOf::Outside { class, .. } => self.count_dialled(at, *class),
                     SegmentOf::Flow { .. } | SegmentOf::Device { .. } => {}
                 }
                 if let Some(i) = self.interactions.get_mut(interaction) {
@@ -256,10 +265,11 @@ impl State {
             }
             EventBody::SegmentEnded { interaction, segment, why } => {
                 self.waiting.remove(segment);
+                self.parked.remove(segment);
                 let Some(i) = self.interactions.get_mut(interaction) else { return };
                 let Some(s) = i.segments.remove(segment) else { return };
                 i.outcome = outcome(&s, *why, i.served, i.outcome);
-                if *why == SegmentEnd::Transferred && s.ended.is_none() {
+                if matches!(why, SegmentEnd::Transferred | SegmentEnd::Parked) && s.ended.is_none() {
                     i.handed = s.agent().map(|agent| (agent, s.queue()));
                 }
                 if let Some(agent) = s.agent()
@@ -345,6 +355,7 @@ impl State {
                     device: *device,
                     trunk,
                     early: false,
+                    rang: false,
                     answered: None,
                     peer_held: false,
                     holds: false,
@@ -363,6 +374,14 @@ impl State {
                 }
                 if let Some(s) = segment.and_then(|s| i.segments.get_mut(&s)) {
                     s.leg = Some(*leg);
+                    if let (SegmentOf::Outside { trunks, .. }, Some(trunk)) = (&mut s.of, trunk) {
+                        trunks.retain(|t| *t != trunk);
+                    }
+                }
+            }
+            EventBody::LegRinging { leg, .. } => {
+                if let Some(l) = self.legs.get_mut(leg) {
+                    l.rang = true;
                 }
             }
             EventBody::LegEarlyMedia { leg, .. } => {
@@ -476,6 +495,7 @@ impl Segment {
             | SegmentState::Offered
             | SegmentState::Connecting
             | SegmentState::Watching
+            | SegmentState::Parked
             | SegmentState::WrapUp => {}
             // The customer waits meanwhile.
             SegmentState::Consulting if self.answered.is_some() => self.hold_ms += ms,
@@ -507,8 +527,8 @@ fn outcome(segment: &Segment, why: SegmentEnd, served: bool, before: Interaction
         (SegmentOf::Flow { .. }, _) if ended == SegmentEnd::MovedOn => before,
         (SegmentOf::Flow { .. }, _) => InteractionEnd::Left,
         (SegmentOf::Queue { .. }, _) => InteractionEnd::Abandoned,
-        (SegmentOf::Supervisor { .. }, _) => before,
-        (SegmentOf::Agent { .. } | SegmentOf::Device { .. }, _) => match &segment.offer {
+        (SegmentOf::Supervisor { .. } | SegmentOf::Parked { .. }, _) => before,
+        (SegmentOf::Agent { .. } | SegmentOf::Device { .. } | SegmentOf::Outside { .. }, _) => match &segment.offer {
             Some(offer) if offer.waiting.is_some() => before,
             _ => InteractionEnd::Unanswered,
         },

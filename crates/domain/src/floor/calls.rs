@@ -133,14 +133,14 @@ impl Floor {
             LegEvent::Offered { .. } | LegEvent::RecordingStarted { .. } | LegEvent::RecordingEnded { .. } => {}
             LegEvent::Ringing { .. } => {
                 self.emit(EventBody::LegRinging { interaction, leg });
-                if known.role == LegRole::Customer && !known.early {
-                    self.play_ringback(interaction);
+                if !known.early {
+                    self.play_ringback(interaction, &known);
                 }
             }
             LegEvent::EarlyMedia { .. } => {
                 if known.answered.is_none() && !known.early && !known.hanging_up {
                     self.emit(EventBody::LegEarlyMedia { interaction, leg });
-                    self.hear_early_media(interaction);
+                    self.hear_early_media(interaction, &known);
                 }
             }
             LegEvent::Answered { codec, .. } => {
@@ -204,6 +204,7 @@ impl Floor {
                 SegmentState::Waiting => self.queue_greeting(interaction, segment),
                 SegmentState::Running | SegmentState::Voicemail => self.flow_answered(interaction, segment),
                 SegmentState::Offered
+                | SegmentState::Parked
                 | SegmentState::Talking
                 | SegmentState::Held
                 | SegmentState::Consulting
@@ -249,7 +250,10 @@ impl Floor {
                 };
                 self.offer_failed(interaction, segment, why);
             }
-            (SegmentState::Connecting, _) => {
+            (SegmentState::Connecting, role) => {
+                if role == LegRole::Outside && trunk_failed(cause) && self.call_outside(interaction, segment) {
+                    return;
+                }
                 let why = match cause {
                     EndCause::NoAnswer => SegmentEnd::Missed,
                     EndCause::Busy | EndCause::Rejected | EndCause::Hangup => SegmentEnd::Declined,
@@ -276,16 +280,20 @@ impl Floor {
             match s.of {
                 SegmentOf::Supervisor { .. } => self.end_watch(interaction, segment),
                 SegmentOf::Flow { .. } => self.finish_flow(interaction, segment, why),
-                SegmentOf::Queue { .. } => {
+                SegmentOf::Queue { .. } | SegmentOf::Parked { .. } => {
                     self.emit(EventBody::SegmentEnded { interaction, segment, why });
                 }
-                SegmentOf::Agent { .. } | SegmentOf::Device { .. } if s.in_conversation() => {
+                SegmentOf::Agent { .. } | SegmentOf::Device { .. } | SegmentOf::Outside { .. }
+                    if s.in_conversation() =>
+                {
                     self.end_talk(interaction, segment, why);
                 }
                 SegmentOf::Agent { .. } if s.is_reaching() => {
                     self.drop_offer(interaction, segment, OfferEnd::Withdrawn);
                 }
-                SegmentOf::Device { .. } => self.drop_device(interaction, segment, why, EndCause::Cancelled),
+                SegmentOf::Device { .. } | SegmentOf::Outside { .. } => {
+                    self.drop_device(interaction, segment, why, EndCause::Cancelled)
+                }
                 SegmentOf::Agent { .. } => {}
             }
         }
@@ -301,6 +309,11 @@ impl Floor {
         self.emit(EventBody::LegHangUpSent { interaction, leg, cause });
         self.order(LegCommand::Hangup { leg, cause });
     }
+}
+
+/// The trunk could not carry the call: another may.
+pub(super) fn trunk_failed(cause: EndCause) -> bool {
+    matches!(cause, EndCause::Unreachable | EndCause::Limit | EndCause::SystemError)
 }
 
 /// `person`: who hung up if nothing failed.

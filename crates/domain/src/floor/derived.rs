@@ -80,7 +80,10 @@ impl Derived {
                     SegmentOf::Agent { agent, .. } | SegmentOf::Supervisor { agent, .. } => {
                         self.agents.insert(*agent);
                     }
-                    SegmentOf::Flow { .. } | SegmentOf::Device { .. } => {}
+                    SegmentOf::Flow { .. }
+                    | SegmentOf::Device { .. }
+                    | SegmentOf::Outside { .. }
+                    | SegmentOf::Parked { .. } => {}
                 }
                 self.moved(*interaction);
             }
@@ -95,7 +98,13 @@ impl Derived {
                     Some(SegmentOf::Agent { agent, .. } | SegmentOf::Supervisor { agent, .. }) => {
                         self.agents.insert(*agent);
                     }
-                    Some(SegmentOf::Flow { .. } | SegmentOf::Device { .. }) | None => {}
+                    Some(
+                        SegmentOf::Flow { .. }
+                        | SegmentOf::Device { .. }
+                        | SegmentOf::Outside { .. }
+                        | SegmentOf::Parked { .. },
+                    )
+                    | None => {}
                 }
                 self.moved(*interaction);
             }

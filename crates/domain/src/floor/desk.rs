@@ -118,6 +118,11 @@ impl Floor {
                 let i = self.own(agent, segment, CONVERSATION)?;
                 self.end_consult(i, segment)?;
             }
+            AgentCommand::Park { segment } => {
+                let i = self.own(agent, segment, &[SegmentState::Talking, SegmentState::Held])?;
+                self.park(i, segment)?;
+            }
+            AgentCommand::PickUp { interaction } => self.pick_up(agent, interaction)?,
             AgentCommand::SetDisposition { segment, disposition, note } => {
                 let states =
                     [SegmentState::Talking, SegmentState::Held, SegmentState::Consulting, SegmentState::WrapUp];
@@ -162,6 +167,7 @@ impl Floor {
             | SegmentState::Running
             | SegmentState::Voicemail
             | SegmentState::Echo
+            | SegmentState::Parked
             | SegmentState::Waiting => Err(RejectCode::OfferGone.into()),
         }
     }
@@ -249,7 +255,8 @@ impl Floor {
         let present = agent.and_then(|a| self.state.agents.get(&a)).is_some_and(|a| a.lease && a.leaving.is_none());
         let rule = queue.and_then(|q| self.queue_config(q)).map(|q| q.wrap_up);
         match rule {
-            Some(rule) if is_agent && present && rule.mode != WrapUpMode::None => {
+            // A customer in a parking place is not done with.
+            Some(rule) if is_agent && present && rule.mode != WrapUpMode::None && why != SegmentEnd::Parked => {
                 let until = (rule.mode != WrapUpMode::Required).then(|| self.now + rule.limit);
                 let state = SegmentState::WrapUp;
                 self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until, ended: Some(why) });

@@ -2,6 +2,8 @@
 use std::time::Duration;
 
 use super::Floor;
+use super::calls::trunk_failed;
+use super::state::{Interaction, Leg};
 use super::timers::CONNECT_TIMEOUT;
 use crate::event::{
     DestinationClass, Direction, EventBody, LegRole, SegmentEnd, SegmentOf, SegmentStart, SegmentState,
@@ -43,17 +45,8 @@ impl Floor {
             return Err(RejectCode::DeviceNotReady.into());
         }
         let number = caller.or(self.config.outbound.caller);
-        if number.is_some_and(|n| !self.config.numbers.contains_key(&n)) {
-            return Err(RejectCode::NumberUnknown.into());
-        }
-        let carries = |t: &&TrunkId| self.config.trunks.get(t).is_some_and(|t| t.active && t.host.is_some());
-        let trunks: Vec<TrunkId> = trunks.iter().filter(carries).copied().collect();
-        if trunks.is_empty() {
-            return Err(RejectCode::RouteMissing.into());
-        }
-        if class != CallClass::Emergency {
-            self.may_dial(class)?;
-        }
+        self.may_dial_by(class, trunks, number)?;
+        let trunks: Vec<TrunkId> = trunks.iter().filter(|t| self.carries(**t)).copied().collect();
         let lang = number.and_then(|n| self.config.numbers.get(&n)).map_or(self.config.lang, |n| n.lang);
         let interaction = InteractionId(self.mint.next_bits());
         self.emit(EventBody::InteractionStarted {
@@ -81,13 +74,36 @@ impl Floor {
         Ok(interaction)
     }
 
+    fn carries(&self, trunk: TrunkId) -> bool {
+        self.config.trunks.get(&trunk).is_some_and(|t| t.active && t.host.is_some())
+    }
+
+    /// Somebody outside may be called by at least one of these trunks, and shown this number.
+    pub(super) fn may_dial_by(
+        &self,
+        class: CallClass,
+        trunks: &[TrunkId],
+        caller: Option<NumberId>,
+    ) -> Result<(), Rejected> {
+        if caller.is_some_and(|n| !self.config.numbers.contains_key(&n)) {
+            return Err(RejectCode::NumberUnknown.into());
+        }
+        if !trunks.iter().any(|t| self.carries(*t)) {
+            return Err(RejectCode::RouteMissing.into());
+        }
+        if class == CallClass::Emergency { Ok(()) } else { self.may_dial(class) }
+    }
+
     /// The rules against toll fraud.
     fn may_dial(&self, class: CallClass) -> Result<(), Rejected> {
         let rules = &self.config.outbound;
         if !rules.allowed.contains(&class) {
             return Err(RejectCode::NumberForbidden.into());
         }
-        let up = self.state.interactions.values().filter(|i| i.dial.is_some() && !i.segments.is_empty()).count();
+        let outside =
+            |i: &Interaction| i.segments.values().filter(|s| matches!(s.of, SegmentOf::Outside { .. })).count();
+        let own = |i: &Interaction| usize::from(i.dial.is_some() && !i.segments.is_empty());
+        let up: usize = self.state.interactions.values().map(|i| own(i) + outside(i)).sum();
         let lately = self.state.dialled.iter().filter(|t| self.now - **t < MINUTE_MS).count();
         let full = self.derived.calls >= self.config.entitlements.concurrent_calls as usize;
         if full || up >= rules.concurrent as usize || lately >= rules.per_minute as usize {
@@ -101,13 +117,8 @@ impl Floor {
     pub(super) fn dial_next(&mut self, interaction: InteractionId) -> bool {
         let Some(i) = self.state.interactions.get(&interaction) else { return false };
         let Some(dial) = &i.dial else { return false };
-        let emergency = dial.class == CallClass::Emergency;
-        let has_room = |trunk: &TrunkId| {
-            let up = || self.state.legs.values().filter(|l| l.trunk == Some(*trunk)).count();
-            let trunk = self.config.trunks.get(trunk);
-            trunk.is_some_and(|t| t.active && (emergency || t.calls_max.is_none_or(|most| up() < most as usize)))
-        };
-        let Some(trunk) = dial.left.iter().copied().find(has_room) else { return false };
+        let Some(address) = i.from else { return false };
+        let Some(trunk) = self.trunk_with_room(dial.class, &dial.left) else { return false };
         let again = i.customer.is_some();
         let user = i.number.and_then(|n| self.config.numbers.get(&n)).map(|n| n.number.clone());
         if let Some((segment, own)) = self.dialling(interaction) {
@@ -118,13 +129,64 @@ impl Floor {
             let (state, until) = (SegmentState::Connecting, Some(self.now + RING + CONNECT_TIMEOUT));
             self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until, ended: None });
         }
+        self.originate_by(interaction, None, LegRole::Customer, trunk, address, user);
+        true
+    }
+
+    /// Somebody outside is asked about the customer, or sent to him.
+    pub(super) fn ask_outside(&mut self, interaction: InteractionId, of: SegmentOf, why: SegmentStart, by: SegmentId) {
+        let segment = SegmentId(self.mint.next_bits());
+        let (state, until) = (SegmentState::Connecting, Some(self.now + RING + CONNECT_TIMEOUT));
+        self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until, by: Some(by) });
+        if !self.call_outside(interaction, segment) {
+            self.device_failed(interaction, segment, SegmentEnd::Unreachable, EndCause::Unreachable);
+        }
+    }
+
+    /// By the next trunk with room; false if there is none.
+    pub(super) fn call_outside(&mut self, interaction: InteractionId, segment: SegmentId) -> bool {
+        let Some(s) = self.state.segment(interaction, segment) else { return false };
+        let SegmentOf::Outside { address, class, trunks, caller } = &s.of else { return false };
+        let (address, again) = (*address, s.leg.is_some());
+        let number = self.state.interactions.get(&interaction).and_then(|i| i.number);
+        let shown = caller.or(self.config.outbound.caller).or(number);
+        let Some(trunk) = self.trunk_with_room(*class, trunks) else { return false };
+        let user = shown.and_then(|n| self.config.numbers.get(&n)).map(|n| n.number.clone());
+        if again {
+            let (state, until) = (SegmentState::Connecting, Some(self.now + RING + CONNECT_TIMEOUT));
+            self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until, ended: None });
+        }
+        self.originate_by(interaction, Some(segment), LegRole::Outside, trunk, address, user);
+        true
+    }
+
+    fn trunk_with_room(&self, class: CallClass, trunks: &[TrunkId]) -> Option<TrunkId> {
+        let has_room = |trunk: &TrunkId| {
+            let up = || self.state.legs.values().filter(|l| l.trunk == Some(*trunk)).count();
+            let rule = self.config.trunks.get(trunk).filter(|_| self.carries(*trunk));
+            let emergency = class == CallClass::Emergency;
+            rule.is_some_and(|t| emergency || t.calls_max.is_none_or(|most| up() < most as usize))
+        };
+        trunks.iter().copied().find(has_room)
+    }
+
+    /// `user`: the number shown.
+    fn originate_by(
+        &mut self,
+        interaction: InteractionId,
+        segment: Option<SegmentId>,
+        role: LegRole,
+        trunk: TrunkId,
+        address: AddressId,
+        user: Option<String>,
+    ) {
         let leg = LegId(self.mint.next_bits());
         self.emit(EventBody::LegStarted {
             interaction,
             leg,
-            segment: None,
+            segment,
             direction: Direction::Outbound,
-            role: LegRole::Customer,
+            role,
             via: Some(Via::Trunk { trunk }),
             device: None,
             destination: DestinationClass::Trunk,
@@ -133,34 +195,55 @@ impl Floor {
             leg,
             tenant: self.config.tenant,
             interaction: Some(interaction),
-            to: Dial::Trunk { trunk, number: String::new() },
+            to: Dial::Trunk { trunk, address, number: String::new() },
             from: CallerId { user, name: None },
             ring_timeout: RING,
         });
-        true
     }
 
-    /// It rings there: the agent hears so. Nothing remembers it, for the conversation or its end takes it away again.
-    pub(super) fn play_ringback(&mut self, interaction: InteractionId) {
+    /// It rings there: the agent who calls out or asks hears so, until the conversation or its end takes it away again.
+    pub(super) fn play_ringback(&mut self, interaction: InteractionId, ringing: &Leg) {
         let lang = self.state.interactions.get(&interaction).map_or(self.config.lang, |i| i.lang);
-        if let Some((_, Some(leg))) = self.dialling(interaction) {
+        let ear = match ringing.role {
+            LegRole::Customer => self.dialling(interaction).and_then(|(_, leg)| leg),
+            _ => ringing.segment.filter(|_| !ringing.rang).and_then(|asked| self.asking(interaction, asked)),
+        };
+        if let Some(leg) = ear {
             let play = PlayId(self.mint.next_bits());
             self.order_play(leg, play, &[RINGBACK], lang, true);
         }
     }
 
     /// The callee's network speaks: the agent hears that in place of our tone.
-    pub(super) fn hear_early_media(&mut self, interaction: InteractionId) {
-        if let Some((segment, Some(leg))) = self.dialling(interaction) {
+    pub(super) fn hear_early_media(&mut self, interaction: InteractionId, early: &Leg) {
+        if let Some(asked) = early.segment {
+            self.stop_ringback(interaction, asked);
+            self.settle_sound(interaction, asked);
+        } else if let Some((segment, Some(leg))) = self.dialling(interaction) {
             self.order(LegCommand::StopPlay { leg });
             self.settle_sound(interaction, segment);
         }
     }
 
+    /// Whoever asks hears no more that it rings at the party he asks.
+    pub(super) fn stop_ringback(&mut self, interaction: InteractionId, asked: SegmentId) {
+        let leg = self.state.segment(interaction, asked).and_then(|s| s.leg);
+        if leg.and_then(|l| self.state.legs.get(&l)).is_some_and(|l| l.rang)
+            && let Some(leg) = self.asking(interaction, asked)
+        {
+            self.order(LegCommand::StopPlay { leg });
+        }
+    }
+
+    /// The leg of the agent who asks this party and waits for it.
+    fn asking(&self, interaction: InteractionId, asked: SegmentId) -> Option<LegId> {
+        let by = self.state.segment(interaction, asked)?.consulted_by()?;
+        self.state.segment(interaction, by).filter(|s| s.state == SegmentState::Consulting)?.leg
+    }
+
     /// The callee's leg ended before he answered. A trunk that could not carry it gives way to the next; else it is over.
     pub(super) fn callee_lost(&mut self, interaction: InteractionId, cause: EndCause) {
-        let trunk_failed = matches!(cause, EndCause::Unreachable | EndCause::Limit | EndCause::SystemError);
-        if trunk_failed && self.dial_next(interaction) {
+        if trunk_failed(cause) && self.dial_next(interaction) {
             return;
         }
         let why = match cause {

@@ -104,6 +104,8 @@ impl Floor {
             | SegmentOf::Queue { .. }
             | SegmentOf::Agent { .. }
             | SegmentOf::Device { .. }
+            | SegmentOf::Outside { .. }
+            | SegmentOf::Parked { .. }
             | SegmentOf::Supervisor { .. } => None,
         }
     }

@@ -154,6 +154,7 @@ impl Floor {
             return self.dial_over(interaction, segment_end(why));
         };
         let (started, consulted_by) = (s.why, s.consulted_by());
+        self.stop_ringback(interaction, segment);
         self.drop_offer(interaction, segment, why);
         let cause = if why == OfferEnd::Declined { EndCause::Busy } else { EndCause::NoAnswer };
         match (waiting, started) {
@@ -216,6 +217,7 @@ impl Floor {
     ) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
         let (started, consulted_by) = (s.why, s.consulted_by());
+        self.stop_ringback(interaction, segment);
         self.drop_device(interaction, segment, why, cause);
         match started {
             SegmentStart::Consult => self.consult_over(interaction, consulted_by),
@@ -253,6 +255,7 @@ impl Floor {
             return;
         }
         if s.consulted_by().is_some() {
+            self.stop_ringback(interaction, segment);
             return self.turn(interaction, segment, SegmentState::Consulting);
         }
         let calls_out = s.why == SegmentStart::Dial;

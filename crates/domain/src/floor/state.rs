@@ -40,6 +40,9 @@ pub(super) struct State {
     /// Requested and not yet ended; may outlive their interaction by a moment.
     pub recordings: BTreeMap<RecordingId, InteractionId>,
     pub report: Report,
+    /// Live parking places.
+    #[serde(default)]
+    pub parked: BTreeMap<SegmentId, InteractionId>,
     /// When calls of ours began, of the last minute.
     #[serde(default)]
     pub dialled: VecDeque<Timestamp>,
@@ -198,6 +201,9 @@ pub(super) struct Leg {
     /// Not answered, but its network speaks.
     #[serde(default)]
     pub early: bool,
+    /// It has rung there, and whoever calls hears so until it is answered or given up.
+    #[serde(default)]
+    pub rang: bool,
     pub answered: Option<Timestamp>,
     pub peer_held: bool,
     /// The hold of the conversation is this phone's doing, so that it ends with it.
@@ -253,6 +259,7 @@ impl State {
                 | SegmentState::Running
                 | SegmentState::Voicemail
                 | SegmentState::Echo
+                | SegmentState::Parked
                 | SegmentState::Waiting => Occupancy::Busy,
             })
             .min()
@@ -273,15 +280,22 @@ impl Segment {
     pub fn agent(&self) -> Option<AgentId> {
         match self.of {
             SegmentOf::Agent { agent, .. } | SegmentOf::Supervisor { agent, .. } => Some(agent),
-            SegmentOf::Flow { .. } | SegmentOf::Queue { .. } | SegmentOf::Device { .. } => None,
+            SegmentOf::Flow { .. }
+            | SegmentOf::Queue { .. }
+            | SegmentOf::Device { .. }
+            | SegmentOf::Outside { .. }
+            | SegmentOf::Parked { .. } => None,
         }
     }
 
     pub fn queue(&self) -> Option<QueueId> {
         match self.of {
             SegmentOf::Queue { queue, .. } => Some(queue),
-            SegmentOf::Agent { queue, .. } => queue,
-            SegmentOf::Flow { .. } | SegmentOf::Device { .. } | SegmentOf::Supervisor { .. } => None,
+            SegmentOf::Agent { queue, .. } | SegmentOf::Parked { queue, .. } => queue,
+            SegmentOf::Flow { .. }
+            | SegmentOf::Device { .. }
+            | SegmentOf::Outside { .. }
+            | SegmentOf::Supervisor { .. } => None,
         }
     }
 

@@ -40,6 +40,7 @@ fn room(id: SegmentId, s: &Segment) -> Option<Room> {
         | SegmentState::Connecting
         | SegmentState::Held
         | SegmentState::Watching
+        | SegmentState::Parked
         | SegmentState::WrapUp => None,
     }
 }
@@ -50,12 +51,17 @@ struct Party {
     /// None for the customer.
     segment: Option<SegmentId>,
     room: Option<Room>,
+    /// Not answered: his network speaks to whoever asks him, and is not heard there.
+    early: bool,
     /// Of a supervisor: whom he watches and how; the room is his target's.
     watch: Option<(SegmentId, WatchMode)>,
 }
 
 impl Party {
     fn hears(&self, other: &Party) -> bool {
+        if self.early {
+            return false;
+        }
         let same_room = self.room.is_some() && self.room == other.room;
         match (self.watch, other.watch) {
             (None, None) => same_room,
@@ -87,18 +93,21 @@ impl Floor {
         let has_talk = i.segments.values().any(Segment::has_customer);
         let mut parties: Vec<Party> = customer
             .filter(|leg| has_talk || was_in(*leg))
-            .map(|leg| Party { leg, segment: None, room: Some(Room::Customer), watch: None })
+            .map(|leg| Party { leg, segment: None, room: Some(Room::Customer), early: false, watch: None })
             .into_iter()
             .collect();
         for (id, s) in &i.segments {
+            if let (Some(leg), Some(by)) = (s.leg.filter(|leg| self.speaks_early(*leg)), s.consulted_by()) {
+                parties.push(Party { leg, segment: Some(*id), room: Some(Room::Aside(by)), early: true, watch: None });
+            }
             let Some(leg) = s.leg.filter(|leg| self.is_up(*leg)) else { continue };
             match s.of {
                 SegmentOf::Supervisor { target, mode, .. } if s.state == SegmentState::Watching => {
                     let room = i.segments.get(&target).and_then(|t| room(target, t));
-                    parties.push(Party { leg, segment: Some(*id), room, watch: Some((target, mode)) });
+                    parties.push(Party { leg, segment: Some(*id), room, early: false, watch: Some((target, mode)) });
                 }
                 _ if s.in_conversation() => {
-                    parties.push(Party { leg, segment: Some(*id), room: room(*id, s), watch: None });
+                    parties.push(Party { leg, segment: Some(*id), room: room(*id, s), early: false, watch: None });
                 }
                 _ => {}
             }
@@ -107,11 +116,13 @@ impl Floor {
         parties.iter().map(|p| Hears { leg: p.leg, hears: heard(p) }).collect()
     }
 
+    fn speaks_early(&self, leg: LegId) -> bool {
+        self.state.legs.get(&leg).is_some_and(|l| l.early && l.answered.is_none() && !l.hanging_up)
+    }
+
     /// Of a call to the outside whose callee has not answered, but whose network speaks.
     fn early_media(&self, i: &Interaction) -> Option<Vec<Hears>> {
-        let callee = i
-            .customer
-            .filter(|leg| self.state.legs.get(leg).is_some_and(|l| l.early && l.answered.is_none() && !l.hanging_up))?;
+        let callee = i.customer.filter(|leg| self.speaks_early(*leg))?;
         let dialling = i.segments.values().find(|s| s.why == SegmentStart::Dial && s.is_reaching());
         let leg = dialling.and_then(|s| s.leg).filter(|leg| self.is_up(*leg))?;
         Some(vec![Hears { leg, hears: vec![callee] }, Hears { leg: callee, hears: Vec::new() }])
@@ -145,13 +156,14 @@ impl Floor {
         }
     }
 
-    /// He hears music while he has an agent, or is on his way to one without a queue, and nobody is with him.
+    /// He hears music while he is parked, has an agent, or is on his way to one without a queue, and nobody is with him.
     fn settle_music(&mut self, interaction: InteractionId, segment: SegmentId) {
         let Some(i) = self.state.interactions.get(&interaction) else { return };
         let Some((customer, lang)) = self.ear(interaction).filter(|(leg, _)| self.is_up(*leg)) else { return };
         let playing = i.music;
         let cared_for = |s: &Segment| match s.of {
-            SegmentOf::Agent { .. } | SegmentOf::Device { .. } => {
+            SegmentOf::Parked { .. } => true,
+            SegmentOf::Agent { .. } | SegmentOf::Device { .. } | SegmentOf::Outside { .. } => {
                 s.consulted_by().is_none() && (s.in_conversation() || s.is_reaching())
             }
             SegmentOf::Flow { .. } | SegmentOf::Queue { .. } | SegmentOf::Supervisor { .. } => false,

@@ -160,6 +160,7 @@ impl Floor {
             SegmentState::Voicemail => self.finish_flow(interaction, segment, SegmentEnd::Finished),
             SegmentState::Offered => self.offer_failed(interaction, segment, OfferEnd::Missed),
             SegmentState::Connecting => self.connect_failed(interaction, segment),
+            SegmentState::Parked => self.unpark(interaction, segment),
             SegmentState::WrapUp => self.end_wrap_up(interaction, segment),
             // These have no deadline; drop it rather than fire for ever.
             SegmentState::Running
@@ -174,8 +175,8 @@ impl Floor {
     }
 }
 
-/// A queue does not overflow while an agent is being rung for it.
+/// A queue does not overflow, and a parked customer does not come back, while an agent is being rung for him.
 fn shielded(i: &Interaction, segment: SegmentId, s: &Segment) -> bool {
-    s.state == SegmentState::Waiting
+    matches!(s.state, SegmentState::Waiting | SegmentState::Parked)
         && i.segments.values().any(|o| o.offer.as_ref().is_some_and(|offer| offer.waiting == Some(segment)))
 }

@@ -27,11 +27,11 @@ impl Floor {
             return Err(RejectCode::SegmentState.into());
         }
         let medium = self.medium(interaction);
-        match to {
-            Target::Queue { queue } if self.takes(queue, medium) => {}
-            Target::Flow { flow } if medium == Medium::Voice && self.config.flows.contains_key(&flow) => {}
+        match &to {
+            Target::Queue { queue } if self.takes(*queue, medium) => {}
+            Target::Flow { flow } if medium == Medium::Voice && self.config.flows.contains_key(flow) => {}
             Target::Voicemail { .. } if medium == Medium::Voice => {}
-            Target::Agent { .. } | Target::Device { .. } => self.may_call(medium, by, to)?,
+            Target::Agent { .. } | Target::Device { .. } | Target::Outside { .. } => self.may_call(medium, by, &to)?,
             Target::Queue { .. } | Target::Flow { .. } | Target::Voicemail { .. } => {
                 return Err(RejectCode::TargetUnknown.into());
             }
@@ -54,6 +54,9 @@ impl Floor {
                 self.stop_music(interaction);
                 self.start_voicemail(interaction, greeting, why);
             }
+            Target::Outside { address, class, trunks, caller } => {
+                self.ask_outside(interaction, SegmentOf::Outside { address, class, trunks, caller }, why, segment);
+            }
         }
         Ok(())
     }
@@ -70,11 +73,15 @@ impl Floor {
         if medium != Medium::Voice || !s.has_customer() || self.asked(interaction, segment).is_some() {
             return Err(RejectCode::SegmentState.into());
         }
-        self.may_call(medium, by, to)?;
+        self.may_call(medium, by, &to)?;
         self.turn(interaction, segment, SegmentState::Consulting);
         match to {
             Target::Agent { agent } => self.ask_agent(interaction, agent, SegmentStart::Consult, segment, queue),
             Target::Device { device } => self.ask_device(interaction, device, SegmentStart::Consult, segment),
+            Target::Outside { address, class, trunks, caller } => {
+                let of = SegmentOf::Outside { address, class, trunks, caller };
+                self.ask_outside(interaction, of, SegmentStart::Consult, segment);
+            }
             Target::Queue { .. } | Target::Flow { .. } | Target::Voicemail { .. } => {}
         }
         Ok(())
@@ -90,6 +97,9 @@ impl Floor {
             }
             _ => return Err(RejectCode::SegmentState.into()),
         };
+        if next == SegmentState::Talking && self.state.segment(interaction, other).is_some_and(Segment::is_reaching) {
+            self.stop_ringback(interaction, other);
+        }
         self.turn(interaction, segment, next);
         Ok(())
     }
@@ -167,26 +177,29 @@ impl Floor {
         self.state.interactions.get(&interaction).map_or(Medium::Voice, |i| i.medium)
     }
 
-    fn takes(&self, queue: QueueId, medium: Medium) -> bool {
+    pub(super) fn takes(&self, queue: QueueId, medium: Medium) -> bool {
         self.queue_config(queue).is_some_and(|q| q.media.contains(&medium))
     }
 
-    /// An agent or a device that could be rung at once.
-    fn may_call(&self, medium: Medium, by: Option<AgentId>, to: Target) -> Result<(), Rejected> {
+    /// Somebody who could be rung at once.
+    fn may_call(&self, medium: Medium, by: Option<AgentId>, to: &Target) -> Result<(), Rejected> {
         match to {
-            Target::Agent { agent } if Some(agent) != by => {
-                if !self.config.agents.get(&agent).is_some_and(|a| a.active) {
+            Target::Outside { class, trunks, caller, .. } if medium == Medium::Voice => {
+                self.may_dial_by(*class, trunks, *caller)
+            }
+            Target::Agent { agent } if Some(*agent) != by => {
+                if !self.config.agents.get(agent).is_some_and(|a| a.active) {
                     return Err(RejectCode::TargetUnknown.into());
                 }
-                if self.is_free(agent, medium) { Ok(()) } else { Err(RejectCode::TargetUnavailable.into()) }
+                if self.is_free(*agent, medium) { Ok(()) } else { Err(RejectCode::TargetUnavailable.into()) }
             }
-            Target::Device { device } if medium == Medium::Voice => match self.config.devices.get(&device) {
+            Target::Device { device } if medium == Medium::Voice => match self.config.devices.get(device) {
                 // A tab rings for its agent alone, and who sits at a phone is called as the agent he is: his phone is taken then.
                 Some(d) if d.kind != DeviceKind::Browser => {
                     let seats = self.state.agents.values().filter_map(|a| a.seat.as_ref());
-                    let free = self.state.device_ready(device, &self.config)
-                        && !seats.into_iter().any(|s| s.device == device)
-                        && !self.state.legs.values().any(|l| l.device == Some(device));
+                    let free = self.state.device_ready(*device, &self.config)
+                        && !seats.into_iter().any(|s| s.device == *device)
+                        && !self.state.legs.values().any(|l| l.device == Some(*device));
                     if free { Ok(()) } else { Err(RejectCode::TargetUnavailable.into()) }
                 }
                 Some(_) | None => Err(RejectCode::TargetUnknown.into()),
@@ -195,7 +208,8 @@ impl Floor {
             | Target::Device { .. }
             | Target::Queue { .. }
             | Target::Flow { .. }
-            | Target::Voicemail { .. } => Err(RejectCode::TargetUnknown.into()),
+            | Target::Voicemail { .. }
+            | Target::Outside { .. } => Err(RejectCode::TargetUnknown.into()),
         }
     }
 
@@ -279,7 +293,7 @@ impl Floor {
             SegmentOf::Agent { .. } if s.is_reaching() => {
                 self.offer_failed(interaction, segment, OfferEnd::Withdrawn);
             }
-            SegmentOf::Device { .. } if s.is_reaching() => {
+            SegmentOf::Device { .. } | SegmentOf::Outside { .. } if s.is_reaching() => {
                 self.device_failed(interaction, segment, SegmentEnd::ConsultOver, EndCause::Cancelled);
             }
             _ => self.end_consulted(interaction, segment),

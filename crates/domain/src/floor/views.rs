@@ -13,8 +13,8 @@ use crate::id::{AgentId, DeviceId, InteractionId, QueueId, SegmentId};
 use crate::report::Measures;
 use crate::time::Timestamp;
 use crate::view::{
-    AgentCounts, AgentView, DeviceView, FloorView, LiveSegment, LiveView, OfferView, PartyView, QueueView, WatcherView,
-    WatchingView, WorkView,
+    AgentCounts, AgentView, DeviceView, FloorView, LiveSegment, LiveView, OfferView, ParkedView, PartyView, QueueView,
+    WatcherView, WatchingView, WorkView,
 };
 
 impl Floor {
@@ -71,7 +71,16 @@ impl Floor {
             device: a.seat.as_ref().map(|s| self.device_view(s.device)),
             offers: offers.into_iter().filter_map(|(id, i, seg, s)| offer_view(agent, id, i, seg, s)).collect(),
             work: work.into_iter().map(|(id, i, seg, s)| self.work_view(id, i, seg, s)).collect(),
+            parked: self.state.parked.iter().filter_map(|(s, i)| self.parked_view(*i, *s)).collect(),
         })
+    }
+
+    fn parked_view(&self, interaction: InteractionId, segment: SegmentId) -> Option<ParkedView> {
+        let i = self.state.interactions.get(&interaction)?;
+        let s = i.segments.get(&segment)?;
+        let SegmentOf::Parked { place, by, queue } = s.of else { return None };
+        let until = s.until.unwrap_or(s.started);
+        Some(ParkedView { interaction, place, by, queue, from: i.from, since: s.started, until })
     }
 
     /// One queue's line on the board.
@@ -201,11 +210,12 @@ impl Floor {
 }
 
 fn party(segment: SegmentId, s: &Segment) -> PartyView {
-    let device = match s.of {
-        SegmentOf::Device { device } => Some(device),
-        _ => None,
+    let (device, outside) = match s.of {
+        SegmentOf::Device { device } => (Some(device), None),
+        SegmentOf::Outside { address, .. } => (None, Some(address)),
+        _ => (None, None),
     };
-    PartyView { segment, agent: s.agent(), device, state: s.state }
+    PartyView { segment, agent: s.agent(), device, outside, state: s.state }
 }
 
 fn watching(i: &Interaction, s: &Segment) -> Option<WatchingView> {

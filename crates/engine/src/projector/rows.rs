@@ -275,6 +275,8 @@ impl Rows {
                 SegmentOf::Flow { .. }
                 | SegmentOf::Agent { .. }
                 | SegmentOf::Device { .. }
+                | SegmentOf::Outside { .. }
+                | SegmentOf::Parked { .. }
                 | SegmentOf::Supervisor { .. } => {}
             }
         });
@@ -334,6 +336,15 @@ impl Rows {
             SegmentOf::Device { device } => {
                 row.kind = "device".to_owned();
                 row.extra["device"] = json!(device);
+            }
+            SegmentOf::Outside { address, .. } => {
+                row.kind = "outside".to_owned();
+                row.extra["address"] = json!(address);
+            }
+            SegmentOf::Parked { place, queue, .. } => {
+                row.kind = "parked".to_owned();
+                row.queue_id = *queue;
+                row.extra["place"] = json!(place);
             }
             SegmentOf::Supervisor { agent, target, mode } => {
                 row.kind = "supervisor".to_owned();

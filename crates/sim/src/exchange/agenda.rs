@@ -77,6 +77,8 @@ pub(crate) enum Happening {
     DeskMute(AgentId, SegmentId, bool),
     /// The agent sends the customer on, or asks somebody about him.
     DeskHandsOver(AgentId, SegmentId),
+    /// Somebody takes the customer from the parking place.
+    DeskPicksUp(AgentId, InteractionId),
     /// … and has so many more ideas while he asks.
     DeskGoesOn(AgentId, SegmentId, u8),
     SupervisorWatches(InteractionId, SegmentId),

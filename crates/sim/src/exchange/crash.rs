@@ -69,6 +69,7 @@ impl Exchange {
                     | Happening::DeskMute(..)
                     | Happening::DeskHandsOver(..)
                     | Happening::DeskGoesOn(..)
+                    | Happening::DeskPicksUp(..)
                     | Happening::SupervisorWatches(..)
                     | Happening::SupervisorGoesOn(..)
                     | Happening::WrapUpDone(..)

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use domain::command::{AgentCommand, SupervisorCommand, Target, WatchMode};
 use domain::config::DeviceKind;
-use domain::id::{AgentId, SegmentId};
+use domain::id::{AddressId, AgentId, SegmentId};
 use domain::input::Input;
+use domain::outbound::CallClass;
 
 use crate::exchange::Exchange;
 use crate::exchange::agenda::Happening;
+use crate::exchange::premises::CARRIER;
 
 impl Exchange {
     pub(super) fn plan_handovers(&mut self, agent: AgentId, segment: SegmentId, talk: Duration) {
@@ -28,7 +30,7 @@ impl Exchange {
     }
 
     fn some_target(&mut self, but: AgentId) -> Option<Target> {
-        match self.people.below(8) {
+        match self.people.below(9) {
             0..=3 => self.some_colleague(but).map(|agent| Target::Agent { agent }),
             4 | 5 => {
                 let queues: Vec<_> = self.config.queues.keys().copied().collect();
@@ -38,6 +40,11 @@ impl Exchange {
                 let phones = self.config.devices.values().filter(|d| d.kind != DeviceKind::Browser);
                 let phones: Vec<_> = phones.map(|d| d.id).collect();
                 self.some(&phones).map(|device| Target::Device { device })
+            }
+            7 => {
+                let shown = self.config.numbers.keys().next().copied();
+                let class = CallClass::National;
+                Some(Target::Outside { address: AddressId(138), class, trunks: vec![CARRIER], caller: shown })
             }
             _ => {
                 let flows: Vec<_> = self.config.flows.keys().copied().collect();
@@ -55,8 +62,12 @@ impl Exchange {
         let soon = self.people.wait(Duration::from_secs(3));
         match what {
             Happening::DeskHandsOver(agent, segment) => {
+                if self.people.chance(0.2) {
+                    return self.desk_parks(agent, segment, soon);
+                }
                 let Some(to) = self.some_target(agent) else { return };
-                let consults = matches!(to, Target::Agent { .. } | Target::Device { .. }) && self.people.chance(0.7);
+                let persons = matches!(to, Target::Agent { .. } | Target::Device { .. } | Target::Outside { .. });
+                let consults = persons && self.people.chance(0.7);
                 if consults {
                     self.desk(agent, AgentCommand::Consult { segment, to });
                     let ideas = self.people.below(4) as u8;
@@ -65,6 +76,7 @@ impl Exchange {
                     self.desk(agent, AgentCommand::Transfer { segment, to });
                 }
             }
+            Happening::DeskPicksUp(agent, interaction) => self.desk(agent, AgentCommand::PickUp { interaction }),
             Happening::DeskGoesOn(agent, segment, ideas) => self.desk_goes_on(agent, segment, ideas, soon),
             Happening::SupervisorWatches(interaction, segment) => {
                 let Some((agent, ..)) = self.stints.get(&segment).copied() else { return };
@@ -91,6 +103,18 @@ impl Exchange {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Sometimes nobody picks the customer up, sometimes two try.
+    fn desk_parks(&mut self, agent: AgentId, segment: SegmentId, soon: Duration) {
+        let Some((_, _, interaction)) = self.stints.get(&segment).copied() else { return };
+        self.desk(agent, AgentCommand::Park { segment });
+        for _ in 0..self.people.below(3) {
+            if let Some(colleague) = self.some_colleague(agent) {
+                let after = soon + self.people.wait(Duration::from_secs(20));
+                self.out.plan(after, Happening::DeskPicksUp(colleague, interaction));
+            }
         }
     }
 

@@ -125,13 +125,16 @@ impl Ledger {
                     SegmentOf::Agent { agent, queue, .. } => (Some(*agent), *queue, event.at),
                     SegmentOf::Queue { queue, virtual_since, .. } => (None, Some(*queue), *virtual_since),
                     SegmentOf::Supervisor { agent, .. } => (Some(*agent), None, event.at),
-                    SegmentOf::Flow { .. } | SegmentOf::Device { .. } => (None, None, event.at),
+                    SegmentOf::Flow { .. }
+                    | SegmentOf::Device { .. }
+                    | SegmentOf::Outside { .. }
+                    | SegmentOf::Parked { .. } => (None, None, event.at),
                 };
                 let new = Segment {
                     interaction: *interaction,
                     agent,
                     queue,
-                    waits: matches!(of, SegmentOf::Queue { .. }),
+                    waits: matches!(of, SegmentOf::Queue { .. } | SegmentOf::Parked { .. }),
                     place,
                     state: *state,
                     talked: false,
@@ -218,10 +221,15 @@ impl Ledger {
         if !std::mem::replace(&mut chosen.waits, false) {
             out.violation("R1", format!("{waiting} is offered while it is being offered"));
         }
+        // Who picks up a parked customer has chosen him.
+        if chosen.state == SegmentState::Parked {
+            return;
+        }
         let (queue, place, interaction) = (chosen.queue, chosen.place, chosen.interaction);
         let medium = |i: &InteractionId| self.live.get(i).copied();
         let passed = self.segments.iter().find(|(segment, s)| {
             s.waits
+                && s.state == SegmentState::Waiting
                 && s.queue == queue
                 && (s.place, **segment) < (place, waiting)
                 && medium(&s.interaction) == medium(&interaction)
@@ -239,7 +247,7 @@ impl Ledger {
         }
         let line = self.segments.values_mut().find(|s| s.interaction == interaction && s.agent.is_none());
         if let Some(line) = line {
-            line.waits = line.state == SegmentState::Waiting;
+            line.waits = matches!(line.state, SegmentState::Waiting | SegmentState::Parked);
         }
     }
 

@@ -21,6 +21,7 @@ use crate::exchange::agenda::{Happening, Octets};
 use crate::exchange::office::Office;
 use crate::exchange::outside::{MEDIA_PORT, NODE, Outside, Place, Seen};
 use crate::exchange::plan::Sabotage;
+use crate::exchange::premises::OUTSIDE;
 use crate::exchange::recorder::Writer;
 use crate::exchange::voice;
 
@@ -524,10 +525,11 @@ impl Node {
         }
     }
 
-    /// The phone with this device is called by this leg.
+    /// The phone with this device is called by this leg; whoever is called outside has one too.
     pub(crate) fn device_of(command: &LegCommand) -> Option<(LegId, DeviceId)> {
         match command {
             LegCommand::Originate { leg, to: domain::leg::Dial::Device { device }, .. } => Some((*leg, *device)),
+            LegCommand::Originate { leg, to: domain::leg::Dial::Trunk { .. }, .. } => Some((*leg, OUTSIDE)),
             _ => None,
         }
     }

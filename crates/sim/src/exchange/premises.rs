@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::config::{
-    AgentConfig, DeviceConfig, DeviceKind, EntryPoint, Membership, QueueConfig, Strategy, TenantConfig, WrapUp,
-    WrapUpMode,
+    AgentConfig, DeviceConfig, DeviceKind, EntryPoint, Membership, QueueConfig, Strategy, TenantConfig, TrunkConfig,
+    WrapUp, WrapUpMode,
 };
 use domain::directory::{DeviceEntry, DeviceEntryKind, Directory, NumberEntry, SipAccount, TrunkEntry};
 use domain::id::{AgentId, DeviceId, QueueId, SkillId, TrunkId, UserId};
@@ -26,6 +26,7 @@ const PROMPTS: std::ops::RangeInclusive<u128> = 1..=15;
 /// The sample company of six with its devices where the simulated phones are.
 pub(crate) fn small() -> Arc<TenantConfig> {
     let mut config = (*company::config()).clone();
+    config.trunks.insert(CARRIER, carrier());
     let uris = config.devices.values_mut().filter_map(|d| match &mut d.kind {
         DeviceKind::Uri { uri } => Some((d.id, uri)),
         DeviceKind::Browser | DeviceKind::Sip { .. } => None,
@@ -34,6 +35,23 @@ pub(crate) fn small() -> Arc<TenantConfig> {
         *uri = format!("sip:agent{}@10.1.0.{}:5060", device.0, device.0);
     }
     Arc::new(config)
+}
+
+/// The trunk by which somebody outside is called. Behind it is the phone of nobody.
+pub(crate) const CARRIER: TrunkId = TrunkId(1);
+pub(crate) const OUTSIDE: DeviceId = DeviceId(9);
+
+fn carrier() -> TrunkConfig {
+    TrunkConfig {
+        id: CARRIER,
+        name: "carrier".to_owned(),
+        addresses: Vec::new(),
+        region: None,
+        host: Some(format!("10.1.0.{}", OUTSIDE.0)),
+        transport: Default::default(),
+        calls_max: None,
+        active: true,
+    }
 }
 
 /// A floor of so many agents with SIP telephones in two queues, every fourth of them in both.
@@ -112,11 +130,11 @@ pub(crate) fn directory(config: &TenantConfig, disk: &Disk, accounts: &Accounts)
     }
     let addresses = (1..=4).map(|n| IpAddr::V4(Ipv4Addr::new(10, 2, 0, n))).collect();
     directory.trunks.push(TrunkEntry {
-        trunk: TrunkId(1),
+        trunk: CARRIER,
         tenant,
         addresses,
         region: Some("CN".to_owned()),
-        host: None,
+        host: config.trunks.get(&CARRIER).and_then(|t| t.host.clone()),
         transport: Default::default(),
         check_certificate: true,
     });
