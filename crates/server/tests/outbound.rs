@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use support::SOON;
 use support::browser::Browser;
-use support::call::{AGENT_HZ, CALLER_HZ, Phone, auto_answer};
+use support::call::{AGENT_HZ, CALLER_HZ, Caller, Phone, auto_answer};
 use support::company::{Company, id};
 use support::peers::{Calls, Sipp, free_port};
 use support::rtp::RtpPeer;
@@ -15,6 +15,9 @@ use support::server::Server;
 use support::sound::{heard_ms, stereo};
 use support::verdict::{self, Expected, must, must_fail};
 use support::wait_for;
+
+/// The third voice: no multiple of the others, no DTMF frequency.
+const THIRD_HZ: f64 = 870.0;
 
 /// A carrier that answers one call after 700 ms, with the callee's voice.
 struct Carrier {
@@ -162,4 +165,65 @@ fn what_the_carrier_announces_before_it_refuses_is_heard() {
     assert_eq!(detail["summary"]["end"], "unanswered");
     let customer = detail["legs"].as_array().into_iter().flatten().find(|l| l["role"] == "customer").cloned();
     assert_eq!(customer.expect("the callee's leg")["cause"], "not_found");
+}
+
+#[test]
+fn a_customer_is_parked_picked_up_and_handed_to_somebody_outside() {
+    let server = Server::start("park");
+    let company = Company::of(&server);
+    let carrier = Carrier::start(&server);
+    carrier.rtp.say(Some(THIRD_HZ));
+    let living = trunk(&company, "carrier", &format!("127.0.0.1:{}", carrier.port));
+    route(&company, &["+86"], &[&living]);
+    let mut chromium = Browser::start(&server, AGENT_HZ);
+    chromium.at_desk("agent", "agent1@sample.test");
+    let mut caller = Caller::dial(&server, "1000");
+    chromium.click("agent", "accept");
+    chromium.wait("agent", "work-state", "data-state", "talking");
+    caller.rtp.wait_tone(AGENT_HZ, 300);
+    let interaction = id(&newest(&company, &[]));
+
+    // Parked: the customer has music and the agent nothing to do; whoever takes him has him.
+    chromium.click("agent", "phone-park");
+    chromium.wait_shown("agent", "parked");
+    must("the parked customer", verdict::hears_music(&caller.rtp.listen(800), &[AGENT_HZ, CALLER_HZ, THIRD_HZ]));
+    chromium.click("agent", "pick-up");
+    chromium.wait("agent", "work-state", "data-state", "talking");
+    caller.rtp.wait_tone(AGENT_HZ, 300);
+    chromium.wait_tone("agent", CALLER_HZ);
+
+    // A number typed where colleagues are searched is asked like one.
+    chromium.click("agent", "phone-transfer");
+    chromium.order(json!({"do": "fill", "page": "agent", "test": "transfer-search", "keys": "138 0013 8000"}));
+    chromium.click("agent", "consult-first");
+    chromium.wait("agent", "work-state", "data-state", "consulting");
+    carrier.wait_call();
+    carrier.rtp.wait_tone(AGENT_HZ, 300);
+    chromium.wait_tone("agent", THIRD_HZ);
+    must("the customer on hold", verdict::hears_music(&caller.rtp.listen(800), &[AGENT_HZ, CALLER_HZ, THIRD_HZ]));
+    must("who is asked", verdict::hears(&carrier.rtp.listen(800), AGENT_HZ, CALLER_HZ));
+    chromium.click("agent", "complete_transfer");
+    chromium.wait_shown("agent", "wrap-up");
+    caller.rtp.wait_tone(THIRD_HZ, 500);
+    must("the customer", verdict::hears(&caller.rtp.listen(800), THIRD_HZ, CALLER_HZ));
+    must("who was asked", verdict::hears(&carrier.rtp.listen(800), CALLER_HZ, AGENT_HZ));
+    caller.sipp.hang_up();
+    caller.sipp.must_end_well();
+    chromium.click("agent", "end-wrap-up");
+
+    let detail = company.wait_detail(&interaction);
+    assert_eq!(detail["summary"]["end"], "served");
+    let steps: Vec<(&str, &str)> = detail["segments"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|s| Some((s["of"].as_str()?, s["start"].as_str()?)))
+        .collect();
+    assert_eq!(
+        steps,
+        [("queue", "entry"), ("agent", "offer"), ("parked", "park"), ("agent", "pick_up"), ("outside", "consult")]
+    );
+    let outside = &detail["segments"][4];
+    assert_eq!(outside["outside"]["text"], "+86 138 0013 8000");
+    assert_eq!(detail["segments"][2]["place"], 701);
 }

@@ -38,13 +38,14 @@ describe('the desk in words', () => {
 describe('a call on the desk', () => {
   const party = { segment: 'seg_2', name: 'B', state: 'consulting' as const };
   it('is not hung up while a consultation is up, nor transferred again', () => {
-    expect(allowed({ state: 'talking', consult: null })).toEqual({ mute: true, hold: true, digits: true, transfer: true, hang_up: true });
-    expect(allowed({ state: 'consulting', consult: party })).toEqual({ mute: true, hold: false, digits: true, transfer: false, hang_up: false });
-    expect(allowed({ state: 'talking', consult: party })).toMatchObject({ hold: true, transfer: false, hang_up: false });
+    expect(allowed({ state: 'talking', consult: null, others: [] })).toEqual({ mute: true, hold: true, digits: true, transfer: true, park: true, hang_up: true });
+    expect(allowed({ state: 'consulting', consult: party, others: [] })).toEqual({ mute: true, hold: false, digits: true, transfer: false, park: false, hang_up: false });
+    expect(allowed({ state: 'talking', consult: null, others: [party] })).toMatchObject({ park: false, transfer: true });
+    expect(allowed({ state: 'talking', consult: party, others: [] })).toMatchObject({ hold: true, transfer: false, hang_up: false });
   });
   it('can only be left by a supervisor who watches and by an agent who is asked', () => {
-    expect(allowed({ state: 'watching', consult: null })).toEqual({ mute: false, hold: false, digits: false, transfer: false, hang_up: true });
-    expect(allowed({ state: 'consulting', consult: null })).toMatchObject({ hold: false, transfer: false, hang_up: true });
+    expect(allowed({ state: 'watching', consult: null, others: [] })).toEqual({ mute: false, hold: false, digits: false, transfer: false, park: false, hang_up: true });
+    expect(allowed({ state: 'consulting', consult: null, others: [] })).toMatchObject({ hold: false, transfer: false, hang_up: true });
   });
   it('is the newest live one, of whatever kind', () => {
     const work = (segment: string, state: DeskWork['state']) => ({ segment, state, medium: 'voice' }) as DeskWork;

@@ -66,7 +66,8 @@ export function TransferPicker({ work, agent, close }: Props) {
           aria-autocomplete="list"
           aria-controls={rows.length > 0 ? list : undefined}
           aria-activedescendant={chosen ? `${list}-${chosen.key}` : undefined}
-          aria-label={t('picker.search')}
+          data-testid="transfer-search"
+        aria-label={t('picker.search')}
           placeholder={t('picker.search')}
           leftSection={<Icon name="search" size={16} />}
           value={text}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Schemas } from '../api/client';
-import { blockedBy, matching, step, targetRows } from './targets';
+import { blockedBy, matching, outsideRow, step, targetRows } from './targets';
 import type { DeskWork } from '../desk/words';
 import { consultCan, consultStage, gone, nextMode, outcomeOf } from './words';
 
@@ -69,6 +69,10 @@ describe('targets', () => {
   it('are found by a part of the name or the start of the extension', () => {
     expect(matching(rows, 'sal').map((r) => r.key)).toEqual(['q']);
     expect(matching(rows, '80').map((r) => r.key)).toEqual(['a', 'b', 'c']);
+    // A number that is nobody's here can be called; an extension, a name and a half are none.
+    expect(outsideRow(rows, '138 0013 8000').map((r) => r.to)).toEqual([{ to: 'outside', number: '138 0013 8000', caller: null }]);
+    expect(outsideRow(rows, rows[0]?.extension ?? '')).toEqual([]);
+    expect(outsideRow(rows, 'sal')).toEqual([]);
   });
   it('are stepped through over those that cannot be called', () => {
     expect(step(rows, null, 0)?.key).toBe('a');
