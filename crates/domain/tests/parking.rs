@@ -24,6 +24,7 @@ fn company() -> TenantConfig {
         region: None,
         host: Some(format!("carrier{}.example", id.0)),
         transport: Default::default(),
+        check_certificate: true,
         calls_max: None,
         active: true,
     };

@@ -224,6 +224,6 @@ fn a_customer_is_parked_picked_up_and_handed_to_somebody_outside() {
         [("queue", "entry"), ("agent", "offer"), ("parked", "park"), ("agent", "pick_up"), ("outside", "consult")]
     );
     let outside = &detail["segments"][4];
-    assert_eq!(outside["outside"]["text"], "+86 138 0013 8000");
+    assert_eq!(outside["outside"]["text"], "+8613800138000");
     assert_eq!(detail["segments"][2]["place"], 701);
 }

@@ -54,6 +54,7 @@ fn agents_hand_over_and_supervisors_take_part() {
     let wanted = [
         "consult_merged",
         "watch_changed",
+        "leg_early_media",
         "leg_moved",
         "music_stopped",
         "segment Transferred",

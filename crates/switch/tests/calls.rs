@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::device::{Binding, DeviceLoss, DeviceReport};
 use domain::directory::{DeviceEntryKind, Directory};
-use domain::id::{BridgeId, PlayId, RecordingId, TrunkId};
+use domain::id::{AddressId, BridgeId, PlayId, RecordingId, TrunkId};
 use domain::leg::{Collect, Dial, EndCause, Hears, LegCommand, LegEvent, RejectReason};
 use expect_test::expect;
 use harness::*;

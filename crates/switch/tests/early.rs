@@ -3,7 +3,7 @@ mod harness;
 
 use std::time::Duration;
 
-use domain::id::BridgeId;
+use domain::id::{AddressId, BridgeId};
 use domain::leg::{Dial, EndCause, Hears, LegCommand};
 use expect_test::expect;
 use harness::*;
@@ -12,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn calling(w: &mut World) -> (domain::id::LegId, sip::CallId) {
     let _ = w.phone_at(phone(3));
-    let leg = w.originate_to(Dial::Trunk { trunk: TRUNK, number: "110".to_owned() });
+    let leg = w.originate_to(Dial::Trunk { trunk: TRUNK, address: AddressId(1), number: "110".to_owned() });
     let call = w.rung(phone(3));
     (leg, call)
 }

@@ -85,7 +85,7 @@ fn apply(w: &mut World, known: &mut Known, step: Step) {
         Step::Originate(which) => {
             let to = match [SIP_DEVICE, BROWSER, URI_DEVICE, GUEST].get(usize::from(which)) {
                 Some(device) => Dial::Device { device: *device },
-                None => Dial::Trunk { trunk: TRUNK, number: "110".to_owned() },
+                None => Dial::Trunk { trunk: TRUNK, address: domain::id::AddressId(1), number: "110".to_owned() },
             };
             known.legs.push(w.originate_to(to));
         }

@@ -3,6 +3,7 @@ use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
@@ -184,6 +185,11 @@ impl Server {
 /// A data directory after its first start: the sample company and its week of history are made once for one program and
 /// copied for each test.
 fn sample_data() -> PathBuf {
+    static DONE: OnceLock<PathBuf> = OnceLock::new();
+    DONE.get_or_init(make_sample_data).clone()
+}
+
+fn make_sample_data() -> PathBuf {
     let program = fs::metadata(binary()).expect("the program");
     let changed = program.modified().expect("a time").duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let name = format!("cordboard-e2e-sample-{}-{}", program.len(), changed.as_millis());

@@ -13,6 +13,7 @@ use sip::{Admission, CallId, Command, Endpoint, Event, Hop, Input, Invite};
 use crate::exchange::agenda::{Happening, Line, Octets};
 use crate::exchange::node::first_line;
 use crate::exchange::outside::{NODE, Outside};
+use crate::exchange::premises::OUTSIDE;
 use crate::exchange::register::Registration;
 use crate::exchange::voice::{self, Law};
 
@@ -353,7 +354,11 @@ impl Phone {
                 self.begin(out, State::Ringing);
                 self.call = Some(call);
                 self.remote = incoming.sdp().and_then(rtp_address);
-                self.command(out, Command::Progress { call, status: 180, sdp: None });
+                let (status, sdp) = match self.owner {
+                    Owner::Desk { device: OUTSIDE, .. } => (183, Some(self.sdp(out, "sendrecv"))),
+                    _ => (180, None),
+                };
+                self.command(out, Command::Progress { call, status, sdp });
                 Some(Noticed::Rings)
             }
             Event::Answered { call, sdp, .. } if self.call == Some(call) => {

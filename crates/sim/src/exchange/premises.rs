@@ -49,6 +49,7 @@ fn carrier() -> TrunkConfig {
         region: None,
         host: Some(format!("10.1.0.{}", OUTSIDE.0)),
         transport: Default::default(),
+        check_certificate: true,
         calls_max: None,
         active: true,
     }

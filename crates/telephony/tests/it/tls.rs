@@ -154,7 +154,7 @@ fn a_trunk_must_prove_who_it_is_unless_the_operator_waives_that() {
             leg,
             tenant: TENANT,
             interaction: None,
-            to: Dial::Trunk { trunk: TrunkId(trunk), number: "13800138000".into() },
+            to: Dial::Trunk { trunk: TrunkId(trunk), address: domain::id::AddressId(1), number: "13800138000".into() },
             from: CallerId::default(),
             ring_timeout: PATIENCE,
         });
