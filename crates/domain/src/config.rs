@@ -71,6 +71,8 @@ pub struct TrunkConfig {
     /// Over TLS: the trunk's certificate must be valid for `host`. Off: any will do, so that nobody knows who is there.
     #[serde(default = "yes")]
     pub check_certificate: bool,
+    #[serde(default)]
+    pub srtp: Srtp,
     /// Calls of ours at the same time; none for as many as there are.
     #[serde(default)]
     pub calls_max: Option<u32>,
@@ -90,6 +92,19 @@ pub enum TrunkTransport {
     Udp,
     Tcp,
     Tls,
+}
+
+/// Whether sound to and from a phone or trunk is encrypted (SRTP with keys by SDES, RFC 4568).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Srtp {
+    /// Never.
+    Off,
+    /// Where the other side offers it; offered by us where signalling is encrypted too.
+    #[default]
+    Offered,
+    /// Always, or there is no call.
+    Required,
 }
 
 /// What the tenant is entitled to; refusals carry `limit.*` codes.
@@ -265,6 +280,9 @@ pub struct DeviceConfig {
     pub name: String,
     pub agent: Option<AgentId>,
     pub kind: DeviceKind,
+    /// Of phones; browsers always encrypt.
+    #[serde(default)]
+    pub srtp: Srtp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

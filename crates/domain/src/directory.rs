@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::TrunkTransport;
+use crate::config::{Srtp, TrunkTransport};
 use crate::device::Binding;
 use crate::id::{DeviceId, NumberId, TenantId, TrunkId};
 use crate::leg::ClipRef;
@@ -45,6 +45,7 @@ pub struct SipAccount {
 pub struct DeviceEntry {
     pub tenant: TenantId,
     pub kind: DeviceEntryKind,
+    pub srtp: Srtp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,4 +74,5 @@ pub struct TrunkEntry {
     pub transport: TrunkTransport,
     /// Over TLS: whoever is there must prove it.
     pub check_certificate: bool,
+    pub srtp: Srtp,
 }

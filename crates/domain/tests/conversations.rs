@@ -20,8 +20,16 @@ fn company() -> TenantConfig {
     let mut eve = c.agents[&ANN].clone();
     (eve.id, eve.user, eve.extension) = (EVE, UserId(3), "3".into());
     c.agents.insert(EVE, eve);
-    c.devices
-        .insert(EVES, DeviceConfig { id: EVES, name: "device".into(), agent: Some(EVE), kind: DeviceKind::Browser });
+    c.devices.insert(
+        EVES,
+        DeviceConfig {
+            id: EVES,
+            name: "device".into(),
+            agent: Some(EVE),
+            kind: DeviceKind::Browser,
+            srtp: Default::default(),
+        },
+    );
     c.entitlements.seats = 3;
     c
 }

@@ -24,6 +24,7 @@ fn trunk(id: TrunkId) -> TrunkConfig {
         host: (id != INBOUND_ONLY).then(|| format!("carrier{}.example", id.0)),
         transport: Default::default(),
         check_certificate: true,
+        srtp: Default::default(),
         calls_max: None,
         active: true,
     }

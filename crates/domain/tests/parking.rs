@@ -25,6 +25,7 @@ fn company() -> TenantConfig {
         host: Some(format!("carrier{}.example", id.0)),
         transport: Default::default(),
         check_certificate: true,
+        srtp: Default::default(),
         calls_max: None,
         active: true,
     };

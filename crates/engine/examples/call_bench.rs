@@ -254,7 +254,17 @@ impl Company {
             };
             tx.put(config, None).await?;
             let kind = DeviceKind::Uri { uri: format!("sip:agent{n}@127.0.0.1") };
-            tx.put(DeviceConfig { id: device, name: format!("Phone {n}"), agent: Some(agent), kind }, None).await?;
+            tx.put(
+                DeviceConfig {
+                    id: device,
+                    name: format!("Phone {n}"),
+                    agent: Some(agent),
+                    kind,
+                    srtp: Default::default(),
+                },
+                None,
+            )
+            .await?;
             agents.push((agent, device));
         }
         let named = |text: &str| Localized { zh: None, en: Some(text.to_owned()) };

@@ -321,6 +321,7 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         name: String::new(),
         agent: Some(AgentId(n.into())),
         kind: DeviceKind::Browser,
+        srtp: Default::default(),
     };
     let number = |n: u64| NumberConfig {
         id: NumberId(n.into()),

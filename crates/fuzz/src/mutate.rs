@@ -81,6 +81,9 @@ const TOKENS: &[&[u8]] = &[
     b"REGISTER",
     b"m=audio 0 RTP/AVP 0\r\n",
     b"a=rtpmap:96 opus/48000/2\r\n",
+    b"RTP/SAVP",
+    b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4\r\n",
+    b"AEAD_AES_256_GCM inline:",
     b"c=IN IP4 0.0.0.0\r\n",
     b"a=inactive\r\n",
 ];

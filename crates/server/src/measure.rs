@@ -44,7 +44,7 @@ pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Ve
     }
 }
 
-fn totals(s: &telephony::Stats) -> [(&'static str, u64); 19] {
+fn totals(s: &telephony::Stats) -> [(&'static str, u64); 20] {
     [
         ("cordboard_legs_started_total", s.legs_started),
         ("cordboard_legs_ended_total", s.legs_ended),
@@ -57,6 +57,7 @@ fn totals(s: &telephony::Stats) -> [(&'static str, u64); 19] {
         ("cordboard_tls_failed_total", s.tls_failed),
         ("cordboard_rtp_received_total", s.rtp_received),
         ("cordboard_rtp_sent_total", s.rtp_sent),
+        ("cordboard_srtp_rejected_total", s.srtp_rejected),
         ("cordboard_rtp_send_failed_total", s.rtp_send_failed),
         ("cordboard_webrtc_received_total", s.webrtc_received),
         ("cordboard_webrtc_sent_total", s.webrtc_sent),

@@ -1,4 +1,5 @@
-//! Signalling by TLS: an agent's softphone behind it, and a carrier that proves who it is.
+//! Signalling by TLS and sound by SRTP: an agent's softphone behind both, a carrier that proves who it is, a caller who
+//! brings keys.
 mod support;
 
 use std::path::Path;
@@ -15,13 +16,14 @@ use support::sound::stereo;
 use support::verdict::{self, Expected, must, must_fail};
 
 #[test]
-fn a_softphone_over_tls_serves_a_plain_caller() {
+fn a_softphone_over_tls_with_srtp_serves_a_plain_caller() {
     let server = Server::start("tls-phone");
     let company = Company::of(&server);
     let agent = company.agent("Agent 1");
     let device = company.sip_device(&agent, "7105", SECRET);
+    company.patch(&format!("devices/{device}"), json!({"srtp": "required"}));
     let account = Account { user: "7105", secret: SECRET };
-    let manner = Manner { tls: true, ..Manner::default() };
+    let manner = Manner { tls: true, srtp: true, ..Manner::default() };
     let phone = Baresip::start_in(server.sip_tls, AGENT_HZ, Some(&account), &manner);
     company.on_duty(&agent, &device);
 
@@ -70,11 +72,11 @@ fn a_call_goes_out_over_tls_to_the_carrier_whose_certificate_fits() {
     let server = Server::start_unusual("tls-trunk", Unusual { roots, ..Unusual::default() });
     let company = Company::of(&server);
     let both = dir.join("both.pem");
-    let manner = Manner { tls: true, certificate: Some(&both), ..Manner::default() };
+    let manner = Manner { tls: true, srtp: true, certificate: Some(&both) };
     let carrier = Baresip::start_in(server.sip, CALLER_HZ, None, &manner);
     let trunk = |name: &str, host: &str| {
         let host = format!("{host}:{}", carrier.port + 1);
-        id(&company.post("trunks", json!({"name": name, "host": host, "transport": "tls"})))
+        id(&company.post("trunks", json!({"name": name, "host": host, "transport": "tls", "srtp": "required"})))
     };
     // The same server by a name that its certificate does not have, then by its own.
     let (doubtful, proved) = (trunk("doubtful", "127.0.0.1"), trunk("proved", "localhost"));
@@ -97,4 +99,26 @@ fn a_call_goes_out_over_tls_to_the_carrier_whose_certificate_fits() {
     assert_eq!(tried, ["unreachable", "hangup"]);
     assert!(server.log().contains("no TLS connection to a trunk"), "the operator can read why");
     let _ = std::fs::remove_dir_all(&dir);
+}
+
+#[test]
+fn a_caller_who_brings_keys_is_heard_and_hears_by_srtp() {
+    let server = Server::start("srtp-caller");
+    let company = Company::of(&server);
+    let phone = Phone::on_duty(&server, &company, "Agent 1", "7101", &auto_answer());
+    let mut caller = Baresip::start_in(server.sip, CALLER_HZ, None, &Manner { srtp: true, ..Manner::default() });
+    caller.dial(server.sip, "1000");
+    phone.rtp.wait_tone(CALLER_HZ, 300);
+    caller.wait_tone(AGENT_HZ, 300);
+    let (at_agent, at_caller) = (phone.rtp.listen(800), caller.listen(800));
+    must("the agent", verdict::hears(&at_agent, CALLER_HZ, AGENT_HZ));
+    must("the caller", verdict::hears(&at_caller, AGENT_HZ, CALLER_HZ));
+    // A hold and back: offers that name the same keys, and the session goes on with them.
+    caller.hold();
+    phone.rtp.wait_without(CALLER_HZ, 300);
+    caller.resume();
+    phone.rtp.wait_tone(CALLER_HZ, 500);
+    caller.hang_up();
+    caller.wait_event("CALL_CLOSED");
+    assert_eq!(server.metric("cordboard_srtp_rejected_total").unwrap_or_default(), 0.0);
 }

@@ -4,9 +4,11 @@
 //! [`negotiate`] answers an offer, [`offer`] makes one, [`conclude`] reads the answer to it. The outcome in both directions is
 //! an [`Agreement`]: codec, digits, the peer's address, direction. Contract: bounded, no panics, one audio stream.
 
+mod crypto;
 mod negotiate;
 mod parse;
 
+pub use crypto::{Crypto, Key, Keys, Protect, Suite};
 pub use negotiate::{Agreement, Capabilities, NegotiateError, conclude, negotiate, offer};
 pub use parse::SdpError;
 
@@ -175,6 +177,8 @@ pub struct Media {
     /// Port, and address if given, of `a=rtcp`.
     pub rtcp: Option<(u16, Option<IpAddr>)>,
     pub has_rtcp_mux: bool,
+    /// Keys of SRTP; those we cannot use are left out.
+    pub crypto: Vec<Crypto>,
     /// Other attributes, as `name` or `name:value`.
     pub attributes: Vec<String>,
 }
@@ -258,6 +262,9 @@ impl fmt::Display for SessionDescription {
             }
             if media.has_rtcp_mux {
                 f.write_str("a=rtcp-mux\r\n")?;
+            }
+            for crypto in &media.crypto {
+                write!(f, "a=crypto:{crypto}\r\n")?;
             }
             for attribute in &media.attributes {
                 write!(f, "a={attribute}\r\n")?;

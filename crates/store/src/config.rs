@@ -553,7 +553,7 @@ impl Store {
                             bindings: bound.remove(&d.id).unwrap_or_default(),
                         },
                     };
-                    directory.devices.insert(d.id, DeviceEntry { tenant, kind });
+                    directory.devices.insert(d.id, DeviceEntry { tenant, kind, srtp: d.srtp });
                 }
                 Class::Trunk => {
                     let t: TrunkConfig = decode(&body)?;
@@ -565,6 +565,7 @@ impl Store {
                         host: t.host,
                         transport: t.transport,
                         check_certificate: t.check_certificate,
+                        srtp: t.srtp,
                     });
                 }
                 _ => {}

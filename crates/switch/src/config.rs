@@ -11,6 +11,8 @@ pub struct Config {
     pub start: u32,
     /// Random 64 bits: everything random-looking is drawn from here.
     pub seed: u64,
+    /// 256 random bits: keys of SRTP are made from them.
+    pub secret: [u8; 32],
     /// Unix milliseconds at `now == 0`; for expiry times of registrations only.
     pub wall_ms_at_start: i64,
     /// Realm for digest challenges where neither the request's domain nor an account tells one.
@@ -45,6 +47,8 @@ impl Config {
             node,
             start,
             seed,
+            // For tests; whoever starts a real node draws its own.
+            secret: std::array::from_fn(|at| seed.to_be_bytes()[at % 8]),
             wall_ms_at_start,
             realm: "cordboard".to_owned(),
             from_host: "cordboard.invalid".to_owned(),

@@ -6,7 +6,7 @@ use sip::msg::Uri;
 use sip::{CallId, Event};
 
 use crate::leg::{Leg, Party, Phase};
-use crate::negotiate::{Remote, read_offer};
+use crate::negotiate::Remote;
 use crate::switch::Switch;
 use crate::timers::Timer;
 
@@ -76,7 +76,9 @@ impl Switch {
         };
         let Some(session) = self.legs.get_mut(&leg).and_then(Leg::session_mut) else { return };
         let answer = match sdp {
-            Some(sdp) => read_offer(sdp).and_then(|offer| session.answer(local, &offer)).map(|(a, r)| (a, Some(r))),
+            Some(sdp) => {
+                session.read_offer(sdp).and_then(|offer| session.answer(local, &offer)).map(|(a, r)| (a, Some(r)))
+            }
             // RFC 6337 §5.2.5: an offer on request is the whole of what we can, sending and receiving.
             None => Ok((session.offer(local), None)),
         };

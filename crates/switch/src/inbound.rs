@@ -11,7 +11,6 @@ use sip::{Admission, Hop, IncomingCall};
 
 use crate::io::Transport;
 use crate::leg::{Incoming, Leg, Party, Phase};
-use crate::negotiate::{Session, read_offer};
 use crate::policy::{self, Caller, Verdict};
 use crate::switch::Switch;
 use crate::timers::Timer;
@@ -111,11 +110,13 @@ impl Switch {
             Verdict::Challenge => return self.refuse(call, 403),
             Verdict::NotFound => return self.refuse(call, 404),
         };
-        let offer = match incoming.sdp().map(read_offer) {
+        let srtp = policy::srtp(&self.directory, via);
+        let session = self.new_session(srtp, incoming.hop.transport.is_secure());
+        let offer = match incoming.sdp().map(|sdp| session.read_offer(sdp)) {
             None => None,
             Some(Ok(offer)) => Some(offer),
             Some(Err(why)) => {
-                tracing::debug!(%why, "INVITE refused: unusable session description");
+                tracing::info!(%why, "INVITE refused: unusable session description");
                 return self.refuse(call, 488);
             }
         };
@@ -125,7 +126,6 @@ impl Switch {
         let name = from.display.clone().filter(|_| address != Address::Withheld).map(|n| n.chars().take(128).collect());
 
         let leg = self.mint_leg();
-        let session = Session::new(self.draw());
         let party =
             Party::Incoming(Incoming { call, offer, dialog: incoming.dialog.clone(), hop: incoming.hop, session });
         self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Offered));

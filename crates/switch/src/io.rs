@@ -10,6 +10,7 @@ use domain::id::{DeviceId, LegId, RecordingId, TenantId};
 use domain::leg::{Gap, LegCommand, LegEvent};
 use media::{LegKey, RecordingKey};
 use sip::registrar::BindingRecord;
+use sip::sdp::Keys;
 
 use crate::checkpoint::Checkpoint;
 
@@ -81,6 +82,8 @@ pub enum Output {
     /// The leg is living on, but on another carrier: a reloaded browser. Packets of `media` go to and come from the new
     /// transport from now on; the former one is released.
     MoveMedia { media: LegKey, transport: Transport },
+    /// From now on the packets of a media leg with a UDP port are SRTP with these keys; without, they are plain.
+    Protect { media: LegKey, keys: Option<Box<Keys>> },
     /// Remove the media leg from its plane, release its carrier and answer with [`Input::MediaClosed`]. May concern
     /// a leg that was opened and never added, or whose opening has not been answered yet.
     CloseMedia { media: LegKey },

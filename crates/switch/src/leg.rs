@@ -9,7 +9,7 @@ use domain::leg::{CallerId, EndCause, EndedBy, LegCommand};
 use media::{CodecParams, LegKey, PlayKey};
 use sip::CallId;
 use sip::dialog::Dialog;
-use sip::sdp::SessionDescription;
+use sip::sdp::{Keys, SessionDescription};
 
 use crate::io::ResolveKey;
 use crate::negotiate::{Remote, Session};
@@ -203,4 +203,6 @@ pub(crate) struct MediaLeg {
     /// Added to its plane.
     pub(crate) added: bool,
     pub(crate) codec: Option<CodecParams>,
+    /// What its packets are protected with.
+    pub(crate) keys: Option<Keys>,
 }

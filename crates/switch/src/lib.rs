@@ -23,7 +23,7 @@
 //!
 //! let (tenant, device, leg) = (TenantId(1), DeviceId(2), LegId(3));
 //! let mut directory = Directory::default();
-//! directory.devices.insert(device, DeviceEntry { tenant, kind: DeviceEntryKind::Browser });
+//! directory.devices.insert(device, DeviceEntry { tenant, kind: DeviceEntryKind::Browser, srtp: Default::default() });
 //!
 //! let mut switch = Switch::new(Config::new(1, 1, 42, 1_700_000_000_000));
 //! switch.handle(Duration::ZERO, Input::Directory(Arc::new(directory)));

@@ -5,8 +5,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use domain::config::Srtp;
 use media::{CodecParams, RtcpMode};
-use sip::sdp::{Agreement, Capabilities, Codec, Direction, NegotiateError, SdpError, SessionDescription};
+use sip::sdp::{
+    Agreement, Capabilities, Codec, Direction, Key, Keys, NegotiateError, Protect, SdpError, SessionDescription,
+};
 
 /// Our order where we offer: A-law first, as most of the world outside North America and Japan speaks it.
 const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
@@ -32,6 +35,8 @@ pub(crate) struct Remote {
     pub(crate) rtcp: RtcpMode,
     /// The peer does not want to hear us.
     pub(crate) held: bool,
+    /// `None`: plain RTP.
+    pub(crate) keys: Option<Keys>,
 }
 
 impl Remote {
@@ -48,39 +53,77 @@ impl Remote {
             direction: media::Direction { send: agreement.direction.sends(), receive: agreement.direction.receives() },
             rtcp: if agreement.has_rtcp_mux { RtcpMode::Mux } else { RtcpMode::NextPort },
             held: agreement.is_held_by_peer,
+            keys: agreement.keys,
         })
     }
 }
 
-/// The `o=` line's numbers, which last as long as the leg.
+/// What lasts as long as the leg: the `o=` line's numbers, our keys, and whether sound is protected.
 #[derive(Debug)]
 pub(crate) struct Session {
     id: u64,
     version: u64,
+    srtp: Srtp,
+    keys: Vec<Key>,
+    /// Keys may be named in offers of ours: nobody but the peer reads them, or the peer names its own as freely.
+    is_private: bool,
 }
 
 impl Session {
-    /// `random` makes the session id; RFC 8866 §5.2 wants it unlikely to be met again.
-    pub(crate) fn new(random: u64) -> Self {
+    /// `random` makes the session id; RFC 8866 §5.2 wants it unlikely to be met again. `keys` serve no other leg.
+    pub(crate) fn new(random: u64, srtp: Srtp, keys: Vec<Key>, is_private: bool) -> Self {
         // Some phones read the number into a signed 32-bit integer.
-        Self { id: random & 0x7fff_ffff, version: 0 }
+        Self { id: random & 0x7fff_ffff, version: 0, srtp, keys, is_private }
     }
 
-    fn capabilities(&self, local: SocketAddr, codecs: Vec<Codec>) -> Capabilities {
+    /// The way of signalling is another from now on.
+    pub(crate) fn set_private(&mut self, is_private: bool) {
+        self.is_private = is_private;
+    }
+
+    fn capabilities(&self, local: SocketAddr, codecs: Vec<Codec>, protect: Protect) -> Capabilities {
         Capabilities {
             codecs,
             local,
             direction: Direction::SendRecv,
             ptime: Duration::from_millis(20),
+            protect,
+            keys: if protect == Protect::Never { Vec::new() } else { self.keys.clone() },
             session_id: self.id,
             version: self.version,
         }
     }
 
+    fn offers(&self, local: SocketAddr) -> Capabilities {
+        let protect = match self.srtp {
+            Srtp::Offered if self.is_private => Protect::IfPossible,
+            Srtp::Off | Srtp::Offered => Protect::Never,
+            Srtp::Required => Protect::Always,
+        };
+        self.capabilities(local, CODECS.to_vec(), protect)
+    }
+
+    fn answers(&self, local: SocketAddr, offer: &SessionDescription) -> Capabilities {
+        let protect = match self.srtp {
+            Srtp::Off => Protect::Never,
+            Srtp::Offered => Protect::IfPossible,
+            Srtp::Required => Protect::Always,
+        };
+        self.capabilities(local, in_order_of(offer), protect)
+    }
+
     /// Everything we can, for an INVITE or where the peer asks us for an offer.
     pub(crate) fn offer(&mut self, local: SocketAddr) -> Vec<u8> {
         self.version += 1;
-        sip::sdp::offer(&self.capabilities(local, CODECS.to_vec())).to_bytes()
+        sip::sdp::offer(&self.offers(local)).to_bytes()
+    }
+
+    /// Reads an offer and makes sure that we could answer it.
+    pub(crate) fn read_offer(&self, sdp: &[u8]) -> Result<SessionDescription, SessionError> {
+        let offer = SessionDescription::parse(sdp)?;
+        let (_, agreement) = sip::sdp::negotiate(&offer, &self.answers(SocketAddr::from(([127, 0, 0, 1], 9)), &offer))?;
+        Remote::new(&agreement)?;
+        Ok(offer)
     }
 
     /// The answer to the peer's offer, and what it amounts to.
@@ -90,23 +133,17 @@ impl Session {
         offer: &SessionDescription,
     ) -> Result<(Vec<u8>, Remote), SessionError> {
         self.version += 1;
-        let (answer, agreement) = sip::sdp::negotiate(offer, &self.capabilities(local, in_order_of(offer)))?;
+        let (answer, agreement) = sip::sdp::negotiate(offer, &self.answers(local, offer))?;
+        // Whom the peer has trusted with its keys, we trust with ours: an offer on request must not end the protection.
+        self.is_private |= agreement.keys.is_some();
         Ok((answer.to_bytes(), Remote::new(&agreement)?))
     }
 
     /// What the peer's answer to our last offer amounts to.
     pub(crate) fn conclude(&self, local: SocketAddr, answer: &[u8]) -> Result<Remote, SessionError> {
         let answer = SessionDescription::parse(answer)?;
-        let caps = self.capabilities(local, CODECS.to_vec());
-        Remote::new(&sip::sdp::conclude(&answer, &caps)?)
+        Remote::new(&sip::sdp::conclude(&answer, &self.offers(local))?)
     }
-}
-
-/// Reads an offer and makes sure that we could answer it.
-pub(crate) fn read_offer(sdp: &[u8]) -> Result<SessionDescription, SessionError> {
-    let offer = SessionDescription::parse(sdp)?;
-    Session::new(0).answer(SocketAddr::from(([127, 0, 0, 1], 9)), &offer)?;
-    Ok(offer)
 }
 
 /// Our codecs, those first that the offer names first.
@@ -149,10 +186,91 @@ mod tests {
         )
     }
 
+    fn session(srtp: Srtp, is_private: bool) -> Session {
+        Session::new(7, srtp, Key::all(&[3; 32], 7), is_private)
+    }
+
     fn answer(sdp: &str) -> Result<(String, Remote), SessionError> {
-        let offer = read_offer(sdp.as_bytes())?;
-        let (bytes, remote) = Session::new(7).answer(LOCAL.into(), &offer)?;
+        answer_by(&mut session(Srtp::Off, false), sdp)
+    }
+
+    fn answer_by(session: &mut Session, sdp: &str) -> Result<(String, Remote), SessionError> {
+        let offer = session.read_offer(sdp.as_bytes())?;
+        let (bytes, remote) = session.answer(LOCAL.into(), &offer)?;
         Ok((String::from_utf8(bytes).unwrap(), remote))
+    }
+
+    /// What both sides agree on when `caller` offers to `callee`: whether it is protected, `None` for no call.
+    fn meet(caller: (Srtp, bool), callee: Srtp) -> Option<bool> {
+        let (mut caller, mut callee) = (session(caller.0, caller.1), session(callee, false));
+        callee.keys = Key::all(&[4; 32], 8);
+        let offer = String::from_utf8(caller.offer(LOCAL.into())).unwrap();
+        let (reply, theirs) = answer_by(&mut callee, &offer).ok()?;
+        let ours = caller.conclude(LOCAL.into(), reply.as_bytes()).unwrap();
+        let crossed = |a: &Remote, b: &Remote| a.keys.map(|k| k.ours) == b.keys.map(|k| k.theirs);
+        assert!(crossed(&ours, &theirs) && crossed(&theirs, &ours), "each has the other's key");
+        // What is asked for later does not end it.
+        assert_eq!(String::from_utf8(callee.offer(LOCAL.into())).unwrap().contains("a=crypto:"), theirs.keys.is_some());
+        Some(ours.keys.is_some())
+    }
+
+    #[test]
+    fn policies_meet() {
+        use Srtp::{Off, Offered, Required};
+        for (caller, callee, is_protected) in [
+            ((Off, true), Off, Some(false)),
+            ((Off, true), Offered, Some(false)),
+            ((Off, true), Required, None),
+            // Keys are named by a way that others may read only where that is wished.
+            ((Offered, false), Offered, Some(false)),
+            ((Offered, false), Required, None),
+            ((Offered, true), Off, Some(false)),
+            ((Offered, true), Offered, Some(true)),
+            ((Offered, true), Required, Some(true)),
+            ((Required, false), Off, None),
+            ((Required, false), Offered, Some(true)),
+            ((Required, true), Required, Some(true)),
+        ] {
+            assert_eq!(meet(caller, callee), is_protected, "{caller:?} calls {callee:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_sections_the_protected_one_is_taken_and_keys_we_cannot_use_are_passed_over() {
+        let both = offer("8", "")
+            + "m=audio 4002 RTP/SAVP 8\r\na=crypto:1 F8_128_HMAC_SHA1_80 inline:AAAA\r\n\
+            a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\r\n";
+        let (sdp, remote) = answer_by(&mut session(Srtp::Offered, false), &both).unwrap();
+        assert!(sdp.contains("m=audio 0 RTP/AVP 8\r\n") && sdp.contains("m=audio 10000 RTP/SAVP 8\r\n"), "{sdp}");
+        assert!(sdp.contains("a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:"), "{sdp}");
+        assert_eq!(remote.address.map(|a| a.port()), Some(4002));
+        let (sdp, remote) = answer_by(&mut session(Srtp::Off, true), &both).unwrap();
+        assert!(sdp.contains("m=audio 10000 RTP/AVP 8\r\n") && remote.keys.is_none(), "{sdp}");
+        let unusable = both.replace("AES_CM_128_HMAC_SHA1_32", "AES_256_CM_HMAC_SHA1_80");
+        assert!(answer_by(&mut session(Srtp::Required, true), &unusable).is_err());
+    }
+
+    #[test]
+    fn an_answer_must_fit_one_of_the_keys_offered() {
+        let mut us = session(Srtp::Offered, true);
+        let ours = String::from_utf8(us.offer(LOCAL.into())).unwrap();
+        assert!(
+            ours.contains("m=audio 10000 RTP/AVP ") && ours.contains("a=crypto:4 AES_CM_128_HMAC_SHA1_32 "),
+            "{ours}"
+        );
+        let key = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+        for (crypto, is_protected) in [
+            ("", Some(false)),
+            ("a=crypto:1 AES_CM_128_HMAC_SHA1_80 ", Some(true)),
+            ("a=crypto:4 AES_CM_128_HMAC_SHA1_32 ", Some(true)),
+            ("a=crypto:4 AES_CM_128_HMAC_SHA1_80 ", None),
+            ("a=crypto:9 AES_CM_128_HMAC_SHA1_80 ", None),
+            ("a=crypto:0 AES_CM_128_HMAC_SHA1_80 ", None),
+        ] {
+            let line = if crypto.is_empty() { String::new() } else { format!("{crypto}{key}\r\n") };
+            let remote = us.conclude(LOCAL.into(), offer("8", &line).as_bytes()).ok();
+            assert_eq!(remote.map(|r| r.keys.is_some()), is_protected, "{crypto}");
+        }
     }
 
     #[test]
@@ -186,12 +304,12 @@ mod tests {
     #[test]
     fn an_offer_without_a_codec_of_ours_is_refused() {
         assert!(answer(&offer("18 3", "")).is_err());
-        assert!(read_offer(b"not sdp").is_err());
+        assert!(session(Srtp::Off, false).read_offer(b"not sdp").is_err());
     }
 
     #[test]
     fn our_own_answer_concludes_our_offer() {
-        let mut us = Session::new(1);
+        let mut us = session(Srtp::Off, false);
         let sdp = us.offer(LOCAL.into());
         let (reply, _) = answer(std::str::from_utf8(&sdp).unwrap()).unwrap();
         let remote = us.conclude(LOCAL.into(), reply.as_bytes()).unwrap();

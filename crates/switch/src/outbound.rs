@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::config::TrunkTransport;
+use domain::config::{Srtp, TrunkTransport};
 use domain::directory::DeviceEntryKind;
 use domain::id::{DeviceId, LegId, TenantId, TrunkId};
 use domain::leg::{CallerId, Dial, EndCause, EndedBy, LegEvent, LegStats};
@@ -13,9 +13,21 @@ use sip::{CallId, Hop};
 
 use crate::io::{Output, ResolveKey, Transport};
 use crate::leg::{Attempt, Early, Leg, Outgoing, Party, Phase, Target};
-use crate::negotiate::Session;
 use crate::switch::Switch;
 use crate::timers::Timer;
+
+/// Who is called must prove it (over TLS), and whether sound is encrypted.
+#[derive(Debug, Clone, Copy)]
+struct Secrecy {
+    srtp: Srtp,
+    check_certificate: bool,
+}
+
+impl Default for Secrecy {
+    fn default() -> Self {
+        Self { srtp: Srtp::default(), check_certificate: true }
+    }
+}
 
 /// Contacts of one device called at once.
 const FORK_MAX: usize = 5;
@@ -38,29 +50,33 @@ impl Switch {
             return self.stillborn(leg, cause);
         }
         match to {
-            Dial::Uri { uri } => self.originate_uri(leg, tenant, &uri, from, ring),
+            Dial::Uri { uri } => self.originate_uri(leg, tenant, &uri, from, ring, Secrecy::default()),
             Dial::Trunk { trunk, number, .. } => match self.trunk_uri(tenant, trunk, &number) {
-                Some((uri, check_certificate)) => {
-                    self.originate_uri(leg, tenant, &uri, from, ring);
+                Some((uri, secrecy)) => {
+                    self.originate_uri(leg, tenant, &uri, from, ring, secrecy);
                     if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
                         sip.early = Some(Early::default());
-                        sip.check_certificate = check_certificate;
                         self.timers.set(Timer::Trunk(leg), self.now + self.config.trunk_silence);
                     }
                 }
                 None => self.stillborn(leg, EndCause::Unreachable),
             },
-            Dial::Device { device } => match self.device_of(tenant, device).map(|d| d.kind.clone()) {
-                Some(DeviceEntryKind::Browser) => self.originate_browser(leg, tenant, device),
-                Some(DeviceEntryKind::Sip { .. }) => self.originate_registered(leg, tenant, device, from, ring),
-                Some(DeviceEntryKind::Uri { uri }) => self.originate_uri(leg, tenant, &uri, from, ring),
+            Dial::Device { device } => match self.device_of(tenant, device).map(|d| (d.kind.clone(), d.srtp)) {
+                Some((DeviceEntryKind::Browser, _)) => self.originate_browser(leg, tenant, device),
+                Some((DeviceEntryKind::Sip { .. }, srtp)) => {
+                    self.originate_registered(leg, tenant, device, from, ring, srtp);
+                }
+                Some((DeviceEntryKind::Uri { uri }, srtp)) => {
+                    let secrecy = Secrecy { srtp, ..Secrecy::default() };
+                    self.originate_uri(leg, tenant, &uri, from, ring, secrecy);
+                }
                 None => self.stillborn(leg, EndCause::Unreachable),
             },
         }
     }
 
-    /// Where a number is called by a trunk of the tenant's own, and whether the trunk must prove who it is.
-    fn trunk_uri(&self, tenant: TenantId, trunk: TrunkId, number: &str) -> Option<(String, bool)> {
+    /// Where a number is called by a trunk of the tenant's own, and how secret that is kept.
+    fn trunk_uri(&self, tenant: TenantId, trunk: TrunkId, number: &str) -> Option<(String, Secrecy)> {
         let entry = self.directory.trunks.iter().find(|t| t.trunk == trunk && t.tenant == tenant)?;
         let host = entry.host.as_ref()?;
         let dialled = number.strip_prefix('+').unwrap_or(number);
@@ -72,7 +88,7 @@ impl Switch {
             TrunkTransport::Tcp => format!("sip:{number}@{host};transport=tcp"),
             TrunkTransport::Tls => format!("sip:{number}@{host};transport=tls"),
         };
-        Some((uri, entry.check_certificate))
+        Some((uri, Secrecy { srtp: entry.srtp, check_certificate: entry.check_certificate }))
     }
 
     /// A leg that could not even begin.
@@ -80,7 +96,15 @@ impl Switch {
         self.tell(LegEvent::Ended { leg, cause, by: EndedBy::System, stats: LegStats::default() });
     }
 
-    fn originate_registered(&mut self, leg: LegId, tenant: TenantId, device: DeviceId, from: CallerId, ring: Duration) {
+    fn originate_registered(
+        &mut self,
+        leg: LegId,
+        tenant: TenantId,
+        device: DeviceId,
+        from: CallerId,
+        ring: Duration,
+        srtp: Srtp,
+    ) {
         let now = self.now;
         let mut bindings: Vec<_> =
             self.registered.get(&device).iter().flat_map(|s| &s.bindings).filter(|b| b.expires_at > now).collect();
@@ -91,11 +115,20 @@ impl Switch {
         if targets.is_empty() {
             return self.stillborn(leg, EndCause::Unreachable);
         }
-        self.begin_outgoing(leg, tenant, from, ring, targets);
+        let secrecy = Secrecy { srtp, ..Secrecy::default() };
+        self.begin_outgoing(leg, tenant, from, ring, targets, secrecy);
         self.open_media(leg, Transport::Udp);
     }
 
-    fn originate_uri(&mut self, leg: LegId, tenant: TenantId, uri: &str, from: CallerId, ring: Duration) {
+    fn originate_uri(
+        &mut self,
+        leg: LegId,
+        tenant: TenantId,
+        uri: &str,
+        from: CallerId,
+        ring: Duration,
+        secrecy: Secrecy,
+    ) {
         let Some(uri) = Uri::parse(uri).ok().filter(|u| u.is_sip() && !u.host.is_empty()) else {
             return self.stillborn(leg, EndCause::Unreachable);
         };
@@ -104,11 +137,11 @@ impl Switch {
         match literal {
             Some(ip) => {
                 let target = self.target(uri, SocketAddr::new(ip, port));
-                self.begin_outgoing(leg, tenant, from, ring, vec![target]);
+                self.begin_outgoing(leg, tenant, from, ring, vec![target], secrecy);
                 self.open_media(leg, Transport::Udp);
             }
             None => {
-                self.begin_outgoing(leg, tenant, from, ring, Vec::new());
+                self.begin_outgoing(leg, tenant, from, ring, Vec::new(), secrecy);
                 let key = ResolveKey(self.next_number());
                 let host = uri.host.clone();
                 if let Some(state) = self.legs.get_mut(&leg) {
@@ -144,8 +177,16 @@ impl Switch {
         self.open_media(leg, Transport::Udp);
     }
 
-    fn begin_outgoing(&mut self, leg: LegId, tenant: TenantId, from: CallerId, ring: Duration, targets: Vec<Target>) {
-        let session = Session::new(self.draw());
+    fn begin_outgoing(
+        &mut self,
+        leg: LegId,
+        tenant: TenantId,
+        from: CallerId,
+        ring: Duration,
+        targets: Vec<Target>,
+        secrecy: Secrecy,
+    ) {
+        let session = self.new_session(secrecy.srtp, false);
         let party = Party::Outgoing(Outgoing {
             from,
             targets,
@@ -155,7 +196,7 @@ impl Switch {
             rang: false,
             early: None,
             failure: None,
-            check_certificate: true,
+            check_certificate: secrecy.check_certificate,
             session,
         });
         self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Opening));
@@ -169,7 +210,6 @@ impl Switch {
         let Party::Outgoing(sip) = &mut state.party else { return };
         state.phase = Phase::Calling;
         let targets = std::mem::take(&mut sip.targets);
-        let sdp = sip.session.offer(local);
         let is_checked = sip.check_certificate;
         let mut from = NameAddr::new(Uri::sip(
             Some(sip.from.user.as_deref().unwrap_or("anonymous")),
@@ -189,7 +229,11 @@ impl Switch {
                 self.emit(Output::ExpectPeer { remote, name, is_checked });
             }
             let call = CallId::outgoing(self.next_number());
+            let mut sdp = None;
             if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
+                // Contacts of one phone may be reached by ways that are private and such that are not.
+                sip.session.set_private(target.hop.transport.is_secure());
+                sdp = Some(sip.session.offer(local));
                 sip.calls.push(Attempt { call, hop: target.hop, invite: None });
             }
             self.by_call.insert(call, leg);
@@ -201,7 +245,7 @@ impl Switch {
                 to: None,
                 contact_user: None,
                 headers: Vec::new(),
-                sdp: Some(sdp.clone()),
+                sdp,
                 credentials: None,
             })));
         }
@@ -276,6 +320,7 @@ impl Switch {
         let hop = sip.calls.iter().find(|a| a.call == call).map(|a| a.hop);
         let losers: Vec<CallId> = sip.calls.drain(..).map(|a| a.call).filter(|c| *c != call).collect();
         sip.won = Some(call);
+        sip.session.set_private(hop.is_some_and(|hop| hop.transport.is_secure()));
         sip.dialog = hop.and_then(|hop| Some((Box::new(dialog_of_answer(response)?), hop)));
         for loser in losers {
             self.by_call.remove(&loser);

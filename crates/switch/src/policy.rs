@@ -3,6 +3,7 @@
 //! Contract: an outsider cannot tell an existing user from an unknown one, nor another tenant's number from none.
 use std::net::IpAddr;
 
+use domain::config::Srtp;
 use domain::directory::{Directory, NumberEntry, SipAccount};
 use domain::id::{NumberId, TenantId};
 use domain::leg::Via;
@@ -96,6 +97,16 @@ pub(crate) fn account<'a>(directory: &'a Directory, user: &str, realm: &str) -> 
     directory.accounts.get(&(user.to_owned(), realm.to_owned()))
 }
 
+/// Whether sound with whoever calls is encrypted.
+pub(crate) fn srtp(directory: &Directory, via: Via) -> Srtp {
+    let found = match via {
+        Via::Device { device } => directory.devices.get(&device).map(|d| d.srtp),
+        Via::Trunk { trunk } => directory.trunks.iter().find(|t| t.trunk == trunk).map(|t| t.srtp),
+        Via::Loopback | Via::Guest => None,
+    };
+    found.unwrap_or_default()
+}
+
 /// Whose number a guest may dial: any of its own tenant's.
 pub(crate) fn owns_number(directory: &Directory, tenant: TenantId, number: NumberId) -> bool {
     directory.numbers.iter().any(|((owner, _), entry)| *owner == tenant && entry.number == number)
@@ -127,6 +138,7 @@ mod tests {
             host: None,
             transport: Default::default(),
             check_certificate: true,
+            srtp: Default::default(),
         });
         d
     }

@@ -2,7 +2,9 @@
 use domain::id::{BridgeId, LegId};
 use domain::leg::{ClipRef, Collect, Hears, LegCommand, LegEvent, PlayEnd};
 use media::{BridgeKey, Clip, LegKey, PlayKey};
+use sip::sdp::Keys;
 
+use crate::io::Output;
 use crate::leg::{DEFERRED_MAX, Leg};
 use crate::negotiate::{Remote, floor_codec};
 use crate::switch::Switch;
@@ -60,6 +62,7 @@ impl Switch {
         media.added = true;
         media.codec = Some(remote.codec);
         let key = media.key;
+        self.protect(leg, remote.keys);
         self.media(media::Command::AddLeg(media::AddLeg {
             leg: key,
             // The first valid packet decides: phones behind NAT write addresses that nobody can reach.
@@ -80,12 +83,23 @@ impl Switch {
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let Some(media) = state.media.as_mut().filter(|m| m.added) else { return };
         media.codec = Some(remote.codec);
-        let mut update = media::UpdateLeg::new(media.key);
+        let key = media.key;
+        self.protect(leg, remote.keys);
+        let mut update = media::UpdateLeg::new(key);
         update.remote = remote.address;
         update.codec = Some(remote.codec);
         update.dtmf_payload_type = Some(remote.dtmf_payload_type);
         update.direction = Some(remote.direction);
         self.media(media::Command::UpdateLeg(update));
+    }
+
+    /// Before the packets that are protected so.
+    fn protect(&mut self, leg: LegId, keys: Option<Keys>) {
+        let Some(media) = self.legs.get_mut(&leg).and_then(|l| l.media.as_mut()) else { return };
+        if std::mem::replace(&mut media.keys, keys) != keys {
+            let media = media.key;
+            self.emit(Output::Protect { media, keys: keys.map(Box::new) });
+        }
     }
 
     /// The media leg stands: what was wished before takes place now.

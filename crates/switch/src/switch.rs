@@ -3,18 +3,21 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::config::Srtp;
 use domain::device::DeviceReport;
 use domain::directory::Directory;
 use domain::id::{BridgeId, DeviceId, LegId, RecordingId, TenantId};
 use domain::leg::{EndCause, EndedBy, LegCommand, LegEvent, LegStats};
 use media::{LegKey, RecordingKey};
 use sip::CallId;
+use sip::sdp::Key;
 
 use crate::browser::Peer;
 use crate::config::Config;
 use crate::inbound::Policy;
 use crate::io::{Input, Output, ResolveKey, Transport};
 use crate::leg::{Leg, MediaLeg, Party, Phase};
+use crate::negotiate::Session;
 use crate::recording::Recording;
 use crate::registrations::Registered;
 use crate::sound::Bridge;
@@ -173,6 +176,13 @@ impl Switch {
         z ^ (z >> 31)
     }
 
+    /// What a SIP leg says of itself, with keys of its own. `is_private`: only the peer can read what is signalled.
+    pub(crate) fn new_session(&mut self, srtp: Srtp, is_private: bool) -> Session {
+        let number = self.next_number();
+        let keys = if srtp == Srtp::Off { Vec::new() } else { Key::all(&self.config.secret, number) };
+        Session::new(self.draw(), srtp, keys, is_private)
+    }
+
     /// The id of a leg that began here, unique over nodes and restarts. The top bit keeps it apart from floors' ids.
     pub(crate) fn mint_leg(&mut self) -> LegId {
         let counter = u128::from(self.next_number());
@@ -248,7 +258,7 @@ impl Switch {
             Party::Outgoing(sip) => sip.targets.first().map(|target| target.hop.remote.ip()),
             Party::Browser(_) => None,
         };
-        state.media = Some(MediaLeg { key, local: None, added: false, codec: None });
+        state.media = Some(MediaLeg { key, local: None, added: false, codec: None, keys: None });
         self.by_media.insert(key, leg);
         self.timers.set(Timer::Outside(leg), deadline);
         self.emit(Output::OpenMedia { media: key, transport, towards });

@@ -72,9 +72,10 @@ fn server() {
     let mut directory = Directory { default_tenant: Some(TENANT), ..Directory::default() };
     directory.numbers.insert((TENANT, "3000".into()), NumberEntry { number: NumberId(1), sample: true });
     for device in 1..=calls {
-        directory
-            .devices
-            .insert(DeviceId(device.into()), DeviceEntry { tenant: TENANT, kind: DeviceEntryKind::Browser });
+        directory.devices.insert(
+            DeviceId(device.into()),
+            DeviceEntry { tenant: TENANT, kind: DeviceEntryKind::Browser, srtp: Default::default() },
+        );
     }
     sender.directory(Arc::new(directory)).unwrap();
     println!("sip {}", handle.sip_addr());

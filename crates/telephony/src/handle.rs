@@ -254,6 +254,7 @@ fn switch_config(
     let seed = u64::from_le_bytes(random()?);
     let mut out = switch::Config::new(config.node, start, seed, wall_ms);
     out.sip_local = sip_addr;
+    out.secret = random()?;
     out.max_legs = config.limits.legs;
     out.max_peers = config.limits.webrtc_sessions;
     if let Some(ip) = advertise.all().first() {

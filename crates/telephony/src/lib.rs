@@ -43,6 +43,7 @@ mod net;
 mod packet_io;
 mod recording;
 mod ring;
+mod srtp;
 mod stats;
 mod wake;
 mod webrtc;

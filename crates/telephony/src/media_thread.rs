@@ -20,6 +20,7 @@ use media::recorder::Frame;
 use media::{LegKey, LegStats, Plane, PlaneConfig, RecordingKey};
 use mio::Poll;
 use rustc_hash::FxHashMap;
+use sip::sdp::Keys;
 use switch::{PeerEvent, PeerRef};
 
 use crate::config::MediaIo;
@@ -27,6 +28,7 @@ use crate::net::PortPair;
 use crate::packet_io::{Budget, PacketIo, SocketKey};
 use crate::recording::Job;
 use crate::ring::Outbox;
+use crate::srtp::Srtp;
 use crate::stats::Counters;
 use crate::wake::Wake;
 use crate::webrtc::{PeerOut, Peers};
@@ -40,6 +42,11 @@ pub(crate) enum ToMedia {
     OpenPeer {
         media: LegKey,
         peer: PeerRef,
+    },
+    /// Packets of a leg with a UDP port are SRTP with these keys from now on, or plain.
+    Protect {
+        media: LegKey,
+        keys: Option<Box<Keys>>,
     },
     /// Removes the leg from the plane, releases its carrier, answers [`FromMedia::Closed`].
     Close {
@@ -89,6 +96,12 @@ const FRAMES_LATE_MAX: usize = 100;
 /// Ticks in a row that may panic before the plane is replaced.
 const TICK_PANICS_MAX: u32 = 3;
 
+/// A pair of RTP and RTCP sockets.
+struct Slot {
+    media: LegKey,
+    srtp: Option<Box<Srtp>>,
+}
+
 enum Carrier {
     Udp(usize),
     Peer(PeerRef),
@@ -104,8 +117,9 @@ pub(crate) struct MediaThread {
     plane_config: PlaneConfig,
     peers: Peers,
     carriers: FxHashMap<LegKey, Carrier>,
-    /// The leg of each pair of RTP and RTCP sockets.
-    slots: Vec<Option<LegKey>>,
+    slots: Vec<Option<Slot>>,
+    /// The packet that was opened last.
+    plain: Vec<u8>,
     free: Vec<usize>,
     by_peer: FxHashMap<PeerRef, LegKey>,
     /// What peers said while they were driven.
@@ -154,6 +168,7 @@ impl MediaThread {
             peers: parts.peers,
             carriers: FxHashMap::default(),
             slots: Vec::new(),
+            plain: Vec::new(),
             free: Vec::new(),
             by_peer: FxHashMap::default(),
             peer_out: VecDeque::new(),
@@ -269,7 +284,7 @@ impl MediaThread {
 
     /// Takes what has arrived.
     fn read(&mut self) {
-        let mut rtp = 0;
+        let (mut rtp, mut rejected) = (0, 0);
         let (instant, now) = (self.began, self.began.duration_since(self.start));
         while let Some(datagram) = self.io.next() {
             let (key, source, bytes) = (datagram.socket, datagram.source, datagram.bytes);
@@ -286,16 +301,33 @@ impl MediaThread {
                 }
             } else {
                 let (slot, is_rtcp) = ((key - SLOTS) / 2, (key - SLOTS) % 2 == 1);
-                let Some(Some(media)) = self.slots.get(slot).copied() else { continue };
+                let Some(Some(Slot { media, srtp })) = self.slots.get_mut(slot) else { continue };
                 rtp += 1;
-                let plane = &mut self.plane;
+                let (plane, plain, media) = (&mut self.plane, &mut self.plain, *media);
                 let handled = catch_unwind(AssertUnwindSafe(|| {
+                    let is_rtcp = is_rtcp || media::rtp::is_rtcp(bytes);
+                    let bytes = match srtp {
+                        None => bytes,
+                        Some(srtp) => {
+                            let is_open = match is_rtcp {
+                                true => srtp.open_rtcp(bytes, plain),
+                                false => srtp.open(bytes, plain).is_some(),
+                            };
+                            // Forged, repeated, or in plain: as if it had not come.
+                            if !is_open {
+                                return false;
+                            }
+                            plain.as_slice()
+                        }
+                    };
                     if is_rtcp {
                         plane.handle_rtcp(now, media, source, bytes);
                     } else {
                         plane.handle_packet(now, media, source, bytes);
                     }
+                    true
                 }));
+                rejected += u64::from(matches!(handled, Ok(false)));
                 panicked = handled.is_err().then_some(media);
             }
             if let Some(media) = panicked {
@@ -303,6 +335,7 @@ impl MediaThread {
             }
         }
         Counters::add(&self.counters.rtp_received, rtp);
+        Counters::add(&self.counters.srtp_rejected, rejected);
         // All together: code and data of each step are used many times before the next step's.
         self.settle();
     }
@@ -337,6 +370,17 @@ impl MediaThread {
         let (key, dst) = match self.carriers.get(&leg) {
             Some(Carrier::Udp(slot)) => {
                 let Some(dst) = dst else { return };
+                if let Some(srtp) = self.slots.get_mut(*slot).and_then(|s| s.as_mut()?.srtp.as_mut()) {
+                    // A report begins with the SSRC of its sender.
+                    let ssrc = bytes.get(4..8).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
+                    let is_sealed = match ssrc.filter(|_| rtcp) {
+                        Some(ssrc) => srtp.seal_rtcp(ssrc, &mut bytes),
+                        None => !rtcp && srtp.seal_next(&mut bytes),
+                    };
+                    if !is_sealed {
+                        return;
+                    }
+                }
                 (SLOTS + slot * 2 + usize::from(rtcp), dst)
             }
             Some(Carrier::Peer(peer)) => {
@@ -383,6 +427,7 @@ impl MediaThread {
                     }
                     self.carriers.insert(media, Carrier::Peer(peer));
                 }
+                ToMedia::Protect { media, keys } => self.protect(media, keys.map(|k| *k)),
                 ToMedia::Close { media } => {
                     let now = self.now();
                     let stats = self.plane.stats(media);
@@ -447,12 +492,28 @@ impl MediaThread {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        self.slots[index] = Some(media);
+        self.slots[index] = Some(Slot { media, srtp: None });
         self.carriers.insert(media, Carrier::Udp(index));
         let key = SLOTS + index * 2;
         if let Err(error) = self.io.add(key, pair.rtp).and_then(|()| self.io.add(key + 1, pair.rtcp)) {
             tracing::error!(%error, "a media socket cannot be watched");
             self.broken(media);
+        }
+    }
+
+    fn protect(&mut self, media: LegKey, keys: Option<Keys>) {
+        let Some(Carrier::Udp(index)) = self.carriers.get(&media) else { return };
+        let Some(Some(slot)) = self.slots.get_mut(*index) else { return };
+        let former = slot.srtp.take();
+        let Some(keys) = keys else { return };
+        let srtp = match former {
+            Some(former) => former.rekey(keys),
+            None => Srtp::by_sdes(keys),
+        };
+        match srtp {
+            Some(srtp) => slot.srtp = Some(Box::new(srtp)),
+            // No key has a wrong length; if one had, nothing may leave in plain.
+            None => self.broken(media),
         }
     }
 

@@ -48,6 +48,8 @@ counters! {
     tls_failed,
     rtp_received,
     rtp_sent,
+    /// SRTP and SRTCP of SIP phones that was forged, repeated, or not protected at all.
+    srtp_rejected,
     /// Media packets the kernel did not take.
     rtp_send_failed,
     /// Datagrams on the WebRTC port from nobody we know.

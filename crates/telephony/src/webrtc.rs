@@ -31,16 +31,15 @@ use switch::{PeerAudio, PeerEvent, PeerRef};
 
 use crate::config::StartError;
 use crate::net::{self, WEBRTC};
+use crate::srtp::Srtp;
 use crate::stats::Counters;
 
 mod dtls;
 mod offer;
 mod rewrite;
-mod srtp;
 
 use dtls::{Keys, Listener};
 use rewrite::Rewrite;
-use srtp::Srtp;
 
 /// From the offer to ICE and DTLS done; a person answering a microphone prompt has answered before the offer.
 const CONNECT_WITHIN: Duration = Duration::from_secs(20);

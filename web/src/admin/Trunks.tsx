@@ -2,7 +2,7 @@
 import { NumberInput, Select, Switch, Textarea, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { api, ok, type Schemas } from '../api/client';
-import { RegionField } from './fields';
+import { RegionField, SrtpField } from './fields';
 import { isIp, lines } from './lines';
 import { type EditorProps, ResourcePage } from './ResourcePage';
 
@@ -35,7 +35,7 @@ export function Trunks() {
         },
       ]}
       text={(r) => `${r.name}\n${r.host ?? ''} ${r.addresses.join(' ')}`}
-      blank={() => ({ name: '', addresses: '', region: null, host: null, transport: 'udp', check_certificate: true, calls_max: null, active: true })}
+      blank={() => ({ name: '', addresses: '', region: null, host: null, transport: 'udp', check_certificate: true, srtp: 'offered', calls_max: null, active: true })}
       toForm={({ id: _, addresses, ...form }) => ({ ...form, addresses: addresses.join('\n') })}
       editor={(p) => <TrunkEditor {...p} />}
       create={(form) => ok(api.POST('/api/v1/trunks', { body: body(form) }))}
@@ -68,6 +68,7 @@ function TrunkEditor({ value, set, error }: EditorProps<Form, Trunk>) {
         />
         <NumberInput label={t('trunk.calls_max')} placeholder={t('trunk.unlimited')} min={1} allowDecimal={false} value={value.calls_max ?? ''} error={error('calls_max')} onChange={(v) => set({ calls_max: v === '' ? null : Number(v) })} />
       </div>
+      <SrtpField value={value.srtp} set={(srtp) => set({ srtp })} />
       {value.transport === 'tls' ? <Switch label={t('trunk.check_certificate')} description={t('trunk.check_certificate_hint')} checked={value.check_certificate} onChange={(e) => set({ check_certificate: e.currentTarget.checked })} /> : null}
       <Switch label={t('trunk.active')} description={t('trunk.active_hint')} checked={value.active} onChange={(e) => set({ active: e.currentTarget.checked })} />
 

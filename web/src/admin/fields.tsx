@@ -187,3 +187,10 @@ export function RegionField({ label, description, value, onChange, error }: { la
   // The hint below, so that the field stands level with its neighbour.
   return <Select label={label} description={description} inputWrapperOrder={['label', 'input', 'description', 'error']} data={all.map((r) => ({ value: r, label: `${names.of(r) ?? r} (${r})` }))} searchable clearable value={value} onChange={onChange} error={error} placeholder={t('none')} nothingFoundMessage={t('nothing_found')} />;
 }
+
+/** Whether sound to and from a phone or trunk is encrypted. */
+export function SrtpField({ value, set }: { value: Schemas['Srtp']; set: (value: Schemas['Srtp']) => void }) {
+  const { t } = useTranslation('admin');
+  const choices = (['off', 'offered', 'required'] as const).map((v) => ({ value: v, label: t(`srtp.${v}`) }));
+  return <Select label={t('srtp.label')} description={t('srtp.hint')} allowDeselect={false} data={choices} value={value} onChange={(v) => v && set(v as Schemas['Srtp'])} />;
+}

@@ -104,6 +104,9 @@ pub struct TrunkFields {
     /// Over TLS: the trunk's certificate must be valid for `host`. Off: any will do, so that nobody knows who is there.
     #[serde(default = "super::people::yes")]
     pub check_certificate: bool,
+    #[serde(default)]
+    #[schema(value_type = words::Srtp)]
+    pub srtp: domain::config::Srtp,
     /// Calls of ours at the same time; null for as many as there are.
     #[serde(default)]
     #[schema(minimum = 1)]
@@ -175,6 +178,10 @@ pub struct DeviceFields {
     #[schema(value_type = Option<String>)]
     pub agent: Option<AgentId>,
     pub kind: DeviceKind,
+    /// Of phones; browsers always encrypt.
+    #[serde(default)]
+    #[schema(value_type = words::Srtp)]
+    pub srtp: domain::config::Srtp,
     /// SIP password of a `sip` device; generated if left out when creating; never read again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 128, write_only)]

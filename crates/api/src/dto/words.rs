@@ -114,6 +114,11 @@ words! {
         Tcp = "tcp",
         Tls = "tls",
     }
+    Srtp = domain::config::Srtp {
+        Off = "off",
+        Offered = "offered",
+        Required = "required",
+    }
     HandoverKind = domain::effect::HandoverKind {
         Transfer = "transfer",
         Consult = "consult",

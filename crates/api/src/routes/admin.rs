@@ -278,13 +278,14 @@ impl Resource for TrunkFields {
     resource_consts!(TrunkId, "Trunk", "trunk", "trunks", "/trunks", NumberManage);
 
     fn from_item(t: TrunkConfig, _: &Known) -> Self {
-        let TrunkConfig { id: _, name, addresses, region, host, transport, check_certificate, calls_max, active } = t;
-        Self { name, addresses, region, host, transport, check_certificate, calls_max, active }
+        let TrunkConfig { id: _, name, addresses, region, host, transport, check_certificate, srtp, calls_max, active } =
+            t;
+        Self { name, addresses, region, host, transport, check_certificate, srtp, calls_max, active }
     }
 
     fn into_item(self, id: TrunkId, _: Option<&TrunkConfig>) -> TrunkConfig {
-        let Self { name, addresses, region, host, transport, check_certificate, calls_max, active } = self;
-        TrunkConfig { id, name, addresses, region, host, transport, check_certificate, calls_max, active }
+        let Self { name, addresses, region, host, transport, check_certificate, srtp, calls_max, active } = self;
+        TrunkConfig { id, name, addresses, region, host, transport, check_certificate, srtp, calls_max, active }
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -48,11 +48,11 @@ impl Resource for DeviceFields {
     fn from_item(item: DeviceConfig, known: &Known) -> Self {
         let kind = item.kind.into();
         let realm = matches!(kind, DeviceKind::Sip { .. }).then(|| known.settings.sip_domain.clone());
-        Self { name: item.name, agent: item.agent, kind, secret: None, realm }
+        Self { name: item.name, agent: item.agent, kind, srtp: item.srtp, secret: None, realm }
     }
 
     fn into_item(self, id: DeviceId, _: Option<&DeviceConfig>) -> DeviceConfig {
-        DeviceConfig { id, name: self.name, agent: self.agent, kind: self.kind.into() }
+        DeviceConfig { id, name: self.name, agent: self.agent, kind: self.kind.into(), srtp: self.srtp }
     }
 
     fn check(&self, problems: &mut Problems) {

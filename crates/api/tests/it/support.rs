@@ -435,7 +435,8 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         (c.phone, DeviceKind::Sip { user: format!("phone-{slug}") }),
         (c.uri, DeviceKind::Uri { uri: format!("sip:stand-in@{slug}.example") }),
     ] {
-        let device = DeviceConfig { id, name: format!("{slug} device"), agent: Some(c.agent), kind };
+        let device =
+            DeviceConfig { id, name: format!("{slug} device"), agent: Some(c.agent), kind, srtp: Default::default() };
         tx.put(device, None).await.unwrap();
     }
     let trunk = TrunkConfig {
@@ -446,6 +447,7 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         host: Some(format!("carrier.{slug}.example")),
         transport: Default::default(),
         check_certificate: true,
+        srtp: Default::default(),
         calls_max: None,
         active: true,
     };

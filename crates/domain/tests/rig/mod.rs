@@ -80,7 +80,7 @@ pub fn config() -> TenantConfig {
         capacity: PerMedium { voice: 1, chat: 2, email: 1, task: 1 },
         active: true,
     };
-    let device = |id, agent, kind| DeviceConfig { id, name: "device".into(), agent, kind };
+    let device = |id, agent, kind| DeviceConfig { id, name: "device".into(), agent, kind, srtp: Default::default() };
     let number = |id: NumberId, entry| NumberConfig {
         id,
         number: id.0.to_string(),

@@ -137,8 +137,13 @@ impl Rig {
             web: false,
         };
         tx.put(number, None).await.unwrap();
-        let tab =
-            DeviceConfig { id: rig.tab, name: "tab".to_owned(), agent: Some(rig.agent), kind: DeviceKind::Browser };
+        let tab = DeviceConfig {
+            id: rig.tab,
+            name: "tab".to_owned(),
+            agent: Some(rig.agent),
+            kind: DeviceKind::Browser,
+            srtp: Default::default(),
+        };
         tx.put(tab, None).await.unwrap();
         tx.commit().await.unwrap();
         store.close().await;

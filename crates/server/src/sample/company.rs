@@ -172,6 +172,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
             name: format!("Agent {n}: browser"),
             agent: Some(agent),
             kind: DeviceKind::Browser,
+            srtp: Default::default(),
         });
     }
     // Whoever follows the first link is the admin: he can answer the demo caller too. The supervisor has a place among the
@@ -194,6 +195,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
             name: format!("{}: browser", person.name),
             agent: Some(agent),
             kind: DeviceKind::Browser,
+            srtp: Default::default(),
         });
     }
     let phone = DeviceId(id());
@@ -202,6 +204,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
         name: "Sample phone".to_owned(),
         agent: None,
         kind: DeviceKind::Sip { user: PHONE_USER.to_owned() },
+        srtp: Default::default(),
     });
 
     let queue = |queue_id: QueueId, name: Localized, skill: SkillId| QueueConfig {

@@ -119,6 +119,14 @@ impl Baresip {
         self.order("hangup", "");
     }
 
+    pub fn hold(&mut self) {
+        self.order("hold", "");
+    }
+
+    pub fn resume(&mut self) {
+        self.order("resume", "");
+    }
+
     /// By its transfer button: REFER.
     pub fn transfer(&mut self, server: SocketAddr, number: &str) {
         self.order("transfer", &format!("sip:{number}@{server}"));

@@ -370,8 +370,8 @@ impl Node {
                 self.writer.open(out, recording, id);
             }
             Output::Resolve { key, .. } => self.answers.push_back(Input::Resolved { key, addresses: Vec::new() }),
-            // The simulated network has no TLS.
-            Output::ExpectPeer { .. } => {}
+            // The simulated network has neither TLS nor SRTP.
+            Output::ExpectPeer { .. } | Output::Protect { .. } => {}
             Output::Checkpoint { leg, value } => {
                 match value.map(|v| serde_json::to_vec(&v)) {
                     Some(Ok(bytes)) => drop(out.disk.checkpoints.insert(leg, bytes)),

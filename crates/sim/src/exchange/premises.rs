@@ -50,6 +50,7 @@ fn carrier() -> TrunkConfig {
         host: Some(format!("10.1.0.{}", OUTSIDE.0)),
         transport: Default::default(),
         check_certificate: true,
+        srtp: Default::default(),
         calls_max: None,
         active: true,
     }
@@ -103,7 +104,13 @@ fn agent(id: AgentId) -> AgentConfig {
 
 fn device(agent: AgentId) -> DeviceConfig {
     let kind = DeviceKind::Sip { user: format!("phone{}", agent.0) };
-    DeviceConfig { id: DeviceId(agent.0), name: format!("device {}", agent.0), agent: Some(agent), kind }
+    DeviceConfig {
+        id: DeviceId(agent.0),
+        name: format!("device {}", agent.0),
+        agent: Some(agent),
+        kind,
+        srtp: Default::default(),
+    }
 }
 
 /// What the engine pushes to telephony: built from the configuration and the stored registrations.
@@ -127,7 +134,7 @@ pub(crate) fn directory(config: &TenantConfig, disk: &Disk, accounts: &Accounts)
                 DeviceEntryKind::Sip { user: user.clone(), realm: DOMAIN.to_owned(), bindings }
             }
         };
-        directory.devices.insert(device.id, DeviceEntry { tenant, kind });
+        directory.devices.insert(device.id, DeviceEntry { tenant, kind, srtp: Default::default() });
     }
     let addresses = (1..=4).map(|n| IpAddr::V4(Ipv4Addr::new(10, 2, 0, n))).collect();
     directory.trunks.push(TrunkEntry {
@@ -138,6 +145,7 @@ pub(crate) fn directory(config: &TenantConfig, disk: &Disk, accounts: &Accounts)
         host: config.trunks.get(&CARRIER).and_then(|t| t.host.clone()),
         transport: Default::default(),
         check_certificate: true,
+        srtp: Default::default(),
     });
     for prompt in PROMPTS {
         for lang in [Lang::Zh, Lang::En] {

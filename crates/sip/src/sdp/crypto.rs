@@ -24,8 +24,7 @@ pub enum Suite {
 
 impl Suite {
     /// In the order in which we offer them.
-    pub const ALL: [Self; 4] =
-        [Self::AesCm128Sha1_80, Self::AeadAes256Gcm, Self::AeadAes128Gcm, Self::AesCm128Sha1_32];
+    pub const ALL: [Self; 4] = [Self::AesCm128Sha1_80, Self::AeadAes256Gcm, Self::AeadAes128Gcm, Self::AesCm128Sha1_32];
 
     pub fn text(self) -> &'static str {
         match self {
@@ -189,7 +188,13 @@ mod tests {
         for bad in ["|2^20|1:4", "|1:4", ";inline:WVNf|2^20|2:4", " UNENCRYPTED_SRTP", " KDR=1", " FEC_KEY=inline:x"] {
             assert_eq!(Crypto::parse(&format!("{plain}{bad}")), None, "{bad}");
         }
-        for bad in ["", "1", "x AES_CM_128_HMAC_SHA1_80 inline:WVNf", "1 F8_128_HMAC_SHA1_80 inline:WVNf", "1 AES_CM_128_HMAC_SHA1_80 inline:WVNf"] {
+        for bad in [
+            "",
+            "1",
+            "x AES_CM_128_HMAC_SHA1_80 inline:WVNf",
+            "1 F8_128_HMAC_SHA1_80 inline:WVNf",
+            "1 AES_CM_128_HMAC_SHA1_80 inline:WVNf",
+        ] {
             assert_eq!(Crypto::parse(bad), None, "{bad}");
         }
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{Codec, Direction, Format, Media, SessionDescription, family};
+use super::{Codec, Crypto, Direction, Format, Key, Keys, Media, Protect, SessionDescription, family};
 
 /// What we can and wish to do.
 #[derive(Debug, Clone)]
@@ -15,6 +15,9 @@ pub struct Capabilities {
     /// What we want to do with audio: `SendOnly` holds the peer, `Inactive` stops both ways.
     pub direction: Direction,
     pub ptime: Duration,
+    pub protect: Protect,
+    /// Our keys, best suite first; empty where nothing is protected.
+    pub keys: Vec<Key>,
     /// Identifies the session in `o=`; keep it for the life of a leg.
     pub session_id: u64,
     /// Add one with each description of this leg that differs from the last.
@@ -36,6 +39,8 @@ pub struct Agreement {
     /// Where the peer wants RTCP; equal to `remote` under rtcp-mux.
     pub remote_rtcp: Option<SocketAddr>,
     pub has_rtcp_mux: bool,
+    /// `None`: plain RTP.
+    pub keys: Option<Keys>,
     /// What we do: whether we send and whether we will receive.
     pub direction: Direction,
     /// True when the peer put us on hold: it does not want to hear us.
@@ -49,6 +54,9 @@ pub struct Agreement {
 pub enum NegotiateError {
     #[error("no usable audio stream")]
     NoAudio,
+    /// One side wants SRTP, and they cannot or must not agree on it.
+    #[error("no protection in common")]
+    NoProtection,
     #[error("no codec in common")]
     NoCodec,
     #[error("the answer does not fit the offer")]
@@ -59,10 +67,16 @@ pub enum NegotiateError {
 pub fn offer(caps: &Capabilities) -> SessionDescription {
     let codecs = caps.codecs.iter().filter(|codec| **codec != Codec::TelephoneEvent).copied();
     let formats = codecs.chain([Codec::TelephoneEvent]).map(|codec| Format::new(codec, codec.payload())).collect();
-    describe(caps, vec![our_media(caps, "RTP/AVP", formats, caps.direction, true)])
+    let protocol = if caps.protect == Protect::Always { "RTP/SAVP" } else { "RTP/AVP" };
+    let mut media = our_media(caps, protocol, formats, caps.direction, true);
+    if caps.protect != Protect::Never {
+        media.crypto = (1..).zip(&caps.keys).map(|(tag, key)| Crypto { tag, key: *key }).collect();
+    }
+    describe(caps, vec![media])
 }
 
-/// Answers an offer: takes the first usable audio section, refuses the others with port 0 (RFC 3264 §6).
+/// Answers an offer: takes the first usable audio section, one that can be protected before others, and refuses the others
+/// with port 0 (RFC 3264 §6).
 ///
 /// Of the codecs both know, our order decides. Digits are kept when offered at the 8 kHz clock.
 ///
@@ -72,7 +86,7 @@ pub fn negotiate(
     offer: &SessionDescription,
     caps: &Capabilities,
 ) -> Result<(SessionDescription, Agreement), NegotiateError> {
-    let chosen = offer.media.iter().position(is_usable).ok_or(NegotiateError::NoAudio)?;
+    let (chosen, crypto) = choose(offer, caps)?;
     let media = &offer.media[chosen];
     let find = |codec: Codec| media.formats.iter().find(|format| format.codec == Some(codec));
     let voices = caps.codecs.iter().filter(|codec| **codec != Codec::TelephoneEvent);
@@ -90,7 +104,9 @@ pub fn negotiate(
     }
     let sections = offer.media.iter().enumerate().map(|(at, section)| {
         if at == chosen {
-            our_media(caps, &section.protocol, formats.clone(), direction, section.has_rtcp_mux)
+            let mut ours = our_media(caps, &section.protocol, formats.clone(), direction, section.has_rtcp_mux);
+            ours.crypto.extend(crypto.map(|(tag, keys)| Crypto { tag, key: keys.ours }));
+            ours
         } else {
             let (kind, protocol) = (section.kind.clone(), section.protocol.clone());
             let (formats, raw_formats) = (section.formats.clone(), section.raw_formats.clone());
@@ -100,7 +116,8 @@ pub fn negotiate(
     let answer = describe(caps, sections.collect());
     let payload = voice.payload;
     let digits = digits.map(|format| (format.payload, format.payload));
-    Ok((answer, agree(offer, media, codec, (payload, payload), digits, direction, caps)))
+    let keys = crypto.map(|(_, keys)| keys);
+    Ok((answer, agree(offer, media, codec, (payload, payload), digits, keys, direction, caps)))
 }
 
 /// Reads the answer to an offer of ours.
@@ -113,6 +130,16 @@ pub fn conclude(answer: &SessionDescription, caps: &Capabilities) -> Result<Agre
     if !is_usable(media) {
         return Err(NegotiateError::NoAudio);
     }
+    // The tag says which of ours was taken (RFC 4568 §5.1.3).
+    let keys = media.crypto.first().filter(|_| caps.protect != Protect::Never).and_then(|crypto| {
+        let at = usize::try_from(crypto.tag).ok()?.checked_sub(1)?;
+        let ours = caps.keys.get(at).filter(|ours| ours.suite() == crypto.key.suite())?;
+        Some(Keys { ours: *ours, theirs: crypto.key })
+    });
+    let is_meant = is_secure(media) || caps.protect != Protect::Never && !media.crypto.is_empty();
+    if keys.is_none() && (caps.protect == Protect::Always || is_meant) {
+        return Err(NegotiateError::NoProtection);
+    }
     // The answerer's first codec is the one it will use (§6.1).
     let voice = media.formats.iter().find_map(|format| {
         let codec = format.codec.filter(|codec| *codec != Codec::TelephoneEvent && caps.codecs.contains(codec))?;
@@ -122,11 +149,38 @@ pub fn conclude(answer: &SessionDescription, caps: &Capabilities) -> Result<Agre
     let digits = media.formats.iter().find(|format| format.codec == Some(Codec::TelephoneEvent));
     let digits = digits.map(|format| (format.payload, Codec::TelephoneEvent.payload()));
     let direction = caps.direction.and(peer_direction(answer, media).reversed());
-    Ok(agree(answer, media, codec, (payload, codec.payload()), digits, direction, caps))
+    Ok(agree(answer, media, codec, (payload, codec.payload()), digits, keys, direction, caps))
+}
+
+/// Which section to take, with the tag and the keys of what protects it.
+fn choose(offer: &SessionDescription, caps: &Capabilities) -> Result<(usize, Option<(u32, Keys)>), NegotiateError> {
+    let usable = || offer.media.iter().enumerate().filter(|(_, media)| is_usable(media));
+    let keys_of = |media: &Media| {
+        // The offerer's order decides (RFC 4568 §5.1.2).
+        media.crypto.iter().find_map(|crypto| {
+            let ours = caps.keys.iter().find(|ours| ours.suite() == crypto.key.suite())?;
+            Some((crypto.tag, Keys { ours: *ours, theirs: crypto.key }))
+        })
+    };
+    if caps.protect != Protect::Never
+        && let Some((at, crypto)) = usable().find_map(|(at, media)| Some((at, keys_of(media)?)))
+    {
+        return Ok((at, Some(crypto)));
+    }
+    let plain = usable().find(|(_, media)| !is_secure(media)).filter(|_| caps.protect != Protect::Always);
+    match plain {
+        Some((at, _)) => Ok((at, None)),
+        None if usable().next().is_some() => Err(NegotiateError::NoProtection),
+        None => Err(NegotiateError::NoAudio),
+    }
+}
+
+fn is_secure(media: &Media) -> bool {
+    media.protocol.starts_with("RTP/SAVP")
 }
 
 fn is_usable(media: &Media) -> bool {
-    let protocol = matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF");
+    let protocol = matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF" | "RTP/SAVP" | "RTP/SAVPF");
     media.kind == "audio" && media.port != 0 && protocol && !media.formats.is_empty()
 }
 
@@ -145,6 +199,7 @@ fn agree(
     codec: Codec,
     (payload, receive_payload): (u8, u8),
     digits: Option<(u8, u8)>,
+    keys: Option<Keys>,
     direction: Direction,
     caps: &Capabilities,
 ) -> Agreement {
@@ -163,6 +218,7 @@ fn agree(
         remote,
         remote_rtcp,
         has_rtcp_mux: media.has_rtcp_mux,
+        keys,
         direction,
         is_held_by_peer: !peer_direction(theirs, media).receives(),
         // What the peer would like to receive, within what our mixer can cut.

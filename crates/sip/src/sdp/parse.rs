@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Codec, Direction, Format, Media, SessionDescription};
+use super::crypto::CRYPTO_MAX;
+use super::{Codec, Crypto, Direction, Format, Media, SessionDescription};
 
 /// More than any audio offer needs; a browser's with video has some 200 lines.
 const LINES: usize = 1024;
@@ -142,6 +143,11 @@ fn attribute(media: &mut Media, value: &str) {
             // Some write fractions; nobody means more than a second.
             let ms = rest.split('.').next().and_then(|text| text.trim().parse::<u64>().ok());
             media.ptime = ms.filter(|ms| (1..=1000).contains(ms)).map(Duration::from_millis);
+        }
+        "crypto" => {
+            if media.crypto.len() < CRYPTO_MAX {
+                media.crypto.extend(Crypto::parse(rest));
+            }
         }
         "rtcp-mux" => media.has_rtcp_mux = true,
         "rtcp" => {

@@ -11,6 +11,8 @@ fn caps(codecs: &[Codec]) -> Capabilities {
         codecs: codecs.to_vec(),
         local: "192.0.2.1:4000".parse().unwrap(),
         direction: Direction::SendRecv,
+        protect: Default::default(),
+        keys: Vec::new(),
         ptime: Duration::from_millis(20),
         session_id: 7,
         version: 1,

@@ -16,6 +16,7 @@ use media::{LegKey, Plane, PlaneConfig, RecordingKey};
 use sip::digest::{Credentials, Ha1, Secret};
 use sip::msg::{Message, NameAddr, Uri};
 use sip::registrar::UserKey;
+use sip::sdp::Keys;
 use sip::{Admission, CallId, Endpoint, Hop, Invite};
 use switch::{Checkpoint, Config, Input, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, Switch, Transport};
 
@@ -90,6 +91,8 @@ pub struct World {
     pub rtp: HashMap<LegKey, u64>,
     pub recordings: BTreeMap<RecordingKey, (bool, u64)>,
     pub restored: usize,
+    /// What media legs were protected with, in order.
+    pub protected: Vec<Option<Keys>>,
     /// Media requests are left unanswered.
     pub is_media_stuck: bool,
     /// The newest call of ours.
@@ -102,7 +105,7 @@ pub fn directory() -> Directory {
     let mut d = Directory { default_tenant: Some(TENANT), ..Default::default() };
     d.domains.insert(DOMAIN.to_owned(), TENANT);
     d.numbers.insert((TENANT, "3000".to_owned()), NumberEntry { number: ECHO, sample: true });
-    let device = |kind| DeviceEntry { tenant: TENANT, kind };
+    let device = |kind| DeviceEntry { tenant: TENANT, kind, srtp: Default::default() };
     let account = |name: &str| {
         let ha1 = Ha1::from_password(name, DOMAIN, "secret");
         let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
@@ -127,6 +130,7 @@ pub fn directory() -> Directory {
         host: Some(phone(3).to_string()),
         transport: Default::default(),
         check_certificate: true,
+        srtp: Default::default(),
     });
     d.clips.insert(CLIP, vec![1000; 8000].into());
     d
@@ -152,6 +156,7 @@ impl World {
             rtp: HashMap::new(),
             recordings: BTreeMap::new(),
             restored: 0,
+            protected: Vec::new(),
             is_media_stuck: false,
             invited: None,
             next_call: 0,
@@ -455,6 +460,10 @@ impl World {
             }
             Output::Resolve { key, .. } => work.push_back(Input::Resolved { key, addresses: Vec::new() }),
             Output::ExpectPeer { .. } => {}
+            Output::Protect { media, keys } => {
+                assert!(self.carriers.contains_key(&media), "protected media is open");
+                self.protected.push(keys.map(|k| *k));
+            }
             Output::Checkpoint { leg, value } => {
                 match value {
                     Some(value) => self.checkpoints.insert(leg, *value),

@@ -103,6 +103,7 @@ impl Control {
                     self.answers.push_back(Input::MediaFailed { media });
                 }
             }
+            Output::Protect { media, keys } => self.tell_media(ToMedia::Protect { media, keys }),
             Output::CloseMedia { media } => self.tell_media(ToMedia::Close { media }),
             Output::Media(command) => self.tell_media(ToMedia::Plane(command)),
             Output::OpenRecording { recording, id, tenant: _ } => {

@@ -11,7 +11,7 @@ use str0m::crypto::dtls::{
 };
 use str0m::crypto::{CryptoError, CryptoProvider};
 
-use super::srtp::{Profile, Srtp};
+use crate::srtp::{Profile, Srtp};
 
 /// What the handshake of one session brought.
 #[derive(Default)]

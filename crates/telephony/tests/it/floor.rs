@@ -49,7 +49,9 @@ pub struct Floor {
 pub fn directory() -> Directory {
     let mut directory = Directory { default_tenant: Some(TENANT), ..Directory::default() };
     directory.numbers.insert((TENANT, "3000".into()), NumberEntry { number: ECHO, sample: true });
-    directory.devices.insert(BROWSER, DeviceEntry { tenant: TENANT, kind: DeviceEntryKind::Browser });
+    directory
+        .devices
+        .insert(BROWSER, DeviceEntry { tenant: TENANT, kind: DeviceEntryKind::Browser, srtp: Default::default() });
     directory
 }
 

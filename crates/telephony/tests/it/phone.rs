@@ -58,6 +58,16 @@ pub struct Phone {
 impl Phone {
     /// A phone that answers every call and speaks a sine of `hz`.
     pub fn new(hz: f64) -> Self {
+        Self::saying("RTP/AVP", "", hz)
+    }
+
+    /// The same, promising SRTP and then speaking in plain.
+    pub fn breaking_its_word(hz: f64) -> Self {
+        let key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n";
+        Self::saying("RTP/SAVP", key, hz)
+    }
+
+    fn saying(protocol: &'static str, crypto: &'static str, hz: f64) -> Self {
         let sip = UdpSocket::bind("127.0.0.1:0").unwrap();
         sip.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
         let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -69,6 +79,8 @@ impl Phone {
         seed[..2].copy_from_slice(&addr.port().to_be_bytes());
         let line = Line {
             addr,
+            protocol,
+            crypto,
             sip,
             rtp,
             endpoint: Endpoint::new(sip::Config::new(seed)),
@@ -117,6 +129,11 @@ impl Phone {
         self.seen.lock().unwrap().heard.clear();
     }
 
+    /// The newest second of what it gets, as it sounds without any key.
+    pub fn heard(&self) -> Vec<i16> {
+        self.seen.lock().unwrap().heard.iter().copied().collect()
+    }
+
     /// Hears a tenth of a second of nothing, as packets of silence or as no packets at all.
     pub fn wait_silence(&self) {
         self.seen.lock().unwrap().heard.clear();
@@ -154,6 +171,8 @@ impl Drop for Phone {
 
 struct Line {
     addr: SocketAddr,
+    protocol: &'static str,
+    crypto: &'static str,
     sip: UdpSocket,
     rtp: UdpSocket,
     endpoint: Endpoint,
@@ -195,10 +214,10 @@ impl Line {
     }
 
     fn sdp(&self) -> Vec<u8> {
-        let port = self.rtp.local_addr().unwrap().port();
+        let (port, protocol, crypto) = (self.rtp.local_addr().unwrap().port(), self.protocol, self.crypto);
         format!(
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-             m=audio {port} RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n"
+             m=audio {port} {protocol} 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n{crypto}"
         )
         .into_bytes()
     }

@@ -11,7 +11,7 @@ use crate::browser::Browser;
 use crate::calls::{echo, in_echo, pair};
 use crate::floor::{Floor, eventually};
 use crate::phone::Phone;
-use crate::tone::Sine;
+use crate::tone::{self, Sine};
 use crate::webrtc::{connect, originate};
 
 fn stranger() -> UdpSocket {
@@ -147,4 +147,25 @@ fn dtls_and_srtp_from_an_address_ice_has_not_validated_are_dropped_unread() {
     browser.wait_hears(1000.0, 440.0);
     assert!(thief.recv_from(&mut [0; 2000]).is_err(), "no answer, so nothing to amplify");
     assert_eq!(floor.handle().stats().webrtc_sessions, 1);
+}
+
+#[test]
+fn a_phone_that_promised_srtp_and_speaks_in_plain_is_not_heard_and_stays() {
+    let mut floor = Floor::start();
+    let (liar, other) = (Phone::breaking_its_word(440.0), Phone::new(1000.0));
+    let left = in_echo(&mut floor, &liar);
+    let right = in_echo(&mut floor, &other);
+    floor.command(LegCommand::Bridge { bridge: BridgeId(1), legs: pair(left, right) });
+    eventually("what is not protected is counted", || floor.handle().stats().srtp_rejected > 50);
+    other.wait_silence();
+    // What it gets itself is nothing without the key.
+    eventually("something is sent to it", || liar.heard().len() >= 2 * tone::WINDOW);
+    assert!(!tone::has(&liar.heard(), 1000.0));
+    // A stranger who knows neither key changes nothing about that.
+    attack(&stranger(), liar.server(), u32::from(liar.addr.port()), &mut Sine::new(1500.0), 1);
+    other.wait_silence();
+    liar.hang_up();
+    let LegEvent::Ended { cause, .. } = floor.ended(left) else { unreachable!() };
+    assert_eq!(cause, domain::leg::EndCause::Hangup, "by itself, and not before");
+    assert_eq!(floor.handle().stats().panics, 0);
 }

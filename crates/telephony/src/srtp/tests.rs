@@ -1,7 +1,7 @@
 //! Against the vectors of the RFCs and of libsrtp, and between two ends of each profile.
 use super::*;
 
-const PROFILES: [Profile; 3] = [Profile::AesCm128, Profile::Gcm128, Profile::Gcm256];
+const PROFILES: [Profile; 4] = [Profile::AesCm128, Profile::AesCm128Short, Profile::Gcm128, Profile::Gcm256];
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.chars().filter_map(|c| c.to_digit(16)).map(|d| d as u8).collect();
@@ -94,7 +94,7 @@ fn counter_mode_packets_are_those_of_libsrtp() {
     let wanted = "800f1234 decafbad cafebabe 4e55dc4c e79978d8 8ca4d215 949d2402 b78d6acc 99ea179b 8dbb";
     assert_eq!(bytes, hex(wanted));
     let mut bytes = hex("81c8000b cafebabe abababab abababab abababab abababab");
-    srtp.out_rtcp_index = 1;
+    srtp.out.rtcp_index = 1;
     assert!(srtp.seal_rtcp(0xcafe_babe, &mut bytes));
     assert_eq!(bytes, hex("81c8000b cafebabe 7128035b e487b9bd bef89041 f977a5a8 80000001 993e08cd 54d6c123 0798"));
 }
@@ -130,12 +130,12 @@ fn headers_with_sources_and_extension_stay_readable_and_are_checked() {
     for profile in PROFILES {
         let (client, mut server) = ends(profile);
         let mut bytes = hex("91080001 00000000 00000007 00000009 bede0001 10310000 0102030405060708");
-        client.out_rtp.seal_rtp(7, 1, 24, &mut bytes).unwrap();
+        client.out.rtp.seal_rtp(7, 1, 24, &mut bytes).unwrap();
         let mut out = Vec::new();
         assert_eq!(server.open(&bytes, &mut out), Some(true));
         assert_eq!(rtp::Packet::parse(&out).unwrap().payload, [1, 2, 3, 4, 5, 6, 7, 8]);
         bytes[21] ^= 1;
-        server.streams.clear();
+        server.inn.streams = Streams::default();
         assert_eq!(server.open(&bytes, &mut out), None);
     }
 }
@@ -179,7 +179,7 @@ fn reports_have_numbers_of_their_own() {
         assert!(client.seal_rtcp(7, &mut first) && client.seal_rtcp(7, &mut second));
         assert_eq!(first[..8], second[..8]);
         assert_ne!(first[8..16], second[8..16], "{profile:?}");
-        assert!(client.out_rtcp_index > RTCP_FIRST);
+        assert!(client.out.rtcp_index > RTCP_FIRST);
     }
 }
 
@@ -188,5 +188,64 @@ fn short_material_makes_no_session() {
     for profile in PROFILES {
         let material = material(profile);
         assert!(Srtp::new(profile, &material[1..], true).is_none());
+    }
+}
+
+fn by_sdes() -> impl Iterator<Item = (Srtp, Srtp, Keys)> {
+    Suite::ALL.into_iter().map(|suite| {
+        let key = |n| sip::sdp::Key::all(&[n; 32], 1).into_iter().find(|k| k.suite() == suite).unwrap();
+        let keys = Keys { ours: key(1), theirs: key(2) };
+        let (a, b) = (keys, Keys { ours: keys.theirs, theirs: keys.ours });
+        (Srtp::by_sdes(a).unwrap(), Srtp::by_sdes(b).unwrap(), keys)
+    })
+}
+
+#[test]
+fn packets_and_reports_of_two_phones_pass_each_suite_and_forged_ones_do_not() {
+    for (mut a, mut b, keys) in by_sdes() {
+        let suite = keys.ours.suite();
+        let mut out = Vec::new();
+        // Across the roll-over, with one lost and two that change places.
+        for sequence in [65_533, 65_535, 65_534, 0, 2, 1] {
+            let mut bytes = packet(9, sequence);
+            assert!(a.seal_next(&mut bytes), "{suite:?} {sequence}");
+            assert!(b.open(&bytes, &mut out).is_some(), "{suite:?} {sequence}");
+            assert_eq!(out, packet(9, sequence));
+            assert_eq!(b.open(&bytes, &mut out), None, "twice");
+            assert!(!a.seal_next(&mut packet(9, sequence)), "no index serves twice");
+        }
+        let plain = hex("81c8000c 00000009 abababab abababab abababab abababab 01020304");
+        for _ in 0..2 {
+            let mut report = plain.clone();
+            assert!(a.seal_rtcp(9, &mut report));
+            for at in 0..report.len() {
+                let mut forged = report.clone();
+                forged[at] ^= 1;
+                assert!(!b.open_rtcp(&forged, &mut out), "{suite:?}, octet {at}");
+                assert!(!b.open_rtcp(&report[..at], &mut out), "{suite:?}, cut at {at}");
+            }
+            assert!(b.open_rtcp(&report, &mut out), "{suite:?}");
+            assert_eq!(out, plain);
+            assert!(!b.open_rtcp(&report, &mut out), "twice");
+        }
+    }
+}
+
+#[test]
+fn a_direction_whose_key_stays_goes_on_counting() {
+    for (mut a, b, keys) in by_sdes() {
+        let mut out = Vec::new();
+        let (mut first, mut old) = (packet(9, 7), packet(9, 7));
+        assert!(a.seal_next(&mut first));
+        let mut b = b.rekey(Keys { ours: keys.theirs, theirs: keys.ours }).unwrap();
+        assert!(b.open(&first, &mut out).is_some());
+        // The same key again, and the other side's is new.
+        let other = sip::sdp::Key::all(&[3; 32], 1).into_iter().find(|k| k.suite() == keys.ours.suite()).unwrap();
+        let mut a = a.rekey(Keys { ours: keys.ours, theirs: other }).unwrap();
+        assert!(!a.seal_next(&mut old));
+        let mut b = b.rekey(Keys { ours: other, theirs: keys.ours }).unwrap();
+        assert_eq!(b.open(&first, &mut out), None, "what was heard before is not heard again");
+        let mut back = packet(11, 7);
+        assert!(b.seal_next(&mut back) && a.open(&back, &mut out).is_some());
     }
 }
