@@ -13,14 +13,23 @@ export const numbers = [
   { id: 'num_3', number: '3000', name: L('回声测试', 'Echo test'), entry: { entry: 'echo' }, lang: 'en', sample: true, web: true },
 ];
 export const trunks = [
-  { id: 'trk_1', name: '电信 SIP 专线', addresses: ['203.0.113.10', '2001:db8::10'], region: 'CN', host: 'sip.carrier.example', transport: 'udp', calls_max: 60, active: true },
-  { id: 'trk_2', name: 'Backup carrier', addresses: ['198.51.100.7'], region: 'CN', host: 'gw2.carrier.example:5080', transport: 'tcp', calls_max: null, active: true },
-  { id: 'trk_3', name: 'Old exchange', addresses: ['192.0.2.20'], region: null, host: null, transport: 'udp', calls_max: null, active: false },
+  { id: 'trk_1', name: '电信 SIP 专线', addresses: ['203.0.113.10', '2001:db8::10'], region: 'CN', host: 'sip.carrier.example', transport: 'udp', calls_max: 60, calls_per_second: 10, account: { user: '+861088886666', auth_user: null, domain: 'ims.carrier.example', register: true }, check_s: 60, active: true },
+  { id: 'trk_2', name: 'Backup carrier', addresses: ['198.51.100.7'], region: 'CN', host: 'gw2.carrier.example:5080', transport: 'tcp', calls_max: null, calls_per_second: null, account: null, check_s: 60, active: true },
+  { id: 'trk_3', name: 'Old exchange', addresses: ['192.0.2.20'], region: null, host: null, transport: 'udp', calls_max: null, calls_per_second: null, account: null, check_s: 0, active: false },
 ];
+export const trunkStatus = () => ({ items: [
+  { trunk: 'trk_1', state: 'registered', since: Date.now() - 7_500_000, fault: null, sip_status: null, round_trip_ms: 23, registered_until: Date.now() + 400_000 },
+  { trunk: 'trk_2', state: 'unreachable', since: Date.now() - 95_000, fault: 'silent', sip_status: null, round_trip_ms: 41, registered_until: null },
+] });
+export const trunkTest = { ok: false, steps: [
+  { step: 'resolve', fault: null, sip_status: null, address: '203.0.113.10:5060', round_trip_ms: null, message: L('主机地址已找到。', 'The host has an address.') },
+  { step: 'answer', fault: null, sip_status: 200, address: '203.0.113.10:5060', round_trip_ms: 23, message: L('对端有应答。', 'The other end answers.') },
+  { step: 'sign_in', fault: 'credentials', sip_status: 403, address: '203.0.113.10:5060', round_trip_ms: 31, message: L('对端不接受用户名或密码（403）。请重新输入密码。', 'The other end does not take our user name or password (403). Enter the password again.') },
+] };
 export const routes = [
-  { id: 'rte_1', name: '国内', prefixes: ['+86', '95', '1'], trunks: ['trk_1', 'trk_2'], format: 'national', class: null },
-  { id: 'rte_2', name: 'Everything else', prefixes: [''], trunks: ['trk_2'], format: 'e164', class: null },
-  { id: 'rte_3', name: 'Premium', prefixes: ['+8616'], trunks: ['trk_1'], format: 'digits', class: 'premium' },
+  { id: 'rte_1', name: '国内', prefixes: ['+86', '95', '1'], trunks: [{ trunk: 'trk_1', priority: 1, weight: 1 }, { trunk: 'trk_2', priority: 2, weight: 1 }], format: 'national', class: null },
+  { id: 'rte_2', name: 'Everything else', prefixes: [''], trunks: [{ trunk: 'trk_2', priority: 1, weight: 1 }], format: 'e164', class: null },
+  { id: 'rte_3', name: 'Premium', prefixes: ['+8616'], trunks: [{ trunk: 'trk_1', priority: 1, weight: 1 }], format: 'digits', class: 'premium' },
 ];
 export const outbound = { allowed: ['national'], concurrent: 50, per_minute: 120, caller: 'num_1', record: true };
 const ref = (n) => ({ id: n.id, number: n.number, name: n.name });

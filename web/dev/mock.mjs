@@ -61,6 +61,8 @@ function answer(method, path, url) {
   if (path === '/reports/formulas') return { items: formulas };
   if (path === '/reports/queues') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('queue', d.queues, d.figures), total: d.figures };
   if (path === '/reports/agents') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('agent', d.agents, agentFigures), total: agentFigures };
+  if (path === '/trunks/status') return d.trunkStatus();
+  if (/^\/trunks\/[^/]+\/test$/.test(path)) return d.trunkTest;
   if (path === '/devices/bulk') return { created: 1, failed: 0, rows: [{ row: 0, device: { id: 'dev_9', name: 'My phone', agent: null, kind: { kind: 'sip', user: 'phone-9' }, realm: 'sample.local', secret: 'sK3t-9xQm-77Lp' }, error: null }] };
   if (path === '/flows/validate') return { valid: false, problems: [{ step: 'menu', code: 'flow.unknown_step', message: L('按键 2 指向不存在的节点。', 'Digit 2 leads to a step that does not exist.') }] };
   if (/^\/flows\/[^/]+\/versions$/.test(path)) return page([3, 2, 1].map((version) => ({ flow: 'flw_1', version, published_at: Date.now() - version * day, author: '陈晓', revision: 30 + version, fields: d.flow })));

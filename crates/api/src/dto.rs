@@ -13,5 +13,6 @@ pub mod people;
 pub mod routing;
 pub mod session;
 pub mod socket;
+pub mod trunk;
 pub mod voice;
 pub mod words;

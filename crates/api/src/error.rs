@@ -149,7 +149,8 @@ impl From<RejectCode> for ApiError {
             | RejectCode::NumberUnknown
             | RejectCode::QueueUnknown
             | RejectCode::RouteMissing
-            | RejectCode::TargetUnknown => StatusCode::NOT_FOUND,
+            | RejectCode::TargetUnknown
+            | RejectCode::TrunkUnknown => StatusCode::NOT_FOUND,
             RejectCode::BreakReasonUnknown
             | RejectCode::DigitsInvalid
             | RejectCode::DispositionUnknown
@@ -169,6 +170,7 @@ impl From<RejectCode> for ApiError {
             | RejectCode::OfferGone
             | RejectCode::ParkFull
             | RejectCode::QueueFull
+            | RejectCode::RouteDown
             | RejectCode::SegmentNotYours
             | RejectCode::SegmentState
             | RejectCode::SupervisorNotSignedIn
@@ -216,7 +218,7 @@ impl From<engine::CommandError> for ApiError {
             E::NotSaved => ApiError::from(Code::NotSaved).retry_after(5),
             E::Stopping => ApiError::from(Code::Overloaded).retry_after(5),
             E::Telephony => ApiError::from(Code::DeviceUnavailable).retry_after(5),
-            E::DemoBusy => ApiError::from(Code::TooManyRequests).retry_after(30),
+            E::DemoBusy | E::TestsBusy => ApiError::from(Code::TooManyRequests).retry_after(30),
         }
     }
 }

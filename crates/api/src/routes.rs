@@ -14,6 +14,7 @@ mod public;
 mod resource;
 pub mod session;
 mod sound;
+mod trunks;
 mod wav;
 
 use crate::openapi::Operation;
@@ -23,6 +24,7 @@ pub fn operations() -> Vec<Operation> {
     all.extend(session::operations());
     all.extend(people::operations());
     all.extend(admin::operations());
+    all.extend(trunks::operations());
     all.extend(devices::operations());
     all.extend(prompts::operations());
     all.extend(flows::operations());

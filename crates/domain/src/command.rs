@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{
     AddressId, AgentId, BreakReasonId, DeviceId, DispositionId, FlowId, InteractionId, NoteId, NumberId, OfferId,
-    PromptId, QueueId, SegmentId, TrunkId,
+    PromptId, QueueId, SegmentId,
 };
-use crate::outbound::CallClass;
+use crate::outbound::{CallClass, RouteTrunk};
 use crate::time::millis;
 
 /// JSON: `{"command":"accept_offer","offer":"ofr_…"}`.
@@ -54,12 +54,12 @@ pub enum AgentCommand {
     HangUp {
         segment: SegmentId,
     },
-    /// Calls somebody outside, as [`crate::outbound::plan`] says he may be: the agent's own device first, then by the trunks
-    /// in their order until one carries the call.
+    /// Calls somebody outside, as [`crate::outbound::plan`] says he may be: the agent's own device first, then by the trunks,
+    /// in the order that [`crate::outbound::in_order`] gives them, until one carries the call.
     Dial {
         to: AddressId,
         class: CallClass,
-        trunks: Vec<TrunkId>,
+        trunks: Vec<RouteTrunk>,
         /// Shown to the callee; the company's own choice if none.
         caller: Option<NumberId>,
     },
@@ -151,7 +151,7 @@ pub enum Target {
     Outside {
         address: AddressId,
         class: CallClass,
-        trunks: Vec<TrunkId>,
+        trunks: Vec<RouteTrunk>,
         caller: Option<NumberId>,
     },
 }

@@ -76,9 +76,34 @@ pub struct TrunkConfig {
     /// Calls of ours at the same time; none for as many as there are.
     #[serde(default)]
     pub calls_max: Option<u32>,
-    /// Off: no new calls of ours go by it (maintenance); those that are up stay.
+    /// Calls of ours begun within any second; none for as many as come.
+    #[serde(default)]
+    pub calls_per_second: Option<u32>,
+    /// What the carrier knows us by, where it asks who calls. The password is kept apart, sealed.
+    #[serde(default)]
+    pub account: Option<TrunkAccount>,
+    /// Seconds between questions whether its other end lives (OPTIONS); 0 for none.
+    #[serde(default)]
+    pub check_s: u32,
+    /// Off: it is being drained (maintenance). No new call goes either way; those that are up go on.
     #[serde(default = "yes")]
     pub active: bool,
+}
+
+/// Our account at a carrier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkAccount {
+    /// User part of our address there.
+    pub user: String,
+    /// Name in the answer to a challenge, where it is another.
+    #[serde(default)]
+    pub auth_user: Option<String>,
+    /// SIP domain of the carrier, where it is another than the host.
+    #[serde(default)]
+    pub domain: Option<String>,
+    /// Whether we register there, so that the carrier knows where its calls to us go.
+    #[serde(default)]
+    pub register: bool,
 }
 
 fn yes() -> bool {

@@ -2,8 +2,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::{Srtp, TrunkTransport};
+use crate::config::{Srtp, TrunkAccount, TrunkTransport};
 use crate::device::Binding;
 use crate::id::{DeviceId, NumberId, TenantId, TrunkId};
 use crate::leg::ClipRef;
@@ -75,4 +76,26 @@ pub struct TrunkEntry {
     /// Over TLS: whoever is there must prove it.
     pub check_certificate: bool,
     pub srtp: Srtp,
+    pub account: Option<TrunkLogin>,
+    /// Zero: the other end is not asked whether it lives.
+    pub check: Duration,
+    /// False while it is drained.
+    pub active: bool,
+}
+
+/// What we prove ourselves with to a carrier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrunkLogin {
+    pub account: TrunkAccount,
+    pub password: Password,
+}
+
+/// Prints as `Password(…)`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(…)")
+    }
 }

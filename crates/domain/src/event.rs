@@ -172,6 +172,12 @@ pub enum EventBody {
         why: InteractionEnd,
     },
 
+    /// A trunk does not answer, or answers again.
+    TrunkChanged {
+        trunk: TrunkId,
+        up: bool,
+    },
+
     /// An agent calls out: which way it may go.
     DialPlanned {
         interaction: InteractionId,
@@ -445,6 +451,7 @@ kinds! {
     PrioritySet = "priority_set",
     VariableSet = "variable_set",
     InteractionEnded = "interaction_ended",
+    TrunkChanged = "trunk_changed",
     DialPlanned = "dial_planned",
     SegmentStarted = "segment_started",
     SegmentStateChanged = "segment_state_changed",

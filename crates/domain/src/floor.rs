@@ -185,6 +185,7 @@ impl Floor {
             Input::Leg(event) => self.leg_event(event)?,
             Input::DeviceReady { device } => self.device_ready(device)?,
             Input::DeviceLost { device, why } => self.device_lost(device, why)?,
+            Input::TrunkChanged { trunk, up } => self.trunk_changed(trunk, up)?,
             Input::Agent { agent, command: AgentCommand::Dial { to, class, trunks, caller } } => {
                 return self.dial(agent, to, class, &trunks, caller).map(Some);
             }

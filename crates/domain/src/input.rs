@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::command::{AgentCommand, SupervisorCommand};
 use crate::config::TenantConfig;
 use crate::device::DeviceLoss;
-use crate::id::{AddressId, AgentId, BlobId, DeviceId, InteractionId, LegId, NumberId, QueueId, RecordingId, UserId};
+use crate::id::{
+    AddressId, AgentId, BlobId, DeviceId, InteractionId, LegId, NumberId, QueueId, RecordingId, TrunkId, UserId,
+};
 use crate::leg::{Gap, LegEvent, Via};
 use crate::localized::Lang;
 use crate::medium::Medium;
@@ -30,6 +32,11 @@ pub enum Input {
     DeviceLost {
         device: DeviceId,
         why: DeviceLoss,
+    },
+    /// A trunk can carry our calls again, or no longer can. Every trunk is taken to be able until the first word of it.
+    TrunkChanged {
+        trunk: TrunkId,
+        up: bool,
     },
     Agent {
         agent: AgentId,
@@ -134,6 +141,7 @@ reject_codes! {
     NumberInternal = "number.internal", "这是公司内的分机号。", "This is an extension of the company itself.";
     NumberInvalid = "number.invalid", "这不是可以拨打的号码。", "This is not a number that can be called.";
     RouteMissing = "route.missing", "没有通往这个号码的外呼路由。", "No outbound route leads to this number.";
+    RouteDown = "route.down", "通往这个号码的中继线路目前都不通，请稍后再试或通知管理员。", "None of the trunks that lead to this number answers at present. Try again later, or tell an administrator.";
     LegDuplicate = "leg.duplicate", "这个通话支路已存在。", "The leg exists already.";
     LimitCalls = "limit.calls", "同时通话数已达上限。", "The number of concurrent calls has reached its limit.";
     LimitSeats = "limit.seats", "签入座席数已达上限。", "The number of signed-in agents has reached its limit.";
@@ -142,6 +150,7 @@ reject_codes! {
     QueueFull = "queue.full", "技能组排队已满。", "The queue is full.";
     QueueUnknown = "queue.unknown", "没有这个技能组，或它不接此类会话。", "There is no such queue, or it does not take this medium.";
     SupervisorNotSignedIn = "supervisor.not_signed_in", "请先在坐席台签入，才能参与通话。", "Sign in at a desk first to take part in calls.";
+    TrunkUnknown = "trunk.unknown", "没有这个中继线路。", "There is no such trunk.";
     TargetUnavailable = "target.unavailable", "对方现在不能接听。", "The target cannot take this now.";
     TargetUnknown = "target.unknown", "没有这个目标，或它不接此类会话。", "There is no such target, or it does not take this.";
     ParkFull = "park.full", "驻留位已满。", "All parking places are taken.";

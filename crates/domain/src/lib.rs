@@ -98,5 +98,6 @@ pub mod pii;
 pub mod report;
 pub mod routing;
 pub mod time;
+pub mod trunk;
 pub mod view;
 pub mod workforce;

@@ -2,7 +2,7 @@
 //!
 //! Pure functions of the configuration. The number itself is personal data and stays outside the floor: whoever asks
 //! ([`plan`]) keeps it, the floor gets the class and the trunks.
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::address::Address;
 use crate::config::TenantConfig;
@@ -47,7 +47,7 @@ impl Default for OutboundRules {
     }
 }
 
-/// Numbers that begin so go out by these trunks, in this order.
+/// Numbers that begin so go out by these trunks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteConfig {
     pub id: RouteId,
@@ -55,13 +55,69 @@ pub struct RouteConfig {
     /// Beginnings of numbers as [`plan`] writes them (`+86`, `+8610`, `95`); an empty one takes every number. The longest
     /// that fits decides.
     pub prefixes: Vec<String>,
-    /// The first is tried first, the next if it cannot carry the call.
-    pub trunks: Vec<TrunkId>,
+    /// See [`in_order`].
+    #[serde(deserialize_with = "route_trunks")]
+    pub trunks: Vec<RouteTrunk>,
     #[serde(default)]
     pub format: NumberFormat,
     /// Overrides what the number itself says. No route makes an emergency of a number.
     #[serde(default)]
     pub class: Option<CallClass>,
+}
+
+/// A trunk among those of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTrunk {
+    pub trunk: TrunkId,
+    /// The lowest is tried first.
+    pub priority: u8,
+    /// Its share of the calls among trunks of equal priority; at least 1.
+    pub weight: u16,
+}
+
+/// Reads trunks of a route, bare ones too: as routes were once written, each gives way to the one behind it.
+///
+/// # Errors
+/// Those of the format.
+pub fn route_trunks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<RouteTrunk>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Bare(TrunkId),
+        Whole(RouteTrunk),
+    }
+    let all = Vec::<Written>::deserialize(from)?;
+    let read = |(at, written)| match written {
+        Written::Bare(trunk) => RouteTrunk { trunk, priority: u8::try_from(at + 1).unwrap_or(u8::MAX), weight: 1 },
+        Written::Whole(whole) => whole,
+    };
+    Ok(all.into_iter().enumerate().map(read).collect())
+}
+
+/// The order of trying for one call: by priority; among equals by lot, each as likely to come next as its weight says, so
+/// that whoever cannot carry the call gives way to the others. `draw` decides the lot: equal draws give equal orders.
+pub fn in_order(trunks: &[RouteTrunk], draw: u64) -> Vec<TrunkId> {
+    let mut left = trunks.to_vec();
+    left.sort_by_key(|t| t.priority);
+    let mut order = Vec::with_capacity(left.len());
+    let mut lot = draw;
+    while let Some(first) = left.first() {
+        let equals = left.iter().take_while(|t| t.priority == first.priority).count();
+        let sum: u64 = left[..equals].iter().map(|t| u64::from(t.weight.max(1))).sum();
+        // SplitMix64: neighbouring draws fall far apart.
+        lot = lot.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = (lot ^ (lot >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let mut at = (z ^ (z >> 31)) % sum;
+        let chosen = left[..equals].iter().position(|t| {
+            let weight = u64::from(t.weight.max(1));
+            let hit = at < weight;
+            at = at.saturating_sub(weight);
+            hit
+        });
+        order.push(left.remove(chosen.unwrap_or(0)).trunk);
+    }
+    order
 }
 
 /// How a trunk wants numbers.
@@ -83,8 +139,10 @@ pub struct Plan {
     /// Whom it is to.
     pub address: Address,
     pub class: CallClass,
-    /// Trunk and the number as it wants it, in the order of trying.
-    pub hops: Vec<(TrunkId, String)>,
+    /// The number as these trunks want it.
+    pub number: String,
+    /// The ways out.
+    pub trunks: Vec<RouteTrunk>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -216,10 +274,10 @@ pub fn plan(config: &TenantConfig, text: &str) -> Result<Plan, PlanError> {
         return Err(PlanError::Forbidden);
     }
     let number = written(&bare, route.format, home, region);
-    let known = |t: &&TrunkId| config.trunks.get(t).is_some_and(|t| t.active && t.host.is_some());
-    let hops: Vec<_> = route.trunks.iter().filter(known).map(|t| (*t, number.clone())).collect();
+    let known = |t: &&RouteTrunk| config.trunks.get(&t.trunk).is_some_and(|t| t.active && t.host.is_some());
+    let trunks: Vec<_> = route.trunks.iter().filter(known).copied().collect();
     let address = Address::Phone { raw: bare, e164, region: config.region.clone() };
-    if hops.is_empty() { Err(PlanError::NoRoute) } else { Ok(Plan { address, class, hops }) }
+    if trunks.is_empty() { Err(PlanError::NoRoute) } else { Ok(Plan { address, class, number, trunks }) }
 }
 
 /// Regions whose numbers are dialled whole, with no trunk prefix.

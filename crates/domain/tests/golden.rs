@@ -149,6 +149,7 @@ fn samples() -> Vec<EventBody> {
         EventBody::LegMoved { interaction, leg, segment },
         EventBody::DialPlanned { interaction, class: CallClass::National, trunks: vec![TrunkId(23)] },
         EventBody::LegEarlyMedia { interaction, leg },
+        EventBody::TrunkChanged { trunk: TrunkId(23), up: false },
     ]
 }
 

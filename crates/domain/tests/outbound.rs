@@ -26,8 +26,16 @@ fn trunk(id: TrunkId) -> TrunkConfig {
         check_certificate: true,
         srtp: Default::default(),
         calls_max: None,
+        calls_per_second: None,
+        account: None,
+        check_s: 0,
         active: true,
     }
+}
+
+/// One after the other.
+fn in_turn(trunks: &[TrunkId]) -> Vec<RouteTrunk> {
+    trunks.iter().zip(1..).map(|(trunk, priority)| RouteTrunk { trunk: *trunk, priority, weight: 1 }).collect()
 }
 
 fn route(
@@ -41,7 +49,7 @@ fn route(
         id: RouteId(id),
         name: id.to_string(),
         prefixes: prefixes.iter().map(|p| (*p).to_owned()).collect(),
-        trunks: trunks.to_vec(),
+        trunks: in_turn(trunks),
         format,
         class,
     }
@@ -71,7 +79,7 @@ fn what_is_dialled_and_where_it_goes() {
             "{} {:?} {:?}",
             p.address.key(),
             p.class,
-            p.hops.iter().map(|(t, n)| (t.0, n.as_str())).collect::<Vec<_>>()
+            p.trunks.iter().map(|t| (t.trunk.0, p.number.as_str())).collect::<Vec<_>>()
         ),
         Err(e) => format!("{e:?}"),
     };
@@ -110,7 +118,7 @@ fn each_country_dials_its_own_way() {
         c.region = Some(region.into());
         c.routes = [(RouteId(1), route(1, &[""], &[CARRIER], NumberFormat::E164, None))].into();
         c.outbound.allowed = vec![CallClass::National, CallClass::International, CallClass::Premium];
-        plan(&c, text).map(|p| (p.hops[0].1.clone(), p.class))
+        plan(&c, text).map(|p| (p.number, p.class))
     };
     let ok = |number: &str, class| Ok((number.to_owned(), class));
     assert_eq!(of("GB", "020 7946 0000"), ok("+442079460000", CallClass::National));
@@ -144,7 +152,7 @@ fn extensions_of_ones_own_and_numbers_without_a_route_are_told_apart() {
 }
 
 fn dial(r: &mut Rig, class: CallClass) -> Result<(), &'static str> {
-    let command = AgentCommand::Dial { to: AddressId(9), class, trunks: vec![CARRIER, SPARE], caller: None };
+    let command = AgentCommand::Dial { to: AddressId(9), class, trunks: in_turn(&[CARRIER, SPARE]), caller: None };
     r.input(Input::Agent { agent: ANN, command }).map(drop).map_err(|e| e.code.as_str())
 }
 
@@ -256,7 +264,7 @@ fn limits_and_classes_hold_off_fraud_but_not_an_emergency() {
     // One at a time: Bob has to wait.
     r.sign_in(BOB, PHONE);
     let command =
-        AgentCommand::Dial { to: AddressId(8), class: CallClass::National, trunks: vec![CARRIER], caller: None };
+        AgentCommand::Dial { to: AddressId(8), class: CallClass::National, trunks: in_turn(&[CARRIER]), caller: None };
     assert_eq!(r.input(Input::Agent { agent: BOB, command }).unwrap_err().code.as_str(), "limit.outbound");
 }
 
@@ -293,4 +301,75 @@ fn what_the_callees_network_says_takes_the_place_of_our_ringing_tone() {
     assert_eq!(states(&r), [SegmentState::Talking]);
     r.leg(LegEvent::EarlyMedia { leg: second });
     assert_eq!(states(&r), [SegmentState::Talking], "too late to matter");
+}
+
+#[test]
+fn equals_share_the_calls_by_weight_and_the_spare_waits() {
+    let of = |trunk, priority, weight| RouteTrunk { trunk: TrunkId(trunk), priority, weight };
+    let all = [of(9, 2, 1), of(1, 1, 70), of(2, 1, 20), of(3, 1, 10)];
+    let mut first = std::collections::BTreeMap::<u128, u32>::new();
+    for draw in 0..10_000 {
+        let order = in_order(&all, draw);
+        assert_eq!(order, in_order(&all, draw), "the same draw");
+        assert_eq!(order[3], TrunkId(9), "the spare comes last");
+        *first.entry(order[0].0).or_default() += 1;
+    }
+    let share = |trunk: u128| i64::from(first[&trunk]);
+    assert!((share(1) - 7_000).abs() < 250 && (share(2) - 2_000).abs() < 250 && (share(3) - 1_000).abs() < 250);
+    assert_eq!(in_order(&[], 7), []);
+}
+
+#[test]
+fn routes_written_before_there_were_weights_keep_their_order() {
+    let [bare, whole] = [TrunkId(71), TrunkId(72)].map(|t| serde_json::to_value(t).unwrap());
+    let old = serde_json::json!({"id": RouteId(1), "name": "out", "prefixes": [""], "trunks": [
+        bare, {"trunk": whole, "priority": 2, "weight": 5},
+    ]});
+    let read: RouteConfig = serde_json::from_value(old).unwrap();
+    let spare = RouteTrunk { trunk: SPARE, priority: 2, weight: 5 };
+    assert_eq!(read.trunks, [RouteTrunk { trunk: CARRIER, priority: 1, weight: 1 }, spare]);
+    let again = serde_json::to_string(&read).unwrap();
+    assert_eq!(serde_json::from_str::<RouteConfig>(&again).unwrap(), read);
+}
+
+#[test]
+fn a_trunk_that_does_not_answer_is_left_out_until_it_answers_again() {
+    let mut r = Rig::new(company());
+    r.sign_in(ANN, TAB);
+    let change = |r: &mut Rig, trunk, up| r.input(Input::TrunkChanged { trunk, up }).map_err(|e| e.code.as_str());
+    assert_eq!(change(&mut r, TrunkId(999), false).unwrap_err(), "trunk.unknown");
+    change(&mut r, CARRIER, false).unwrap();
+    change(&mut r, CARRIER, false).unwrap();
+    let told = r.events.iter().filter(|e| matches!(e.body, EventBody::TrunkChanged { .. })).count();
+    assert_eq!(told, 1, "what is known already is no event");
+    assert_eq!(dial(&mut r, CallClass::National), Ok(()));
+    let callee = r.dialled();
+    assert_eq!(tried(&r), [72]);
+    r.leg(rig::ended(callee, EndCause::Busy, EndedBy::Peer));
+    change(&mut r, SPARE, false).unwrap();
+    assert_eq!(dial(&mut r, CallClass::National), Err("route.down"));
+    // For an ambulance even these are tried.
+    assert_eq!(dial(&mut r, CallClass::Emergency), Ok(()));
+    let callee = r.dialled();
+    r.leg(rig::ended(callee, EndCause::Busy, EndedBy::Peer));
+    change(&mut r, CARRIER, true).unwrap();
+    assert_eq!(dial(&mut r, CallClass::National), Ok(()));
+    r.dialled();
+    assert_eq!(tried(&r), [72, 71, 71]);
+}
+
+#[test]
+fn a_trunk_takes_as_many_calls_a_second_as_it_may() {
+    let mut c = company();
+    c.outbound.per_minute = 10;
+    c.trunks.get_mut(&CARRIER).unwrap().calls_per_second = Some(1);
+    let mut r = Rig::new(c);
+    r.sign_in(ANN, TAB);
+    for wait in [0, 0, 1] {
+        r.pass(wait);
+        assert_eq!(dial(&mut r, CallClass::National), Ok(()));
+        let callee = r.dialled();
+        r.leg(rig::ended(callee, EndCause::Busy, EndedBy::Peer));
+    }
+    assert_eq!(tried(&r), [71, 72, 71]);
 }

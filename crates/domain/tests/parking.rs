@@ -8,7 +8,7 @@ use domain::event::{EventBody, InteractionEnd, LegRole, SegmentEnd, SegmentOf, S
 use domain::id::*;
 use domain::input::RejectCode;
 use domain::leg::*;
-use domain::outbound::{CallClass, OutboundRules};
+use domain::outbound::{CallClass, OutboundRules, RouteTrunk};
 use rig::*;
 
 const CARRIER: TrunkId = TrunkId(71);
@@ -27,6 +27,9 @@ fn company() -> TenantConfig {
         check_certificate: true,
         srtp: Default::default(),
         calls_max: None,
+        calls_per_second: None,
+        account: None,
+        check_s: 0,
         active: true,
     };
     c.trunks = [CARRIER, SPARE].map(|t| (t, trunk(t))).into();
@@ -34,8 +37,12 @@ fn company() -> TenantConfig {
     c
 }
 
+fn in_turn(trunks: &[TrunkId]) -> Vec<RouteTrunk> {
+    trunks.iter().zip(1..).map(|(trunk, priority)| RouteTrunk { trunk: *trunk, priority, weight: 1 }).collect()
+}
+
 fn outside() -> Target {
-    Target::Outside { address: LAWYER, class: CallClass::National, trunks: vec![CARRIER, SPARE], caller: None }
+    Target::Outside { address: LAWYER, class: CallClass::National, trunks: in_turn(&[CARRIER, SPARE]), caller: None }
 }
 
 /// Ann talks with a caller of the support queue; Bob is not there yet.
@@ -176,14 +183,16 @@ fn the_rules_of_calls_out_hold_for_transfers_too() {
             .code
     };
     assert_eq!(refused(&mut r, outside()), RejectCode::LimitOutbound);
-    let premium = Target::Outside { address: LAWYER, class: CallClass::Premium, trunks: vec![CARRIER], caller: None };
+    let premium =
+        Target::Outside { address: LAWYER, class: CallClass::Premium, trunks: in_turn(&[CARRIER]), caller: None };
     assert_eq!(refused(&mut r, premium), RejectCode::NumberForbidden);
     let nowhere =
-        Target::Outside { address: LAWYER, class: CallClass::National, trunks: vec![TrunkId(99)], caller: None };
+        Target::Outside { address: LAWYER, class: CallClass::National, trunks: in_turn(&[TrunkId(99)]), caller: None };
     assert_eq!(refused(&mut r, nowhere), RejectCode::RouteMissing);
     assert_eq!(states(&r, ANN), [SegmentState::Talking], "a refusal changes nothing");
     // An ambulance comes in any case.
-    let help = Target::Outside { address: LAWYER, class: CallClass::Emergency, trunks: vec![CARRIER], caller: None };
+    let help =
+        Target::Outside { address: LAWYER, class: CallClass::Emergency, trunks: in_turn(&[CARRIER]), caller: None };
     r.agent(ANN, AgentCommand::Consult { segment: work, to: help });
     assert_eq!(states(&r, ANN), [SegmentState::Consulting]);
 }

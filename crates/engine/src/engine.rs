@@ -1,6 +1,6 @@
 //! The engine: opens floors, wires them to telephony, and is what `api` talks to.
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,6 +19,7 @@ use domain::leg::CallerId;
 use domain::localized::Lang;
 use domain::outbound::Plan;
 use domain::time::Timestamp;
+use domain::trunk::{TestStep, TrunkStatus};
 use domain::view::{AgentView, FloorView};
 use store::{HostScope, NewAddress, Store};
 use tokio::sync::{broadcast, oneshot, watch};
@@ -41,6 +42,7 @@ use crate::port::{Down, PortClosed, TelephonyPort};
 use crate::recording_shipper::{Render, Shipper};
 use crate::routes::Routes;
 use crate::saver::Saving;
+use crate::trunks::TrunkBoard;
 use crate::{bindings, directory, floors, heartbeat, intake};
 
 /// Callers' addresses remembered with their row ids.
@@ -88,6 +90,7 @@ pub(crate) struct Shared {
     pub offers_gone: broadcast::Sender<OfferGone>,
     pub directory: ArcSwap<Directory>,
     pub bindings: Bindings,
+    pub trunks: TrunkBoard,
     pub failed: Failed,
     floors: RwLock<HashMap<TenantId, OpenFloor>>,
     addresses: Mutex<HashMap<(TenantId, String), AddressId>>,
@@ -233,6 +236,7 @@ impl Engine {
             offers_gone,
             directory: ArcSwap::default(),
             bindings: Bindings::default(),
+            trunks: TrunkBoard::default(),
             failed: Failed::new(None),
             floors: RwLock::default(),
             addresses: Mutex::default(),
@@ -308,12 +312,12 @@ impl Engine {
         caller: Option<NumberId>,
     ) -> Result<Accepted, CommandError> {
         let floor = self.shared.floor(tenant).ok_or(CommandError::NoFloor)?;
-        let Plan { address, class, hops } = plan;
+        let Plan { address, class, number, trunks } = plan;
         let shown = CallerId { user: shown(&address), name: None };
         let (to, new) = self.shared.address_id(tenant, address, None).await;
-        let trunks = hops.iter().map(|(trunk, _)| *trunk).collect();
         let command = AgentCommand::Dial { to, class, trunks, caller };
-        floor.dial(Input::Agent { agent, command }, persons(shown, to, hops), new).await
+        let persons = Persons { caller: shown, dialled: vec![(to, number)] };
+        floor.dial(Input::Agent { agent, command }, persons, new).await
     }
 
     /// An agent asks somebody outside about his customer, or sends the customer there.
@@ -327,15 +331,15 @@ impl Engine {
         consult: bool,
     ) -> Result<Accepted, CommandError> {
         let floor = self.shared.floor(tenant).ok_or(CommandError::NoFloor)?;
-        let Plan { address, class, hops } = plan;
+        let Plan { address, class, number, trunks } = plan;
         let (address, new) = self.shared.address_id(tenant, address, None).await;
-        let trunks = hops.iter().map(|(trunk, _)| *trunk).collect();
         let to = Target::Outside { address, class, trunks, caller };
         let command = match consult {
             true => AgentCommand::Consult { segment, to },
             false => AgentCommand::Transfer { segment, to },
         };
-        floor.dial(Input::Agent { agent, command }, persons(CallerId::default(), address, hops), new).await
+        let persons = Persons { caller: CallerId::default(), dialled: vec![(address, number)] };
+        floor.dial(Input::Agent { agent, command }, persons, new).await
     }
 
     pub async fn supervisor(
@@ -398,6 +402,16 @@ impl Engine {
     /// An API session takes the presence lease without a connection; it lasts until the agent signs out.
     pub async fn lease(&self, tenant: TenantId, agent: AgentId) -> Result<Accepted, CommandError> {
         self.input(tenant, Input::LeaseTaken { agent }).await
+    }
+
+    /// How the tenant's trunks are doing.
+    pub fn trunks(&self, tenant: TenantId) -> BTreeMap<TrunkId, TrunkStatus> {
+        self.shared.trunks.of(tenant)
+    }
+
+    /// Tries a trunk out, which may take half a minute.
+    pub async fn test_trunk(&self, tenant: TenantId, trunk: TrunkId) -> Result<Vec<TestStep>, CommandError> {
+        self.shared.trunks.test(&self.shared.down, tenant, trunk).await
     }
 
     pub fn devices(&self) -> &DeviceHub {
@@ -480,9 +494,4 @@ impl Engine {
             helper.abort();
         }
     }
-}
-
-/// The number called, as each trunk wants it, beside what phones are shown.
-fn persons(caller: CallerId, address: AddressId, hops: Vec<(TrunkId, String)>) -> Persons {
-    Persons { caller, dialled: hops.into_iter().map(|(trunk, number)| (address, trunk, number)).collect() }
 }

@@ -15,6 +15,8 @@ pub enum CommandError {
     NoDemoNumber,
     #[error("too many demo calls at once")]
     DemoBusy,
+    #[error("too many tests of trunks at once")]
+    TestsBusy,
     #[error("telephony does not take commands")]
     Telephony,
     /// Neither the database nor the node's spool takes anything: nothing new may begin.
@@ -39,6 +41,7 @@ impl CommandError {
             CommandError::NoFloor => "tenant.not_found",
             CommandError::NoDemoNumber => "demo.unavailable",
             CommandError::DemoBusy => "limit.demo_calls",
+            CommandError::TestsBusy => "limit.trunk_tests",
             CommandError::Telephony => "system.telephony",
             CommandError::NotSaved => "system.not_saved",
             CommandError::Store(_) => "system.store",

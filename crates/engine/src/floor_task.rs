@@ -11,7 +11,7 @@ use std::sync::Arc;
 use domain::effect::Effect;
 use domain::event::{Event, EventBody};
 use domain::floor::Floor;
-use domain::id::{AddressId, AgentId, InteractionId, TrunkId};
+use domain::id::{AddressId, AgentId, InteractionId};
 use domain::input::{Accepted, Input, Rejected};
 use domain::leg::{CallerId, Dial, LegCommand, RejectReason};
 use domain::view::{AgentView, FloorView};
@@ -32,7 +32,7 @@ use crate::saver::{Progress, Saver, Saving};
 pub const INBOX: usize = 16_384;
 /// Inputs decided before one commit; bounds the latency of the first.
 const BATCH: usize = 512;
-/// Numbers kept of those called outside on behalf of one call: some trunks of some people.
+/// Numbers kept of those called outside on behalf of one call.
 const DIALLED_KEPT: usize = 32;
 /// Events between snapshots: a restart replays at most this many.
 const SNAPSHOT_EVERY: u64 = 20_000;
@@ -191,8 +191,8 @@ pub struct FloorTask {
 pub struct Persons {
     /// What the phones of agents are shown.
     pub caller: CallerId,
-    /// Of those called outside: the number as each trunk wants it.
-    pub dialled: Vec<(AddressId, TrunkId, String)>,
+    /// Of those called outside: the number as the trunks want it.
+    pub dialled: Vec<(AddressId, String)>,
 }
 
 /// The floor is owned elsewhere.
@@ -403,8 +403,8 @@ impl FloorTask {
             self.callers.insert(interaction, new);
             return;
         };
-        let again = |address: &AddressId| new.dialled.iter().any(|(a, ..)| a == address);
-        known.dialled.retain(|(address, ..)| !again(address));
+        let again = |address: &AddressId| new.dialled.iter().any(|(a, _)| a == address);
+        known.dialled.retain(|(address, _)| !again(address));
         known.dialled.extend(new.dialled);
         let spare = known.dialled.len().saturating_sub(DIALLED_KEPT);
         known.dialled.drain(..spare);
@@ -417,9 +417,9 @@ impl FloorTask {
         {
             match to {
                 // The company's own number is shown outside: the floor has said which.
-                Dial::Trunk { trunk, address, number } => {
-                    let dialled = persons.dialled.iter().find(|(a, t, _)| a == address && t == trunk);
-                    *number = dialled.map(|(.., number)| number.clone()).unwrap_or_default();
+                Dial::Trunk { address, number, .. } => {
+                    let dialled = persons.dialled.iter().find(|(a, _)| a == address);
+                    *number = dialled.map(|(_, number)| number.clone()).unwrap_or_default();
                 }
                 Dial::Device { .. } | Dial::Uri { .. } => *from = persons.caller.clone(),
             }

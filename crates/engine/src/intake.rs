@@ -76,6 +76,7 @@ impl Intake {
                 up = self.up.recv() => match up {
                     Some(Up::Leg(event)) => self.leg(event).await,
                     Some(Up::Device(report)) => self.device(report).await,
+                    Some(Up::Trunk(report)) => crate::trunks::report(&self.shared, report).await,
                     None => return,
                 },
                 stored = self.stored.recv() => if let Some(stored) = stored {

@@ -30,6 +30,7 @@ mod projector;
 mod recording_shipper;
 mod routes;
 mod saver;
+mod trunks;
 
 pub use engine::{Engine, EngineConfig};
 pub use error::CommandError;

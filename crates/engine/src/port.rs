@@ -4,6 +4,7 @@ use std::sync::Arc;
 use domain::device::{DeviceReport, DeviceSignal};
 use domain::directory::Directory;
 use domain::leg::{LegCommand, LegEvent};
+use domain::trunk::{TrunkReport, TrunkSignal};
 use tokio::sync::mpsc;
 
 /// To telephony.
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 pub enum Down {
     Leg(LegCommand),
     Device(DeviceSignal),
+    Trunk(TrunkSignal),
     Directory(Arc<Directory>),
 }
 
@@ -19,6 +21,7 @@ pub enum Down {
 pub enum Up {
     Leg(LegEvent),
     Device(DeviceReport),
+    Trunk(TrunkReport),
 }
 
 /// Telephony's inbox is full or gone; the command was not taken.

@@ -193,10 +193,12 @@ fn telephony_config(
         let value = match value {
             telephony::Up::Leg(event) => Up::Leg(event),
             telephony::Up::Device(report) => Up::Device(report),
+            telephony::Up::Trunk(report) => Up::Trunk(report),
         };
         up.try_send(value).err().map(|e| match e.into_inner() {
             Up::Leg(event) => telephony::Up::Leg(event),
             Up::Device(report) => telephony::Up::Device(report),
+            Up::Trunk(report) => telephony::Up::Trunk(report),
         })
     });
     let mut config = telephony::Config::new(&settings.data_dir, key, sink);
@@ -221,6 +223,7 @@ fn down(
         let taken = match value {
             Down::Leg(command) => sender.command(command).is_ok(),
             Down::Device(signal) => sender.signal(signal).is_ok(),
+            Down::Trunk(signal) => sender.trunk(signal).is_ok(),
             Down::Directory(directory) => sender.directory(directory).is_ok(),
         };
         if taken || ending.load(Ordering::Relaxed) { Ok(()) } else { Err(PortClosed) }

@@ -44,7 +44,7 @@ impl Carrier {
 }
 
 fn trunk(company: &Company, name: &str, host: &str) -> String {
-    id(&company.post("trunks", json!({"name": name, "host": host})))
+    id(&company.post("trunks", json!({"name": name, "host": host, "check_s": 0})))
 }
 
 fn route(company: &Company, prefixes: &[&str], trunks: &[&str]) {

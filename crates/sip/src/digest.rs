@@ -4,8 +4,8 @@
 //! under an HMAC) and keeps a bounded window of nonce counts against replay. Passwords never appear: accounts hold
 //! HA1 = H(user:realm:password). Nothing here logs.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use md5::Md5;
@@ -359,6 +359,80 @@ pub enum Secret {
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Credentials(…)")
+    }
+}
+
+/// Challenges that were answered. The next request to the same peer answers again without waiting to be asked, with a
+/// higher nonce count, for as long as the peer takes the nonce (RFC 7616 §3.4, RFC 3261 §22.2).
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    by: BTreeMap<SessionKey, Session>,
+    /// Grows with each use, so that the one unused for longest can go.
+    uses: u64,
+}
+
+/// Peer, our name there, and whether a proxy asked (407) or the server itself (401).
+type SessionKey = (SocketAddr, String, bool);
+
+#[derive(Debug)]
+struct Session {
+    challenge: String,
+    nc: u32,
+    used: u64,
+}
+
+/// Peers whose challenges are remembered; one forgotten costs a request and its challenge.
+const ANSWERED_MAX: usize = 1_024;
+
+impl Answered {
+    /// Answers the best of the challenges that can be answered and remembers it.
+    pub(crate) fn challenged<'a>(
+        &mut self,
+        remote: SocketAddr,
+        by_proxy: bool,
+        challenges: impl Iterator<Item = &'a str>,
+        credentials: &Credentials,
+        method: &str,
+        uri: &str,
+        cnonce: &str,
+    ) -> Option<String> {
+        let answered = challenges.take(8).find_map(|challenge| {
+            let text = answer(std::iter::once(challenge), credentials, method, uri, 1, cnonce)?;
+            Some((challenge.to_owned(), text))
+        });
+        let key = (remote, credentials.user.clone(), by_proxy);
+        let Some((challenge, text)) = answered else {
+            self.by.remove(&key);
+            return None;
+        };
+        if self.by.len() >= ANSWERED_MAX && !self.by.contains_key(&key) {
+            let oldest = self.by.iter().min_by_key(|(_, session)| session.used).map(|(key, _)| key.clone());
+            oldest.and_then(|key| self.by.remove(&key));
+        }
+        self.uses += 1;
+        self.by.insert(key, Session { challenge, nc: 1, used: self.uses });
+        Some(text)
+    }
+
+    /// The answer to what the peer asked before; `None` if nothing is known of it.
+    pub(crate) fn again(
+        &mut self,
+        remote: SocketAddr,
+        by_proxy: bool,
+        credentials: &Credentials,
+        method: &str,
+        uri: &str,
+        cnonce: &str,
+    ) -> Option<String> {
+        let session = self.by.get_mut(&(remote, credentials.user.clone(), by_proxy))?;
+        self.uses += 1;
+        (session.used, session.nc) = (self.uses, session.nc.checked_add(1)?);
+        answer(std::iter::once(&*session.challenge), credentials, method, uri, session.nc, cnonce)
+    }
+
+    /// The peer refused our answer.
+    pub(crate) fn refused(&mut self, remote: SocketAddr, by_proxy: bool, credentials: &Credentials) {
+        self.by.remove(&(remote, credentials.user.clone(), by_proxy));
     }
 }
 

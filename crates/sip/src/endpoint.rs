@@ -16,6 +16,7 @@ mod commands;
 mod door;
 mod in_dialog;
 mod incoming;
+mod register;
 mod responses;
 mod tables;
 mod types;
@@ -36,7 +37,7 @@ use crate::transaction::ServerKey;
 use tables::{Answered, Call, ClientEntry, MergeKey, ServerEntry, Timer, Timers, TxId};
 pub use types::{
     Account, Admission, CallId, Command, Config, Directory, EndCause, Event, ExtraHeader, IncomingCall, Input, Invite,
-    Limits, Output, PingId, Transmit, info_digit,
+    Limits, Output, PingId, Register, Reply, Transmit, info_digit,
 };
 
 /// Sizes of the tables, for metrics and for tests that look for leaks.
@@ -62,6 +63,8 @@ pub struct Endpoint {
     config: Config,
     random: Random,
     nonces: digest::Server,
+    /// What peers asked us.
+    challenges: digest::Answered,
     registrar: Registrar,
     out: VecDeque<Output>,
     streams: BTreeMap<ConnId, Stream>,
@@ -91,6 +94,7 @@ impl Endpoint {
             mark: door::Mark::new(&random),
             random,
             nonces: digest::Server::new(config.seed, config.nonce_lifetime, config.limits.nonces),
+            challenges: digest::Answered::default(),
             registrar: Registrar::new(config.registrar.clone()),
             config,
             out: VecDeque::new(),

@@ -13,7 +13,7 @@ mod draft;
 mod people;
 
 use domain::config::Entitlements;
-use domain::id::{DeviceId, TenantId, UserId};
+use domain::id::{DeviceId, TenantId, TrunkId, UserId};
 use domain::time::Timestamp;
 use md5::Md5;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,9 @@ table_row! {
         pub published_at: Option<Timestamp>,
     }
 }
+
+/// What a trunk's password is sealed for; the object is the trunk's id.
+pub(crate) const TRUNK_PASSWORD: &str = "trunk-password";
 
 /// Who makes a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -279,6 +282,9 @@ impl AdminTx {
             .execute(&mut self.tx)
             .await?;
         self.put_refs(class, id, Vec::new()).await?;
+        if class == Class::Trunk {
+            sql("DELETE FROM trunk_secrets WHERE trunk_id = $1").bind(id).execute(&mut self.tx).await?;
+        }
         if class == Class::Device {
             for text in
                 ["DELETE FROM device_secrets WHERE device_id = $1", "DELETE FROM sip_bindings WHERE device_id = $1"]
@@ -384,6 +390,36 @@ impl AdminTx {
         .or_conflict("device.sip_user_taken")?;
         self.audit("device.secret", Some(device.to_string()), json!({})).await?;
         Ok(realm)
+    }
+
+    /// Seals our password at a carrier; `None` forgets it.
+    pub async fn set_trunk_password(&mut self, trunk: TrunkId, password: Option<&str>) -> Result<()> {
+        sql("DELETE FROM trunk_secrets WHERE trunk_id = $1 AND tenant_id = $2")
+            .bind(trunk)
+            .bind(self.tenant)
+            .execute(&mut self.tx)
+            .await?;
+        if let Some(password) = password {
+            let sealed = self.keys.seal(self.tenant, TRUNK_PASSWORD, &trunk.to_string(), password.as_bytes()).await?;
+            sql("INSERT INTO trunk_secrets (trunk_id, tenant_id, sealed_password, updated_at) VALUES ($1, $2, $3, $4)")
+                .bind(trunk)
+                .bind(self.tenant)
+                .bind(sealed)
+                .bind(self.now)
+                .execute(&mut self.tx)
+                .await?;
+        }
+        self.audit("trunk.password", Some(trunk.to_string()), json!({ "set": password.is_some() })).await
+    }
+
+    /// Whether the trunk has a password.
+    pub async fn has_trunk_password(&mut self, trunk: TrunkId) -> Result<bool> {
+        let found = sql("SELECT trunk_id FROM trunk_secrets WHERE trunk_id = $1 AND tenant_id = $2")
+            .bind(trunk)
+            .bind(self.tenant)
+            .maybe(&mut self.tx)
+            .await?;
+        Ok(found.is_some())
     }
 
     /// Seats, concurrent calls, retention. Part of the revision: the floor hears of it at once.

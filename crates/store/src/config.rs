@@ -4,13 +4,16 @@
 //! Bodies are the domain's own values as JSON. They are written by [`crate::admin::AdminTx`] only.
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::calendar::Calendar;
 use domain::config::{
     AgentConfig, Destination, DeviceConfig, DeviceKind, EntryPoint, NumberConfig, QueueConfig, Team, TenantConfig,
     TrunkConfig,
 };
-use domain::directory::{DeviceEntry, DeviceEntryKind, Directory, NumberEntry, SipAccount, TrunkEntry};
+use domain::directory::{
+    DeviceEntry, DeviceEntryKind, Directory, NumberEntry, Password, SipAccount, TrunkEntry, TrunkLogin,
+};
 use domain::flow::{Flow, Step};
 use domain::id::{
     AgentId, BlobId, BreakReasonId, CalendarId, DeviceId, DispositionId, FlowId, NumberId, PromptId, QueueId, RouteId,
@@ -24,6 +27,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::Store;
+use crate::admin::TRUNK_PASSWORD;
 use crate::db::{Row, sql};
 use crate::error::{Error, Result};
 use crate::query::{HostScope, Scope};
@@ -376,7 +380,7 @@ impl ConfigItem for RouteConfig {
         self.name.clone()
     }
     fn references(&self) -> Vec<(Class, String)> {
-        refs(Class::Trunk, &self.trunks).collect()
+        refs(Class::Trunk, self.trunks.iter().map(|t| t.trunk)).collect()
     }
 }
 
@@ -513,6 +517,7 @@ impl Store {
         .await?;
         let secrets =
             sql("SELECT tenant_id, device_id, sip_user, realm, sealed_ha1 FROM device_secrets").all(&mut conn).await?;
+        let passwords = sql("SELECT tenant_id, trunk_id, sealed_password FROM trunk_secrets").all(&mut conn).await?;
         let bindings = sql("SELECT device_id, bindings FROM sip_bindings").all(&mut conn).await?;
         drop(conn);
 
@@ -525,6 +530,14 @@ impl Store {
             directory
                 .accounts
                 .insert((user, realm), SipAccount { tenant, device, ha1_md5: ha1.md5, ha1_sha256: ha1.sha256 });
+        }
+        let mut trunk_passwords: HashMap<TrunkId, Password> = HashMap::new();
+        for row in &passwords {
+            let (tenant, trunk): (TenantId, TrunkId) = (row.get("tenant_id")?, row.get("trunk_id")?);
+            let sealed: Vec<u8> = row.get("sealed_password")?;
+            let plain = self.keys.open_sealed(tenant, TRUNK_PASSWORD, &trunk.to_string(), &sealed).await?;
+            let plain = String::from_utf8(plain).map_err(|e| Error::corrupt("trunk password", e))?;
+            trunk_passwords.insert(trunk, Password(plain));
         }
         let mut bound = HashMap::new();
         for row in &bindings {
@@ -557,6 +570,7 @@ impl Store {
                 }
                 Class::Trunk => {
                     let t: TrunkConfig = decode(&body)?;
+                    let password = trunk_passwords.remove(&t.id);
                     directory.trunks.push(TrunkEntry {
                         trunk: t.id,
                         tenant,
@@ -566,6 +580,9 @@ impl Store {
                         transport: t.transport,
                         check_certificate: t.check_certificate,
                         srtp: t.srtp,
+                        account: t.account.zip(password).map(|(account, password)| TrunkLogin { account, password }),
+                        check: Duration::from_secs(t.check_s.into()),
+                        active: t.active,
                     });
                 }
                 _ => {}

@@ -8,8 +8,11 @@ use crate::db::{Db, Exec, Raw, Tx, sql};
 use crate::error::{Error, Result};
 
 /// (number, text); append only.
-const MIGRATIONS: &[(i64, &str)] =
-    &[(1, include_str!("../migrations/0001_base.sql")), (2, include_str!("../migrations/0002_projections.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../migrations/0001_base.sql")),
+    (2, include_str!("../migrations/0002_projections.sql")),
+    (3, include_str!("../migrations/0003_trunk_secrets.sql")),
+];
 
 /// Key of the advisory lock that keeps two nodes from migrating the same PostgreSQL database at once: "cord".
 const LOCK: i64 = 0x636f_7264;

@@ -26,7 +26,10 @@ impl Switch {
             Event::Info { call, content_type, body } => self.on_info(call, &content_type, &body),
             Event::Refer { call, to } => self.on_refer(call, &to),
             Event::OptionsResult { call, status } => self.on_options_result(call, status),
-            Event::PingResult { .. } => {}
+            Event::PingResult { ping, reply } => self.on_ping_result(ping, reply),
+            Event::RegisterResult { ping, reply, expires, retry_after } => {
+                self.on_register_result(ping, reply, expires, retry_after);
+            }
             Event::Ended { call, cause } => self.on_call_ended(call, &cause),
             Event::Registration { aor, change } => self.on_registration(&aor, change),
             // We ask nobody to be replaced.

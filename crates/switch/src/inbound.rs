@@ -1,5 +1,4 @@
 //! Calls that come to us by INVITE: who is let in, the offer to the floor, and the floor's decision.
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::address::Address;
@@ -11,21 +10,23 @@ use sip::{Admission, Hop, IncomingCall};
 
 use crate::io::Transport;
 use crate::leg::{Incoming, Leg, Party, Phase};
-use crate::policy::{self, Caller, Verdict};
+use crate::policy::{self, Book, Called, Caller, Verdict};
 use crate::switch::Switch;
 use crate::timers::Timer;
+use crate::trunks::Carrier;
 
 /// The directory as the SIP endpoint asks it. See [`Switch::policy`].
 #[derive(Debug, Clone)]
 pub struct Policy {
     directory: Arc<Directory>,
+    carriers: Arc<Vec<Carrier>>,
     realm: String,
     draining: bool,
 }
 
 impl Policy {
-    pub(crate) fn new(directory: Arc<Directory>, realm: String, draining: bool) -> Self {
-        Self { directory, realm, draining }
+    pub(crate) fn new(directory: Arc<Directory>, carriers: Arc<Vec<Carrier>>, realm: String, draining: bool) -> Self {
+        Self { directory, carriers, realm, draining }
     }
 
     fn realm_of(&self, host: &str) -> String {
@@ -48,12 +49,13 @@ impl sip::Directory for Policy {
         if self.draining {
             return Admission::Reject { status: 503 };
         }
-        let uri = invite.uri().unwrap_or(&invite.to.uri);
-        let Some(user) = uri.user_decoded() else { return Admission::Reject { status: 404 } };
-        match policy::admit(&self.directory, hop.remote.ip(), &uri.host, &user, Caller::Unknown) {
+        let Some(called) = Called::of(invite) else { return Admission::Reject { status: 404 } };
+        let book = Book { directory: &self.directory, carriers: &self.carriers };
+        match policy::admit(book, hop.remote, &called, Caller::Unknown) {
             Verdict::Accept { .. } => Admission::Accept { identity: None },
-            Verdict::Challenge => Admission::Challenge { realm: self.realm_of(&uri.host) },
+            Verdict::Challenge => Admission::Challenge { realm: self.realm_of(&called.host) },
             Verdict::NotFound => Admission::Reject { status: 404 },
+            Verdict::Drained => Admission::Reject { status: 503 },
         }
     }
 
@@ -95,20 +97,20 @@ impl Switch {
         if self.draining || !self.has_room() {
             return self.refuse(call, 503);
         }
-        let uri = incoming.uri();
         let account = incoming
             .identity
             .as_deref()
             .and_then(split_key)
             .and_then(|(user, realm)| policy::account(&self.directory, user, realm));
         let caller = account.map_or(Caller::Unknown, Caller::Account);
-        let source: IpAddr = incoming.hop.remote.ip();
-        let user = uri.user_decoded().unwrap_or_default();
-        let (tenant, number, via, region) = match policy::admit(&self.directory, source, &uri.host, &user, caller) {
+        let Some(called) = Called::of(&incoming.message) else { return self.refuse(call, 404) };
+        let book = Book { directory: &self.directory, carriers: &self.trunks.carriers };
+        let (tenant, number, via, region) = match policy::admit(book, incoming.hop.remote, &called, caller) {
             Verdict::Accept { tenant, number, via, region } => (tenant, number, via, region),
             // The endpoint has challenged already where that helps; the directory may have changed since.
             Verdict::Challenge => return self.refuse(call, 403),
             Verdict::NotFound => return self.refuse(call, 404),
+            Verdict::Drained => return self.refuse(call, 503),
         };
         let srtp = policy::srtp(&self.directory, via);
         let session = self.new_session(srtp, incoming.hop.transport.is_secure());

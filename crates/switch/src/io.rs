@@ -8,6 +8,7 @@ use domain::device::{DeviceReport, DeviceSignal};
 use domain::directory::Directory;
 use domain::id::{DeviceId, LegId, RecordingId, TenantId};
 use domain::leg::{Gap, LegCommand, LegEvent};
+use domain::trunk::{TrunkReport, TrunkSignal};
 use media::{LegKey, RecordingKey};
 use sip::registrar::BindingRecord;
 use sip::sdp::Keys;
@@ -34,6 +35,8 @@ pub enum Input {
     Leg(LegCommand),
     /// From the device hub.
     Device(DeviceSignal),
+    /// About trunks.
+    Trunk(TrunkSignal),
     /// About a peer connection.
     Peer(PeerEvent),
     /// The configuration changed (or arrived for the first time).
@@ -68,7 +71,11 @@ pub enum Output {
     Leg(LegEvent),
     /// To the device hub.
     Report(DeviceReport),
-    /// To the SIP endpoint.
+    /// About trunks, to whoever shows them and to their floors.
+    Trunk(TrunkReport),
+    /// [`crate::Switch::policy`] has changed.
+    PolicyChanged,
+    /// To the SIP endpoint. The hop of what is sent outside of calls has `sip_local` as its own side.
     Sip(sip::Command),
     /// At the first directory: registrations that outlived a restart, for `Endpoint::import_bindings` (with `away` zero:
     /// what they have left is counted from now).

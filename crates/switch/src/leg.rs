@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::id::{BridgeId, DeviceId, LegId, PlayId, TenantId};
+use domain::id::{BridgeId, DeviceId, LegId, PlayId, TenantId, TrunkId};
 use domain::leg::{CallerId, EndCause, EndedBy, LegCommand};
 use media::{CodecParams, LegKey, PlayKey};
 use sip::CallId;
 use sip::dialog::Dialog;
+use sip::digest::Credentials;
 use sip::sdp::{Keys, SessionDescription};
 
 use crate::io::ResolveKey;
@@ -121,6 +122,8 @@ pub(crate) struct Incoming {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) from: CallerId,
+    /// The trunk it goes by.
+    pub(crate) via: Option<TrunkVia>,
     /// Contacts to call, until media is open.
     pub(crate) targets: Vec<Target>,
     /// Calls still unanswered.
@@ -134,8 +137,6 @@ pub(crate) struct Outgoing {
     pub(crate) early: Option<Early>,
     /// The best reason why calls failed so far.
     pub(crate) failure: Option<(EndCause, EndedBy)>,
-    /// Over TLS: whoever is called must prove who it is.
-    pub(crate) check_certificate: bool,
     pub(crate) session: Session,
 }
 
@@ -146,6 +147,18 @@ pub(crate) struct Early {
     pub(crate) sessions: Vec<(String, Remote)>,
     /// `EarlyMedia` was reported.
     pub(crate) told: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct TrunkVia {
+    pub(crate) trunk: TrunkId,
+    /// Our user name there and what proves it.
+    pub(crate) login: Option<(String, Credentials)>,
+    /// The carrier's.
+    pub(crate) domain: String,
+    /// As configured: what its certificate must be valid for, where it is checked.
+    pub(crate) host: String,
+    pub(crate) check_certificate: bool,
 }
 
 /// One INVITE of ours.

@@ -63,6 +63,7 @@ mod registrations;
 mod sound;
 mod switch;
 mod timers;
+mod trunks;
 
 pub use checkpoint::Checkpoint;
 pub use config::Config;

@@ -1,9 +1,9 @@
 //! Calls we place: where a device or URI is, INVITEs to all contacts at once, the first answer wins.
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::config::{Srtp, TrunkTransport};
+use domain::config::Srtp;
 use domain::directory::DeviceEntryKind;
 use domain::id::{DeviceId, LegId, TenantId, TrunkId};
 use domain::leg::{CallerId, Dial, EndCause, EndedBy, LegEvent, LegStats};
@@ -12,22 +12,10 @@ use sip::msg::{Message, Name, NameAddr, Scheme, Uri};
 use sip::{CallId, Hop};
 
 use crate::io::{Output, ResolveKey, Transport};
-use crate::leg::{Attempt, Early, Leg, Outgoing, Party, Phase, Target};
+use crate::leg::{Attempt, Early, Leg, Outgoing, Party, Phase, Target, TrunkVia};
 use crate::switch::Switch;
 use crate::timers::Timer;
-
-/// Who is called must prove it (over TLS), and whether sound is encrypted.
-#[derive(Debug, Clone, Copy)]
-struct Secrecy {
-    srtp: Srtp,
-    check_certificate: bool,
-}
-
-impl Default for Secrecy {
-    fn default() -> Self {
-        Self { srtp: Srtp::default(), check_certificate: true }
-    }
-}
+use crate::trunks::{Settings, credentials_of, literal};
 
 /// Contacts of one device called at once.
 const FORK_MAX: usize = 5;
@@ -50,45 +38,71 @@ impl Switch {
             return self.stillborn(leg, cause);
         }
         match to {
-            Dial::Uri { uri } => self.originate_uri(leg, tenant, &uri, from, ring, Secrecy::default()),
-            Dial::Trunk { trunk, number, .. } => match self.trunk_uri(tenant, trunk, &number) {
-                Some((uri, secrecy)) => {
-                    self.originate_uri(leg, tenant, &uri, from, ring, secrecy);
-                    if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
-                        sip.early = Some(Early::default());
-                        self.timers.set(Timer::Trunk(leg), self.now + self.config.trunk_silence);
-                    }
-                }
-                None => self.stillborn(leg, EndCause::Unreachable),
-            },
+            Dial::Uri { uri } => self.originate_uri(leg, tenant, &uri, from, ring, Srtp::default()),
+            Dial::Trunk { trunk, number, .. } => self.originate_trunk(leg, tenant, trunk, &number, from, ring),
             Dial::Device { device } => match self.device_of(tenant, device).map(|d| (d.kind.clone(), d.srtp)) {
                 Some((DeviceEntryKind::Browser, _)) => self.originate_browser(leg, tenant, device),
                 Some((DeviceEntryKind::Sip { .. }, srtp)) => {
                     self.originate_registered(leg, tenant, device, from, ring, srtp);
                 }
                 Some((DeviceEntryKind::Uri { uri }, srtp)) => {
-                    let secrecy = Secrecy { srtp, ..Secrecy::default() };
-                    self.originate_uri(leg, tenant, &uri, from, ring, secrecy);
+                    self.originate_uri(leg, tenant, &uri, from, ring, srtp);
                 }
                 None => self.stillborn(leg, EndCause::Unreachable),
             },
         }
     }
 
-    /// Where a number is called by a trunk of the tenant's own, and how secret that is kept.
-    fn trunk_uri(&self, tenant: TenantId, trunk: TrunkId, number: &str) -> Option<(String, Secrecy)> {
-        let entry = self.directory.trunks.iter().find(|t| t.trunk == trunk && t.tenant == tenant)?;
-        let host = entry.host.as_ref()?;
+    fn originate_trunk(
+        &mut self,
+        leg: LegId,
+        tenant: TenantId,
+        trunk: TrunkId,
+        number: &str,
+        from: CallerId,
+        ring: Duration,
+    ) {
+        let entry = self.directory.trunks.iter().find(|t| t.trunk == trunk && t.tenant == tenant && t.active);
         let dialled = number.strip_prefix('+').unwrap_or(number);
-        if dialled.is_empty() || !dialled.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
+        let is_number = !dialled.is_empty() && dialled.bytes().all(|b| b.is_ascii_digit());
+        let found = entry.filter(|_| is_number).and_then(|t| Some((Settings::of(t)?, t.srtp)));
+        let Some((settings, srtp)) = found else { return self.stillborn(leg, EndCause::Unreachable) };
+        let mut uri = Uri { user: Some(number.to_owned()), ..settings.domain() };
+        match settings.transport {
+            sip::Transport::Udp => {}
+            other => uri.params.set("transport", Some(other.param_text())),
         }
-        let uri = match entry.transport {
-            TrunkTransport::Udp => format!("sip:{number}@{host}"),
-            TrunkTransport::Tcp => format!("sip:{number}@{host};transport=tcp"),
-            TrunkTransport::Tls => format!("sip:{number}@{host};transport=tls"),
+        let via = TrunkVia {
+            trunk,
+            login: settings.login.as_ref().map(|login| (login.account.user.clone(), credentials_of(login))),
+            domain: uri.host.clone(),
+            host: settings.host.host.clone(),
+            check_certificate: settings.check_certificate,
         };
-        Some((uri, Secrecy { srtp: entry.srtp, check_certificate: entry.check_certificate }))
+        let (host, port) = (settings.host.host.clone(), settings.port());
+        let known = self.trunk_remote(trunk).or_else(|| literal(&settings.host, settings.transport));
+        self.begin_outgoing(leg, tenant, from, ring, Vec::new(), srtp);
+        if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
+            sip.via = Some(via);
+            sip.early = Some(Early::default());
+        }
+        self.timers.set(Timer::Trunk(leg), self.now + self.config.trunk_silence);
+        match known {
+            Some(remote) => self.call_at(leg, uri, remote),
+            None => self.resolve(leg, uri, host, port),
+        }
+    }
+
+    /// Nobody at the trunk's other end has said a word.
+    pub(crate) fn trunk_is_silent(&mut self, leg: LegId) {
+        let via = self.legs.get(&leg).and_then(|l| match &l.party {
+            Party::Outgoing(sip) => sip.via.as_ref().map(|via| via.trunk),
+            Party::Incoming(_) | Party::Browser(_) => None,
+        });
+        self.end(leg, EndCause::Unreachable, EndedBy::System);
+        if let Some(trunk) = via {
+            self.suspect_trunk(trunk);
+        }
     }
 
     /// A leg that could not even begin.
@@ -115,43 +129,42 @@ impl Switch {
         if targets.is_empty() {
             return self.stillborn(leg, EndCause::Unreachable);
         }
-        let secrecy = Secrecy { srtp, ..Secrecy::default() };
-        self.begin_outgoing(leg, tenant, from, ring, targets, secrecy);
+        self.begin_outgoing(leg, tenant, from, ring, targets, srtp);
         self.open_media(leg, Transport::Udp);
     }
 
-    fn originate_uri(
-        &mut self,
-        leg: LegId,
-        tenant: TenantId,
-        uri: &str,
-        from: CallerId,
-        ring: Duration,
-        secrecy: Secrecy,
-    ) {
+    fn originate_uri(&mut self, leg: LegId, tenant: TenantId, uri: &str, from: CallerId, ring: Duration, srtp: Srtp) {
         let Some(uri) = Uri::parse(uri).ok().filter(|u| u.is_sip() && !u.host.is_empty()) else {
             return self.stillborn(leg, EndCause::Unreachable);
         };
-        let port = uri.port.unwrap_or(transport_of(&uri).default_port());
-        let literal = if uri.host == "localhost" { Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { uri.host_ip() };
-        match literal {
-            Some(ip) => {
-                let target = self.target(uri, SocketAddr::new(ip, port));
-                self.begin_outgoing(leg, tenant, from, ring, vec![target], secrecy);
-                self.open_media(leg, Transport::Udp);
-            }
+        self.begin_outgoing(leg, tenant, from, ring, Vec::new(), srtp);
+        let transport = transport_of(&uri);
+        match literal(&uri, transport) {
+            Some(remote) => self.call_at(leg, uri, remote),
             None => {
-                self.begin_outgoing(leg, tenant, from, ring, Vec::new(), secrecy);
-                let key = ResolveKey(self.next_number());
-                let host = uri.host.clone();
-                if let Some(state) = self.legs.get_mut(&leg) {
-                    state.phase = Phase::Resolving { key, uri };
-                }
-                self.by_resolve.insert(key, leg);
-                self.timers.set(Timer::Outside(leg), self.now + self.config.outside);
-                self.emit(Output::Resolve { key, host, port });
+                let (host, port) = (uri.host.clone(), uri.port.unwrap_or(transport.default_port()));
+                self.resolve(leg, uri, host, port);
             }
         }
+    }
+
+    fn resolve(&mut self, leg: LegId, uri: Uri, host: String, port: u16) {
+        let key = ResolveKey(self.next_number());
+        if let Some(state) = self.legs.get_mut(&leg) {
+            state.phase = Phase::Resolving { key, uri };
+        }
+        self.by_resolve.insert(key, leg);
+        self.timers.set(Timer::Outside(leg), self.now + self.config.outside);
+        self.emit(Output::Resolve { key, host, port });
+    }
+
+    /// Where the callee is, is known.
+    fn call_at(&mut self, leg: LegId, uri: Uri, remote: SocketAddr) {
+        let target = self.target(uri, remote);
+        if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
+            sip.targets = vec![target];
+        }
+        self.open_media(leg, Transport::Udp);
     }
 
     fn target(&self, uri: Uri, remote: SocketAddr) -> Target {
@@ -160,6 +173,9 @@ impl Switch {
     }
 
     pub(crate) fn on_resolved(&mut self, key: ResolveKey, addresses: &[SocketAddr]) {
+        if self.trunk_resolved(key, addresses) {
+            return;
+        }
         let Some(leg) = self.by_resolve.remove(&key) else { return };
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let Phase::Resolving { uri, .. } = &state.phase else { return };
@@ -170,11 +186,7 @@ impl Switch {
         let Some(remote) = addresses.iter().find(|a| a.is_ipv4() == v4).or(addresses.first()).copied() else {
             return self.end(leg, EndCause::Unreachable, EndedBy::System);
         };
-        let target = self.target(uri, remote);
-        if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
-            sip.targets = vec![target];
-        }
-        self.open_media(leg, Transport::Udp);
+        self.call_at(leg, uri, remote);
     }
 
     fn begin_outgoing(
@@ -184,11 +196,12 @@ impl Switch {
         from: CallerId,
         ring: Duration,
         targets: Vec<Target>,
-        secrecy: Secrecy,
+        srtp: Srtp,
     ) {
-        let session = self.new_session(secrecy.srtp, false);
+        let session = self.new_session(srtp, false);
         let party = Party::Outgoing(Outgoing {
             from,
+            via: None,
             targets,
             calls: Vec::new(),
             won: None,
@@ -196,7 +209,6 @@ impl Switch {
             rang: false,
             early: None,
             failure: None,
-            check_certificate: secrecy.check_certificate,
             session,
         });
         self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Opening));
@@ -210,12 +222,13 @@ impl Switch {
         let Party::Outgoing(sip) = &mut state.party else { return };
         state.phase = Phase::Calling;
         let targets = std::mem::take(&mut sip.targets);
-        let is_checked = sip.check_certificate;
-        let mut from = NameAddr::new(Uri::sip(
-            Some(sip.from.user.as_deref().unwrap_or("anonymous")),
-            &self.config.from_host,
-            None,
-        ));
+        // Carriers know their customers by their own domain, and who shows no number by his account.
+        let peer = sip.via.as_ref().map(|via| (via.host.clone(), via.check_certificate));
+        let login = sip.via.as_ref().and_then(|via| via.login.clone());
+        let account = login.as_ref().map(|(user, _)| user.clone());
+        let user = sip.from.user.as_deref().or(account.as_deref()).unwrap_or("anonymous");
+        let host = sip.via.as_ref().filter(|via| via.login.is_some()).map_or(&self.config.from_host, |via| &via.domain);
+        let mut from = NameAddr::new(Uri::sip(Some(user), host, None));
         if let Some(name) = &sip.from.name {
             from = from.with_display(name);
         }
@@ -225,7 +238,8 @@ impl Switch {
                 target.hop.local.set_ip(local.ip());
             }
             if target.hop.transport.is_secure() && target.hop.conn.is_none() {
-                let (remote, name) = (target.hop.remote, target.uri.host.clone());
+                let remote = target.hop.remote;
+                let (name, is_checked) = peer.clone().unwrap_or_else(|| (target.uri.host.clone(), true));
                 self.emit(Output::ExpectPeer { remote, name, is_checked });
             }
             let call = CallId::outgoing(self.next_number());
@@ -243,10 +257,10 @@ impl Switch {
                 uri: target.uri,
                 from: from.clone(),
                 to: None,
-                contact_user: None,
+                contact_user: account.clone(),
                 headers: Vec::new(),
                 sdp,
-                credentials: None,
+                credentials: login.as_ref().map(|(_, credentials)| credentials.clone()),
             })));
         }
     }

@@ -22,6 +22,7 @@ use crate::recording::Recording;
 use crate::registrations::Registered;
 use crate::sound::Bridge;
 use crate::timers::{Timer, Timers};
+use crate::trunks::Trunks;
 
 /// Call control of one node. See the crate's header.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ pub struct Switch {
     pub(crate) tells: BTreeSet<(Duration, DeviceId)>,
     /// URI devices reported ready.
     pub(crate) uri_devices: BTreeSet<DeviceId>,
+    pub(crate) trunks: Trunks,
 }
 
 impl Switch {
@@ -78,13 +80,14 @@ impl Switch {
             registered: BTreeMap::new(),
             tells: BTreeSet::new(),
             uri_devices: BTreeSet::new(),
+            trunks: Trunks::default(),
         }
     }
 
     /// The directory as the SIP endpoint sees it; hand it to each `Endpoint` call. Cheap; take it anew after
     /// [`Input::Directory`] and [`Input::Drain`].
     pub fn policy(&self) -> Policy {
-        Policy::new(self.directory.clone(), self.config.realm.clone(), self.draining)
+        Policy::new(self.directory.clone(), self.trunks.carriers.clone(), self.config.realm.clone(), self.draining)
     }
 
     /// Something happened at `now` (since start; never runs backwards). Drain [`Switch::poll`] afterwards.
@@ -96,6 +99,7 @@ impl Switch {
             Input::Sip(event) => self.on_sip(event),
             Input::Media(event) => self.on_media(event),
             Input::Device(signal) => self.on_device_signal(signal),
+            Input::Trunk(signal) => self.on_trunk_signal(signal),
             Input::Peer(event) => self.on_peer(event),
             Input::Directory(directory) => self.on_directory(directory),
             Input::MediaOpened { media, local } => self.on_media_opened(media, local),
@@ -139,6 +143,7 @@ impl Switch {
             + self.by_recording.len()
             + self.peers.len()
             + self.timers.len()
+            + self.trunks.entries()
     }
 
     pub(crate) fn emit(&mut self, output: Output) {
@@ -222,7 +227,9 @@ impl Switch {
             match timer {
                 Timer::Offer(leg) => self.offer_timed_out(leg),
                 Timer::Ring(leg) => self.end(leg, EndCause::NoAnswer, EndedBy::System),
-                Timer::Trunk(leg) => self.end(leg, EndCause::Unreachable, EndedBy::System),
+                Timer::Trunk(leg) => self.trunk_is_silent(leg),
+                Timer::Line(trunk) => self.line_is_due(trunk),
+                Timer::Trial(test) => self.trial_is_late(test),
                 Timer::Outside(leg) => self.outside_timed_out(leg),
                 Timer::Reattach(leg) => self.end(leg, EndCause::MediaLost, EndedBy::System),
                 Timer::Probe(leg) => self.probe(leg),
@@ -236,6 +243,7 @@ impl Switch {
         let first = !std::mem::replace(&mut self.directory_known, true);
         self.review_registrations(first);
         self.review_peers();
+        self.review_trunks();
     }
 
     fn drain(&mut self) {
@@ -245,6 +253,7 @@ impl Switch {
         for leg in legs {
             self.end(leg, EndCause::SystemShutdown, EndedBy::System);
         }
+        self.close_lines();
     }
 
     /// Asks telephony for a carrier; the leg waits in `Opening`.

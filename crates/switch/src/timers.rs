@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::id::LegId;
+use domain::id::{LegId, TrunkId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
@@ -20,6 +20,10 @@ pub(crate) enum Timer {
     Probe(LegId),
     /// RTP has been silent for too long.
     MediaLost(LegId),
+    /// A trunk's line wants to look at the clock.
+    Line(TrunkId),
+    /// A question of a trunk's test stays unanswered.
+    Trial(u64),
 }
 
 #[derive(Debug, Default)]

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use domain::device::DeviceReport;
 use domain::leg::LegEvent;
+use domain::trunk::TrunkReport;
 
 /// What telephony tells the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Up {
     Leg(LegEvent),
     Device(DeviceReport),
+    Trunk(TrunkReport),
 }
 
 /// Takes one value towards the engine, or gives it back when the engine's queue is full.

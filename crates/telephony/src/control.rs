@@ -18,6 +18,7 @@ use crossbeam_channel::{Receiver, Sender};
 use domain::device::DeviceSignal;
 use domain::directory::Directory;
 use domain::leg::{EndCause, LegCommand};
+use domain::trunk::TrunkSignal;
 use media::{LegKey, RecordingKey};
 use mio::{Events, Poll, Token};
 use sip::Endpoint;
@@ -51,6 +52,7 @@ use sip_io::{SipIo, StreamEvent};
 pub(crate) enum Down {
     Leg(LegCommand),
     Device(DeviceSignal),
+    Trunk(TrunkSignal),
     Directory(Arc<Directory>),
     /// End every call, then stop, within this time.
     Shutdown(Duration),
@@ -458,6 +460,7 @@ impl Control {
                     self.input(leg, Input::Leg(command));
                 }
                 Down::Device(signal) => self.input(None, Input::Device(signal)),
+                Down::Trunk(signal) => self.input(None, Input::Trunk(signal)),
                 Down::Directory(directory) => self.input(None, Input::Directory(directory)),
                 Down::Shutdown(within) => {
                     self.stop_at = Some(Instant::now() + within);

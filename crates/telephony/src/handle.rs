@@ -10,6 +10,7 @@ use crossbeam_channel::TrySendError;
 use domain::device::DeviceSignal;
 use domain::directory::Directory;
 use domain::leg::LegCommand;
+use domain::trunk::TrunkSignal;
 use media::PlaneConfig;
 use mio::Poll;
 use sip::Endpoint;
@@ -79,6 +80,17 @@ impl CommandSender {
     pub fn signal(&self, signal: DeviceSignal) -> Result<(), Busy<DeviceSignal>> {
         match self.send(Down::Device(signal)) {
             Err(Down::Device(signal)) => Err(Busy(signal)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A wish about a trunk.
+    ///
+    /// # Errors
+    /// [`Busy`] with the signal: the queue is full.
+    pub fn trunk(&self, signal: TrunkSignal) -> Result<(), Busy<TrunkSignal>> {
+        match self.send(Down::Trunk(signal)) {
+            Err(Down::Trunk(signal)) => Err(Busy(signal)),
             _ => Ok(()),
         }
     }

@@ -1,11 +1,11 @@
-// Outbound routes: which numbers go out by which trunks, in which order.
-import { Select, Switch, Textarea, TextInput } from '@mantine/core';
+// Outbound routes: which numbers go out by which trunks, in which order and with which shares.
+import { NumberInput, Select, Switch, Textarea, TextInput } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { api, ok, type Schemas } from '../api/client';
 import { useChoices, useNameOf } from '../api/names';
 import { ListField } from './fields';
-import { isPrefix, lines, prefixOf } from './lines';
+import { isPrefix, lines, prefixOf, shares } from './lines';
 import { type EditorProps, ResourcePage } from './ResourcePage';
 
 type Route = Schemas['Route'];
@@ -18,14 +18,19 @@ const formats = ['e164', 'digits', 'national'] as const;
 const body = ({ prefixes, everything, trunks, ...form }: Form) => ({
   ...form,
   prefixes: [...lines(prefixes).map(prefixOf), ...(everything ? [''] : [])],
-  trunks: trunks.filter((id) => id !== ''),
+  trunks: trunks.filter((x) => x.trunk !== ''),
 });
 
 export function Routes() {
   const { t } = useTranslation('admin');
   const trunk = useNameOf('trunks');
   const beginnings = (r: Route) => r.prefixes.map((p) => p || t('route.everything')).join(', ');
-  const by = (r: Route) => r.trunks.map(trunk).join(' → ');
+  // Equals beside each other, those who wait behind them.
+  const by = (r: Route) =>
+    [...new Set(r.trunks.map((x) => x.priority))]
+      .sort((a, b) => a - b)
+      .map((p) => shares(r.trunks.filter((x) => x.priority === p)).map((x) => (x.share ? `${trunk(x.trunk)} ${x.share}` : trunk(x.trunk))).join(' + '))
+      .join(' → ');
   return (
     <ResourcePage<'routes', Form>
       kind="routes"
@@ -37,7 +42,7 @@ export function Routes() {
         { key: 'class', head: t('route.class'), width: '156px', cell: (r) => (r.class ? t(`call_class.${r.class}`) : t('route.by_number')) },
       ]}
       text={(r) => `${r.name}\n${r.prefixes.join(' ')}`}
-      blank={() => ({ name: '', prefixes: '', everything: false, trunks: [''], format: 'e164', class: null })}
+      blank={() => ({ name: '', prefixes: '', everything: false, trunks: [{ trunk: '', priority: 1, weight: 1 }], format: 'e164', class: null })}
       toForm={({ id: _, prefixes, ...form }) => ({ ...form, prefixes: prefixes.filter(Boolean).join('\n'), everything: prefixes.includes('') })}
       editor={(p) => <RouteEditor {...p} />}
       create={(form) => ok(api.POST('/api/v1/routes', { body: body(form) }))}
@@ -50,6 +55,7 @@ export function Routes() {
 function RouteEditor({ value, set, error }: EditorProps<Form, Route>) {
   const { t } = useTranslation('admin');
   const trunks = useChoices('trunks');
+  const free = (own: string | null) => trunks.filter((x) => x.value === own || !value.trunks.some((y) => y.trunk === x.value));
   const written = lines(value.prefixes).map(prefixOf);
   const wrong = written.filter((p) => !isPrefix(p));
   // The server says which one by its place in the list.
@@ -72,23 +78,26 @@ function RouteEditor({ value, set, error }: EditorProps<Form, Route>) {
       <ListField
         label={t('section.trunks')}
         description={t('route.trunks_hint')}
-        ordered
         value={value.trunks}
         onChange={(list) => set({ trunks: list })}
-        blank={() => trunks.find((x) => !value.trunks.includes(x.value))?.value ?? ''}
+        blank={() => ({ trunk: free(null)[0]?.value ?? '', priority: Math.min(99, Math.max(0, ...value.trunks.map((x) => x.priority)) + 1), weight: 1 })}
         addLabel={t('route.add_trunk')}
-        error={error('trunks')}
+        error={error('trunks') ?? value.trunks.map((_, i) => error(`trunks[${i}].trunk`)).find(Boolean)}
       >
-        {(id, change, i) => (
-          <Select
-            className="grow"
-            aria-label={t('route.trunk_n', { n: i + 1 })}
-            data={trunks.filter((x) => x.value === id || !value.trunks.includes(x.value))}
-            value={id || null}
-            placeholder={t('route.choose_trunk')}
-            nothingFoundMessage={t('nothing_found')}
-            onChange={(v) => v && change(v)}
-          />
+        {(x, change, i) => (
+          <>
+            <Select
+              className="grow"
+              aria-label={t('route.trunk_n', { n: i + 1 })}
+              data={free(x.trunk)}
+              value={x.trunk || null}
+              placeholder={t('route.choose_trunk')}
+              nothingFoundMessage={t('nothing_found')}
+              onChange={(v) => v && change({ ...x, trunk: v })}
+            />
+            <NumberInput w={112} aria-label={`${t('route.priority')} ${i + 1}`} prefix={`${t('route.priority')} `} min={1} max={99} allowDecimal={false} value={x.priority} error={error(`trunks[${i}].priority`)} onChange={(v) => change({ ...x, priority: Number(v) || 1 })} />
+            <NumberInput w={112} aria-label={`${t('route.weight')} ${i + 1}`} prefix={`${t('route.weight')} `} min={1} max={1000} allowDecimal={false} value={x.weight} error={error(`trunks[${i}].weight`)} onChange={(v) => change({ ...x, weight: Number(v) || 1 })} />
+          </>
         )}
       </ListField>
       {trunks.length === 0 ? (

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { minuteOf, minuteText } from './Calendars';
 import { parseBulk } from './Devices';
-import { isIp, isPrefix, lines, moved, prefixOf } from './lines';
+import { isIp, isPrefix, lines, moved, prefixOf, shares } from './lines';
 
 describe('opening hours', () => {
   it('read midnight as the start or the end of a day', () => {
@@ -45,5 +45,12 @@ describe('an order', () => {
     expect(moved(['a', 'b', 'c'], 1, 1)).toEqual(['a', 'c', 'b']);
     expect(moved(['a', 'b'], 0, -1)).toEqual(['a', 'b']);
     expect(moved(['a', 'b'], 1, 1)).toEqual(['a', 'b']);
+  });
+});
+
+describe('trunks of equal priority', () => {
+  it('share the calls by weight; one alone has no share', () => {
+    expect(shares([{ weight: 2 }, { weight: 1 }]).map((x) => x.share)).toEqual(['67 %', '33 %']);
+    expect(shares([{ weight: 5 }]).map((x) => x.share)).toEqual(['']);
   });
 });

@@ -39,3 +39,9 @@ export function moved<T>(list: readonly T[], at: number, by: -1 | 1): T[] {
   out.splice(to, 0, ...out.splice(at, 1));
   return out;
 }
+
+/** Of trunks of equal priority: the share of the calls of each, in words; none where there is but one. */
+export function shares<T extends { weight: number }>(equals: readonly T[]): (T & { share: string })[] {
+  const all = equals.reduce((sum, x) => sum + x.weight, 0);
+  return equals.map((x) => ({ ...x, share: equals.length > 1 ? `${Math.round((100 * x.weight) / all)} %` : '' }));
+}

@@ -1,5 +1,5 @@
-//! Numbers, devices (one by one and in bulk) and prompts.
-use domain::id::{AgentId, DeviceId, FlowId, NumberId, QueueId, TrunkId};
+//! Numbers, rules of calls to the outside, devices (one by one and in bulk) and prompts.
+use domain::id::{AgentId, DeviceId, FlowId, NumberId, QueueId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -79,60 +79,6 @@ impl NumberFields {
             web: self.web,
         }
     }
-}
-
-/// A line to a carrier or another exchange.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct TrunkFields {
-    #[schema(min_length = 1, max_length = 100)]
-    pub name: String,
-    /// Calls from these addresses are the trunk's.
-    #[serde(default)]
-    #[schema(value_type = Vec<String>)]
-    pub addresses: Vec<std::net::IpAddr>,
-    /// ISO 3166, for national numbers of its callers.
-    #[serde(default)]
-    #[schema(pattern = "^[A-Z]{2}$")]
-    pub region: Option<String>,
-    /// Where our calls go: a host name or address with an optional port. Null: the trunk only brings calls.
-    #[serde(default)]
-    #[schema(max_length = 200)]
-    pub host: Option<String>,
-    #[serde(default)]
-    #[schema(value_type = words::TrunkTransport)]
-    pub transport: domain::config::TrunkTransport,
-    /// Over TLS: the trunk's certificate must be valid for `host`. Off: any will do, so that nobody knows who is there.
-    #[serde(default = "super::people::yes")]
-    pub check_certificate: bool,
-    #[serde(default)]
-    #[schema(value_type = words::Srtp)]
-    pub srtp: domain::config::Srtp,
-    /// Calls of ours at the same time; null for as many as there are.
-    #[serde(default)]
-    #[schema(minimum = 1)]
-    pub calls_max: Option<u32>,
-    /// Off: no new calls of ours go by it; those that are up stay.
-    #[serde(default = "super::people::yes")]
-    pub active: bool,
-}
-
-/// Numbers that begin so go out by these trunks, in this order.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct RouteFields {
-    #[schema(min_length = 1, max_length = 100)]
-    pub name: String,
-    /// Beginnings of numbers, such as `+86` or `95`; an empty one takes every number. The longest that fits decides.
-    pub prefixes: Vec<String>,
-    /// The first is tried first, the next if it cannot carry the call.
-    #[schema(value_type = Vec<String>)]
-    pub trunks: Vec<TrunkId>,
-    #[serde(default)]
-    #[schema(value_type = words::NumberFormat)]
-    pub format: domain::outbound::NumberFormat,
-    /// Null: what the number itself says.
-    #[serde(default)]
-    #[schema(value_type = Option<words::CallClass>)]
-    pub class: Option<domain::outbound::CallClass>,
 }
 
 /// Rules of calls to the outside.

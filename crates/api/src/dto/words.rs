@@ -109,6 +109,27 @@ words! {
         Digits = "digits",
         National = "national",
     }
+    TrunkState = domain::trunk::TrunkState {
+        Drained = "drained",
+        Unchecked = "unchecked",
+        Connecting = "connecting",
+        Registered = "registered",
+        Reachable = "reachable",
+        Unreachable = "unreachable",
+    }
+    TrunkFault = domain::trunk::TrunkFault {
+        NameUnknown = "name_unknown",
+        Silent = "silent",
+        Refused = "refused",
+        Credentials = "credentials",
+        AccountUnknown = "account_unknown",
+        Rejected = "rejected",
+    }
+    TestStage = domain::trunk::TestStage {
+        Resolve = "resolve",
+        Answer = "answer",
+        SignIn = "sign_in",
+    }
     TrunkTransport = domain::config::TrunkTransport {
         Udp = "udp",
         Tcp = "tcp",

@@ -5,9 +5,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::access::Action;
 use domain::calendar::Calendar;
-use domain::config::{AgentConfig, NumberConfig, QueueConfig, Team, TrunkConfig};
+use domain::config::{AgentConfig, NumberConfig, QueueConfig, Team};
 use domain::id::{
-    AgentId, BreakReasonId, CalendarId, DispositionId, NumberId, QueueId, RouteId, SkillId, TeamId, TenantId, TrunkId,
+    AgentId, BreakReasonId, CalendarId, DispositionId, NumberId, QueueId, RouteId, SkillId, TeamId, TenantId,
 };
 use domain::outbound::RouteConfig;
 use serde_json::Value;
@@ -22,7 +22,8 @@ use crate::dto::people::{
     AgentFields, BreakReasonFields, DispositionFields, Entitlements, SkillFields, TeamFields, TenantFields, TenantView,
 };
 use crate::dto::routing::{CalendarFields, QueueFields};
-use crate::dto::voice::{NumberFields, RouteFields, TrunkFields};
+use crate::dto::trunk::RouteFields;
+use crate::dto::voice::NumberFields;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{JsonBody, Params};
 use crate::openapi::{Gate, Operation as Op};
@@ -36,7 +37,6 @@ pub fn operations() -> Vec<Op> {
     all.extend(resource::operations::<QueueFields>());
     all.extend(resource::operations::<CalendarFields>());
     all.extend(resource::operations::<NumberFields>());
-    all.extend(resource::operations::<TrunkFields>());
     all.extend(resource::operations::<RouteFields>());
     all.extend(resource::operations::<DispositionFields>());
     all.extend(resource::operations::<BreakReasonFields>());
@@ -273,37 +273,6 @@ impl Resource for NumberFields {
     }
 }
 
-impl Resource for TrunkFields {
-    type Item = TrunkConfig;
-    resource_consts!(TrunkId, "Trunk", "trunk", "trunks", "/trunks", NumberManage);
-
-    fn from_item(t: TrunkConfig, _: &Known) -> Self {
-        let TrunkConfig { id: _, name, addresses, region, host, transport, check_certificate, srtp, calls_max, active } =
-            t;
-        Self { name, addresses, region, host, transport, check_certificate, srtp, calls_max, active }
-    }
-
-    fn into_item(self, id: TrunkId, _: Option<&TrunkConfig>) -> TrunkConfig {
-        let Self { name, addresses, region, host, transport, check_certificate, srtp, calls_max, active } = self;
-        TrunkConfig { id, name, addresses, region, host, transport, check_certificate, srtp, calls_max, active }
-    }
-
-    fn check(&self, problems: &mut Problems) {
-        problems.text("name", &self.name, 100);
-        problems.range("addresses", self.addresses.len(), 0..=100);
-        if self.region.as_ref().is_some_and(|r| r.len() != 2 || !r.bytes().all(|b| b.is_ascii_uppercase())) {
-            problems.add("region", "invalid");
-        }
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
-        if self.host.as_ref().is_some_and(|h| h.is_empty() || h.len() > 200 || !h.bytes().all(plain)) {
-            problems.add("host", "invalid");
-        }
-        if self.calls_max == Some(0) {
-            problems.add("calls_max", "out_of_range");
-        }
-    }
-}
-
 impl Resource for RouteFields {
     type Item = RouteConfig;
     resource_consts!(RouteId, "Route", "route", "routes", "/routes", NumberManage);
@@ -322,6 +291,13 @@ impl Resource for RouteFields {
         problems.text("name", &self.name, 100);
         problems.range("prefixes", self.prefixes.len(), 1..=200);
         problems.range("trunks", self.trunks.len(), 1..=20);
+        for (i, t) in self.trunks.iter().enumerate() {
+            problems.range(&format!("trunks[{i}].priority"), t.priority, 1..=99);
+            problems.range(&format!("trunks[{i}].weight"), t.weight, 1..=1_000);
+            if self.trunks[..i].iter().any(|other| other.trunk == t.trunk) {
+                problems.add(format!("trunks[{i}].trunk"), "duplicate");
+            }
+        }
         if self.class == Some(domain::outbound::CallClass::Emergency) {
             problems.add("class", "invalid");
         }

@@ -255,3 +255,31 @@ async fn what_is_taken_stale_or_wrong_is_said_so() {
     assert_eq!((&settings["time_zone"], &settings["sip_domain"]), (&json!("Europe/Berlin"), &json!("alpha.example")));
     assert_eq!(settings["has_sample_history"], json!(true));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunks_password_is_wanted_once_kept_and_never_shown() {
+    let world = World::new().await;
+    let admin = &world.a.admin;
+    let account = json!({"user": "1001", "register": true});
+    let new = json!({"name": "carrier", "host": "127.0.0.1:9", "account": account, "check_s": 0});
+    let wanted = |answer: crate::support::Answer| {
+        assert_eq!(answer.status.as_u16(), 422, "{}", answer.text());
+        assert!(answer.text().contains(r#""path":"password","code":"required""#), "{}", answer.text());
+    };
+    wanted(world.post(admin, "/trunks", new.clone()).await);
+    let mut with = new;
+    with["password"] = json!("open sesame");
+    let made = world.post(admin, "/trunks", with).await.ok();
+    let path = format!("/trunks/{}", made["id"].as_str().unwrap());
+    assert_eq!(made["account"]["user"], "1001");
+    // Another name keeps the password; the account given up and taken again wants it anew.
+    world.patch(admin, &path, json!({"name": "renamed", "account": {"user": "1002"}})).await.ok();
+    for place in [path.as_str(), "/trunks", "/audit", "/config-revisions"] {
+        let text = world.get(admin, place).await.text();
+        assert!(!text.contains("sesame"), "{place}: {text}");
+    }
+    world.patch(admin, &path, json!({"account": null})).await.ok();
+    wanted(world.patch(admin, &path, json!({"account": {"user": "1002"}})).await);
+    let (status, shortest) = (422, json!({"check_s": 1}));
+    assert_eq!(world.patch(admin, &path, shortest).await.status.as_u16(), status);
+}

@@ -15,7 +15,7 @@ use domain::flow::{Flow, Step, StepId};
 use domain::id::*;
 use domain::localized::{Lang, Localized};
 use domain::medium::{Medium, PerMedium};
-use domain::outbound::RouteConfig;
+use domain::outbound::{RouteConfig, RouteTrunk};
 use domain::time::Timestamp;
 use engine::port::{Down, TelephonyPort, Up};
 use engine::{Engine, EngineConfig, Rendered};
@@ -449,6 +449,9 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         check_certificate: true,
         srtp: Default::default(),
         calls_max: None,
+        calls_per_second: None,
+        account: None,
+        check_s: 0,
         active: true,
     };
     tx.put(trunk, None).await.unwrap();
@@ -456,7 +459,7 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         id: c.route,
         name: format!("{slug} out"),
         prefixes: vec!["+86".to_owned()],
-        trunks: vec![c.trunk],
+        trunks: vec![RouteTrunk { trunk: c.trunk, priority: 1, weight: 1 }],
         format: Default::default(),
         class: None,
     };

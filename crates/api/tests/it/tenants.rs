@@ -158,6 +158,8 @@ fn cases(a: &Company, b: &Company) -> BTreeMap<&'static str, Vec<Expect>> {
     case("get_trunk", not_found(format!("/trunks/{}", b.trunk)));
     case("patch_trunk", not_found(format!("/trunks/{}", b.trunk)));
     case("delete_trunk", not_found(format!("/trunks/{}", b.trunk)));
+    case("list_trunk_status", no_trace("/trunks/status"));
+    case("test_trunk", vec![NotFound(vec![format!("/trunks/{}/test", b.trunk)])]);
     case("list_routes", no_trace("/routes"));
     case(
         "create_route",

@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 
 /// How long the beginning of a call of ours counts.
 const DIALLED_FOR_MS: i64 = 60_000;
+/// The same, against the limit of a trunk.
+const TRUNK_CALLS_FOR_MS: i64 = 1_000;
 
 impl State {
     pub(super) fn apply(&mut self, event: &Event) {
@@ -24,6 +26,7 @@ impl State {
             EventBody::FloorRecovered { .. } => {
                 self.recordings.clear();
                 self.devices.clear();
+                self.trunks_down.clear();
             }
             EventBody::AgentSignedIn { .. }
             | EventBody::AgentQueuesChanged { .. }
@@ -64,6 +67,12 @@ impl State {
                     outcome: InteractionEnd::Error,
                 };
                 self.interactions.insert(*interaction, begun);
+            }
+            EventBody::TrunkChanged { trunk, up: true } => {
+                self.trunks_down.remove(trunk);
+            }
+            EventBody::TrunkChanged { trunk, up: false } => {
+                self.trunks_down.insert(*trunk);
             }
             EventBody::DialPlanned { interaction, class, trunks } => {
                 if let Some(i) = self.interactions.get_mut(interaction) {
@@ -348,6 +357,11 @@ impl State {
                     Some(Via::Trunk { trunk }) if *direction == Direction::Outbound => Some(*trunk),
                     _ => None,
                 };
+                if let Some(trunk) = trunk {
+                    let begun = self.trunk_calls.entry(trunk).or_default();
+                    begun.retain(|t| at - *t < TRUNK_CALLS_FOR_MS);
+                    begun.push_back(at);
+                }
                 let begun = Leg {
                     interaction: *interaction,
                     segment: *segment,

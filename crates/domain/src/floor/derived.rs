@@ -133,6 +133,7 @@ impl Derived {
             | EventBody::AgentQueuesChanged { .. }
             | EventBody::CallRejected { .. }
             | EventBody::InteractionStarted { .. }
+            | EventBody::TrunkChanged { .. }
             | EventBody::DialPlanned { .. }
             | EventBody::LanguageSet { .. }
             | EventBody::PrioritySet { .. }

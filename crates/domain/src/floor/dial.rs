@@ -12,7 +12,7 @@ use crate::id::{AddressId, AgentId, InteractionId, LegId, NumberId, PlayId, Segm
 use crate::input::{RejectCode, Rejected};
 use crate::leg::{CallerId, Dial, EndCause, LegCommand, RINGBACK, Via};
 use crate::medium::Medium;
-use crate::outbound::CallClass;
+use crate::outbound::{CallClass, RouteTrunk, in_order};
 use crate::routing::has_room;
 
 /// The agent's own phone rings that long.
@@ -21,6 +21,11 @@ const OWN_RING: Duration = Duration::from_secs(20);
 const RING: Duration = Duration::from_secs(60);
 /// Within this time calls begun count against the limit of a minute.
 const MINUTE_MS: i64 = 60_000;
+/// Within this time calls begun count against a trunk's limit of a second.
+const SECOND_MS: i64 = 1_000;
+
+/// Whom to call outside: his address, its class, the ways out, the number shown.
+pub(super) type Outside<'a> = (AddressId, CallClass, &'a [RouteTrunk], Option<NumberId>);
 
 impl Floor {
     pub(super) fn dial(
@@ -28,7 +33,7 @@ impl Floor {
         agent: AgentId,
         to: AddressId,
         class: CallClass,
-        trunks: &[TrunkId],
+        trunks: &[RouteTrunk],
         caller: Option<NumberId>,
     ) -> Result<InteractionId, Rejected> {
         self.signed_in(agent)?;
@@ -46,7 +51,6 @@ impl Floor {
         }
         let number = caller.or(self.config.outbound.caller);
         self.may_dial_by(class, trunks, number)?;
-        let trunks: Vec<TrunkId> = trunks.iter().filter(|t| self.carries(**t)).copied().collect();
         let lang = number.and_then(|n| self.config.numbers.get(&n)).map_or(self.config.lang, |n| n.lang);
         let interaction = InteractionId(self.mint.next_bits());
         self.emit(EventBody::InteractionStarted {
@@ -58,6 +62,7 @@ impl Floor {
             lang,
             priority: 0,
         });
+        let trunks = self.ways_out(class, trunks, interaction.0);
         self.emit(EventBody::DialPlanned { interaction, class, trunks });
         let ring = if self.rings_itself(device) { OWN_RING } else { CONNECT_TIMEOUT };
         let segment = SegmentId(self.mint.next_bits());
@@ -82,16 +87,44 @@ impl Floor {
     pub(super) fn may_dial_by(
         &self,
         class: CallClass,
-        trunks: &[TrunkId],
+        trunks: &[RouteTrunk],
         caller: Option<NumberId>,
     ) -> Result<(), Rejected> {
         if caller.is_some_and(|n| !self.config.numbers.contains_key(&n)) {
             return Err(RejectCode::NumberUnknown.into());
         }
-        if !trunks.iter().any(|t| self.carries(*t)) {
+        if !trunks.iter().any(|t| self.carries(t.trunk)) {
             return Err(RejectCode::RouteMissing.into());
         }
-        if class == CallClass::Emergency { Ok(()) } else { self.may_dial(class) }
+        if class == CallClass::Emergency {
+            return Ok(());
+        }
+        self.may_dial(class)?;
+        let is_down = |t: &RouteTrunk| self.state.trunks_down.contains(&t.trunk);
+        let mut usable = trunks.iter().filter(|t| self.carries(t.trunk));
+        if usable.all(is_down) { Err(RejectCode::RouteDown.into()) } else { Ok(()) }
+    }
+
+    /// The order of trying for one call. `draw`: an id; those are counted, so that it is another with each call and the same
+    /// at each run.
+    fn ways_out(&self, class: CallClass, trunks: &[RouteTrunk], draw: u128) -> Vec<TrunkId> {
+        let usable: Vec<RouteTrunk> = trunks.iter().filter(|t| self.carries(t.trunk)).copied().collect();
+        let mut order = in_order(&usable, draw as u64 ^ (draw >> 64) as u64);
+        if class == CallClass::Emergency {
+            // Those that did not answer of late are the last hope, not none.
+            order.sort_by_key(|t| self.state.trunks_down.contains(t));
+        }
+        order
+    }
+
+    pub(super) fn trunk_changed(&mut self, trunk: TrunkId, up: bool) -> Result<(), Rejected> {
+        if !self.config.trunks.contains_key(&trunk) {
+            return Err(RejectCode::TrunkUnknown.into());
+        }
+        if self.state.trunks_down.contains(&trunk) == up {
+            self.emit(EventBody::TrunkChanged { trunk, up });
+        }
+        Ok(())
     }
 
     /// The rules against toll fraud.
@@ -134,8 +167,15 @@ impl Floor {
     }
 
     /// Somebody outside is asked about the customer, or sent to him.
-    pub(super) fn ask_outside(&mut self, interaction: InteractionId, of: SegmentOf, why: SegmentStart, by: SegmentId) {
+    pub(super) fn ask_outside(
+        &mut self,
+        interaction: InteractionId,
+        (address, class, trunks, caller): Outside<'_>,
+        why: SegmentStart,
+        by: SegmentId,
+    ) {
         let segment = SegmentId(self.mint.next_bits());
+        let of = SegmentOf::Outside { address, class, trunks: self.ways_out(class, trunks, segment.0), caller };
         let (state, until) = (SegmentState::Connecting, Some(self.now + RING + CONNECT_TIMEOUT));
         self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until, by: Some(by) });
         if !self.call_outside(interaction, segment) {
@@ -162,10 +202,16 @@ impl Floor {
 
     fn trunk_with_room(&self, class: CallClass, trunks: &[TrunkId]) -> Option<TrunkId> {
         let has_room = |trunk: &TrunkId| {
+            let Some(rule) = self.config.trunks.get(trunk).filter(|_| self.carries(*trunk)) else { return false };
+            if class == CallClass::Emergency {
+                return true;
+            }
             let up = || self.state.legs.values().filter(|l| l.trunk == Some(*trunk)).count();
-            let rule = self.config.trunks.get(trunk).filter(|_| self.carries(*trunk));
-            let emergency = class == CallClass::Emergency;
-            rule.is_some_and(|t| emergency || t.calls_max.is_none_or(|most| up() < most as usize))
+            let begun = self.state.trunk_calls.get(trunk);
+            let lately = || begun.into_iter().flatten().filter(|t| self.now - **t < SECOND_MS).count();
+            !self.state.trunks_down.contains(trunk)
+                && rule.calls_max.is_none_or(|most| up() < most as usize)
+                && rule.calls_per_second.is_none_or(|most| lately() < most as usize)
         };
         trunks.iter().copied().find(has_room)
     }

@@ -2,7 +2,7 @@
 //!
 //! Rules that decide are read from the configuration when deciding; what must hold later (deadlines, thresholds) is
 //! in the events and copied here.
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,12 @@ pub(super) struct State {
     /// When calls of ours began, of the last minute.
     #[serde(default)]
     pub dialled: VecDeque<Timestamp>,
+    /// Those that cannot carry calls at present.
+    #[serde(default)]
+    pub trunks_down: BTreeSet<TrunkId>,
+    /// When calls of ours began by each trunk, of the second before the last one.
+    #[serde(default)]
+    pub trunk_calls: BTreeMap<TrunkId, VecDeque<Timestamp>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

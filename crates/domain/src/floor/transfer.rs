@@ -55,7 +55,7 @@ impl Floor {
                 self.start_voicemail(interaction, greeting, why);
             }
             Target::Outside { address, class, trunks, caller } => {
-                self.ask_outside(interaction, SegmentOf::Outside { address, class, trunks, caller }, why, segment);
+                self.ask_outside(interaction, (address, class, &trunks, caller), why, segment);
             }
         }
         Ok(())
@@ -79,8 +79,8 @@ impl Floor {
             Target::Agent { agent } => self.ask_agent(interaction, agent, SegmentStart::Consult, segment, queue),
             Target::Device { device } => self.ask_device(interaction, device, SegmentStart::Consult, segment),
             Target::Outside { address, class, trunks, caller } => {
-                let of = SegmentOf::Outside { address, class, trunks, caller };
-                self.ask_outside(interaction, of, SegmentStart::Consult, segment);
+                let whom = (address, class, &trunks[..], caller);
+                self.ask_outside(interaction, whom, SegmentStart::Consult, segment);
             }
             Target::Queue { .. } | Target::Flow { .. } | Target::Voicemail { .. } => {}
         }

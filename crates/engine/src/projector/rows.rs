@@ -224,6 +224,7 @@ impl Rows {
             | EventBody::AgentLeaving { .. }
             | EventBody::DeviceReady { .. }
             | EventBody::DeviceLost { .. }
+            | EventBody::TrunkChanged { .. }
             | EventBody::DialPlanned { .. }
             | EventBody::ConsultMerged { .. }
             | EventBody::WatchChanged { .. }
@@ -531,6 +532,7 @@ fn interaction_of(body: &EventBody) -> Option<InteractionId> {
         | EventBody::AgentLeaving { .. }
         | EventBody::DeviceReady { .. }
         | EventBody::DeviceLost { .. }
+        | EventBody::TrunkChanged { .. }
         | EventBody::RecordingStored { .. } => None,
     }
 }

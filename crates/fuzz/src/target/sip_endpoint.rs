@@ -138,7 +138,10 @@ impl Lab {
             | Event::ReferProgress { call, .. }
             | Event::OptionsResult { call, .. }
             | Event::Ended { call, .. } => *call,
-            Event::PingResult { .. } | Event::Registration { .. } | Event::Refused { .. } => return,
+            Event::PingResult { .. }
+            | Event::RegisterResult { .. }
+            | Event::Registration { .. }
+            | Event::Refused { .. } => return,
         };
         assert!(self.calls.contains(&call), "a call nobody heard of");
         assert!(!self.ended.contains(&call), "a call says something after its end");

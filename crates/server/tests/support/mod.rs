@@ -7,6 +7,7 @@ pub mod call;
 pub mod company;
 pub mod crowd;
 pub mod http;
+pub mod kamailio;
 pub mod ledger;
 pub mod peers;
 pub mod postgres;

@@ -6,7 +6,7 @@ use domain::command::{AgentCommand, SupervisorCommand, Target, WatchMode};
 use domain::config::DeviceKind;
 use domain::id::{AddressId, AgentId, SegmentId};
 use domain::input::Input;
-use domain::outbound::CallClass;
+use domain::outbound::{CallClass, RouteTrunk};
 
 use crate::exchange::Exchange;
 use crate::exchange::agenda::Happening;
@@ -44,7 +44,8 @@ impl Exchange {
             7 => {
                 let shown = self.config.numbers.keys().next().copied();
                 let class = CallClass::National;
-                Some(Target::Outside { address: AddressId(138), class, trunks: vec![CARRIER], caller: shown })
+                let trunks = vec![RouteTrunk { trunk: CARRIER, priority: 1, weight: 1 }];
+                Some(Target::Outside { address: AddressId(138), class, trunks, caller: shown })
             }
             _ => {
                 let flows: Vec<_> = self.config.flows.keys().copied().collect();

@@ -337,6 +337,9 @@ impl Node {
         match output {
             Output::Leg(event) => self.leg_event(out, event),
             Output::Report(report) => self.up.push_back((out.now + out.faults.up, Up::Device(report))),
+            // Trunks of the simulation are not asked how they are.
+            Output::Trunk(_) => {}
+            Output::PolicyChanged => self.policy = self.switch.policy(),
             Output::RestoreBindings { records } => {
                 self.endpoint.import_bindings(out.now - self.born, Duration::ZERO, records);
             }

@@ -407,6 +407,7 @@ impl Phone {
             | Event::ReferProgress { .. }
             | Event::OptionsResult { .. }
             | Event::PingResult { .. }
+            | Event::RegisterResult { .. }
             | Event::Ended { .. }
             | Event::Registration { .. }
             | Event::Refused { .. } => None,

@@ -52,6 +52,9 @@ fn carrier() -> TrunkConfig {
         check_certificate: true,
         srtp: Default::default(),
         calls_max: None,
+        calls_per_second: None,
+        account: None,
+        check_s: 0,
         active: true,
     }
 }
@@ -146,6 +149,9 @@ pub(crate) fn directory(config: &TenantConfig, disk: &Disk, accounts: &Accounts)
         transport: Default::default(),
         check_certificate: true,
         srtp: Default::default(),
+        account: None,
+        check: Default::default(),
+        active: true,
     });
     for prompt in PROMPTS {
         for lang in [Lang::Zh, Lang::En] {

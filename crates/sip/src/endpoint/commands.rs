@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tables::{Call, Cancel, ClientEntry, Owner, Stage, Transmitted, TxId};
-use super::types::{CallId, Command, EndCause, Event, ExtraHeader, Invite, PingId};
+use super::types::{CallId, Command, EndCause, Event, ExtraHeader, Invite};
 use super::wire;
 use super::{Endpoint, Hop};
 use crate::dialog::{AckWait, Dialog};
 use crate::digest::Credentials;
-use crate::msg::{Builder, CSeq, Message, Method, Name, NameAddr, Uri};
+use crate::msg::{Builder, CSeq, Message, Method, Name, NameAddr};
 use crate::transaction::{ClientTransaction, Kind};
 
 /// Most forks of one INVITE whose ACK is remembered.
@@ -73,7 +73,8 @@ impl Endpoint {
             Command::Options { call } => {
                 self.dialog_request(now, call, &Method::Options, Owner::Options(call), |b| b);
             }
-            Command::Ping { ping, hop, uri } => self.ping(now, ping, hop, &uri),
+            Command::Ping { ping, hop, uri, credentials } => self.ping(now, ping, hop, &uri, credentials),
+            Command::Register(wish) => self.register(now, *wish),
             Command::EndDialog { mut dialog, hop } => self.send_bye(now, &mut dialog, hop, None, &[]),
             Command::Withdraw { invite, hop } => self.withdraw(now, &invite, hop),
         }
@@ -125,6 +126,7 @@ impl Endpoint {
             out = out.body("application/sdp", sdp);
         }
         let credentials = wish.credentials;
+        let out = self.authorize(wish.hop, &Method::Invite, &wish.uri, credentials.as_ref(), out);
         let Some(tx) = self.send_request(now, wish.hop, out, Owner::Invite(call), credentials.clone(), 0) else {
             return self.emit(refused);
         };
@@ -333,7 +335,8 @@ impl Endpoint {
         let via = wire::own_via(&self.config, &hop, &self.random.branch());
         let cseq = dialog.next_cseq();
         let out = dialog.request(&Method::Bye, cseq, &via).header(Name::UserAgent, &self.config.user_agent);
-        self.send_request(now, hop, extra(out, headers), Owner::Nobody, credentials, 0);
+        let out = self.authorize(hop, &Method::Bye, &dialog.target, credentials.as_ref(), extra(out, headers));
+        self.send_request(now, hop, out, Owner::Nobody, credentials, 0);
     }
 
     /// CANCELs an INVITE of ours, at once or when the first response allows it (§9.1).
@@ -406,7 +409,9 @@ impl Endpoint {
             .request(method, cseq, &wire::own_via(&self.config, &hop, &branch))
             .header(Name::UserAgent, &self.config.user_agent);
         let credentials = call.credentials.clone();
-        self.send_request(now, hop, fill(out), owner, credentials, 0)
+        let (target, out) = (dialog.target.clone(), fill(out));
+        let out = self.authorize(hop, method, &target, credentials.as_ref(), out);
+        self.send_request(now, hop, out, owner, credentials, 0)
     }
 
     /// Sends the ACK that waited for our answer, with it or, when the call ends instead, without.
@@ -443,28 +448,6 @@ impl Endpoint {
             entry.acks.push((tag, Transmitted { hop, bytes: bytes.clone() }));
         }
         self.transmit(hop, bytes);
-    }
-
-    fn ping(&mut self, now: Duration, ping: PingId, hop: Hop, uri: &Uri) {
-        let branch = self.random.branch();
-        let tag = self.random.hex(8);
-        let call_id = self.random.hex(16);
-        let method = Method::Options;
-        let own = wire::own_contact(&self.config, &hop, None, uri);
-        let out = Builder::request(&method, uri)
-            .header(Name::Via, wire::own_via(&self.config, &hop, &branch))
-            .header(Name::MaxForwards, 70)
-            .header(Name::From, format_args!("{own};tag={tag}"))
-            .header(Name::To, NameAddr::new(uri.clone()))
-            .header(Name::CallId, call_id)
-            .header(Name::CSeq, CSeq { number: 1, method })
-            .header(Name::Contact, &own)
-            .header(Name::Accept, "application/sdp")
-            .header(Name::UserAgent, &self.config.user_agent);
-        let sent = self.has_room().then(|| self.send_request(now, hop, out, Owner::Ping(ping), None, 0)).flatten();
-        if sent.is_none() {
-            self.emit(Event::PingResult { ping, status: 503 });
-        }
     }
 }
 

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tables::{Cancel, Owner, Stage, TxId};
-use super::types::{CallId, EndCause, Event};
+use super::types::{CallId, EndCause, Event, Reply};
 use super::wire;
 use super::{Endpoint, Hop};
 use crate::dialog::Dialog;
-use crate::digest;
-use crate::msg::{Builder, CSeq, Message, Method, Name};
+use crate::msg::{Builder, CSeq, Challenge, Message, Method, Name};
 
-/// Challenges answered for one request: the first, and one more when the nonce had gone stale.
-const AUTH_TRIES: u8 = 2;
+/// Challenges answered for one request: a proxy's, the server's, and one more when a nonce had gone stale.
+const AUTH_TRIES: u8 = 3;
 /// Re-INVITEs tried again after glare.
 const GLARE_TRIES: u8 = 5;
 
@@ -57,7 +56,10 @@ impl Endpoint {
     /// A request died without a final response: `status` 408 or 503 stands for it (§8.1.3.1).
     pub(super) fn on_no_response(&mut self, now: Duration, id: TxId, status: u16) {
         let Some(owner) = self.clients.get(&id).map(|entry| entry.owner) else { return };
-        let cause = if status == 408 { EndCause::TimedOut } else { EndCause::Unreachable };
+        let (cause, reply) = match status {
+            408 => (EndCause::TimedOut, Reply::Silence),
+            _ => (EndCause::Unreachable, Reply::Unreachable),
+        };
         match owner {
             Owner::Invite(call) => {
                 if self.awaits(call, id) {
@@ -73,7 +75,8 @@ impl Endpoint {
                 self.emit(Event::OptionsResult { call, status });
             }
             Owner::Refer(call) => self.refer_failed(call, status),
-            Owner::Ping(ping) => self.emit(Event::PingResult { ping, status }),
+            Owner::Ping(ping) => self.emit(Event::PingResult { ping, reply }),
+            Owner::Register(ping) => self.registered(ping, id, reply, None),
             Owner::Options(_) | Owner::Info(_) | Owner::Nobody => {}
         }
     }
@@ -173,7 +176,8 @@ impl Endpoint {
                     self.drop_call(now, call, EndCause::Gone);
                 }
             }
-            Owner::Ping(ping) => self.emit(Event::PingResult { ping, status }),
+            Owner::Ping(ping) => self.emit(Event::PingResult { ping, reply: Reply::Status(status) }),
+            Owner::Register(ping) => self.registered(ping, id, Reply::Status(status), Some(response)),
             Owner::Nobody => {}
         }
     }
@@ -296,17 +300,23 @@ impl Endpoint {
             401 => (Name::WwwAuthenticate, Name::Authorization),
             _ => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
         };
-        // The same nonce refused again without `stale` means that the secret is wrong.
-        let retried = entry.request.get(given).is_some();
-        let stale = response.all(asked).any(|c| c.to_ascii_lowercase().contains("stale=true"));
+        // An answer to the peer's own challenge refused without `stale` means that the secret is wrong. One that we gave before
+        // we were asked may simply be too old.
+        let retried = entry.auth_tries > 0 && entry.request.get(given).is_some();
+        let stale = response.all(asked).filter_map(Challenge::parse).any(|c| c.get("stale").is_some_and(is_true));
+        let by_proxy = response.status() == 407;
         if retried && !stale {
+            let remote = entry.hop.remote;
+            self.challenges.refused(remote, by_proxy, &credentials);
             return false;
         }
         let (request, owner, hop, tries) = (entry.request.clone(), entry.owner, entry.hop, entry.auth_tries);
         let Some(uri) = request.uri() else { return false };
         let method = request.method().clone();
         let uri_text = uri.to_string();
-        let answer = digest::answer(response.all(asked), &credentials, method.text(), &uri_text, 1, &cnonce);
+        let (asks, method_text) = (response.all(asked), method.text());
+        let answer =
+            self.challenges.challenged(hop.remote, by_proxy, asks, &credentials, method_text, &uri_text, &cnonce);
         let Some(answer) = answer else { return false };
         let call = match owner {
             Owner::Invite(call)
@@ -314,7 +324,7 @@ impl Endpoint {
             | Owner::Options(call)
             | Owner::Info(call)
             | Owner::Refer(call) => Some(call),
-            Owner::Ping(_) | Owner::Nobody => None,
+            Owner::Ping(_) | Owner::Register(_) | Owner::Nobody => None,
         };
         let waits = matches!(owner, Owner::Invite(_) | Owner::Reinvite(_));
         let cseq = match call {
@@ -352,4 +362,8 @@ impl Endpoint {
         }
         next.is_some()
     }
+}
+
+fn is_true(text: &str) -> bool {
+    text.eq_ignore_ascii_case("true")
 }

@@ -108,6 +108,7 @@ pub(super) enum Owner {
     Info(CallId),
     Refer(CallId),
     Ping(PingId),
+    Register(PingId),
     /// BYE and CANCEL: the call is gone already, only the message must arrive.
     Nobody,
 }

@@ -97,7 +97,7 @@ impl CallId {
     }
 }
 
-/// Names a [`Command::Ping`]; chosen by its caller.
+/// Names a [`Command::Ping`] or [`Command::Register`]; chosen by its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PingId(pub u64);
 
@@ -158,6 +158,42 @@ pub struct Invite {
     pub sdp: Option<Vec<u8>>,
     /// Used when the peer challenges.
     pub credentials: Option<Credentials>,
+}
+
+/// A REGISTER of ours (RFC 3261 §10.2).
+#[derive(Debug, Clone)]
+pub struct Register {
+    pub ping: PingId,
+    pub hop: Hop,
+    /// Request-URI: the domain, without a user.
+    pub registrar: Uri,
+    /// Address of record.
+    pub aor: Uri,
+    /// User part of our Contact.
+    pub contact_user: String,
+    /// The same for all of one address of record.
+    pub call_id: String,
+    /// Higher than the one before by [`Register::CSEQ_STEP`] at least.
+    pub cseq: u32,
+    /// Seconds to register for; 0 takes the registration back. `None` asks only what is registered (§10.2.3).
+    pub expires: Option<u32>,
+    pub credentials: Option<Credentials>,
+}
+
+impl Register {
+    /// Answers to challenges count on by themselves.
+    pub const CSEQ_STEP: u32 = 8;
+}
+
+/// What came of a request outside of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// The final status.
+    Status(u16),
+    /// Nothing came.
+    Silence,
+    /// The network says that nobody is there.
+    Unreachable,
 }
 
 /// A wish. Commands for a call that has already ended are ignored: they crossed its [`Event::Ended`].
@@ -234,7 +270,10 @@ pub enum Command {
         ping: PingId,
         hop: Hop,
         uri: Uri,
+        credentials: Option<Credentials>,
     },
+    /// Ends with [`Event::RegisterResult`].
+    Register(Box<Register>),
     /// BYE for a dialog of a former run, known from a checkpoint. No event follows.
     EndDialog {
         dialog: Box<Dialog>,
@@ -393,10 +432,17 @@ pub enum Event {
         call: CallId,
         status: u16,
     },
-    /// `status` 408 when nothing came, 503 when the network refused.
     PingResult {
         ping: PingId,
-        status: u16,
+        reply: Reply,
+    },
+    RegisterResult {
+        ping: PingId,
+        reply: Reply,
+        /// Seconds granted to our Contact; of a refusal with 423 the shortest that is taken (Min-Expires).
+        expires: Option<u32>,
+        /// Seconds, of a refusal.
+        retry_after: Option<u32>,
     },
     Ended {
         call: CallId,

@@ -69,6 +69,7 @@ header_names! {
     Date "Date",
     Warning "Warning",
     PAssertedIdentity "P-Asserted-Identity",
+    PCalledPartyId "P-Called-Party-ID",
     Diversion "Diversion",
     HistoryInfo "History-Info",
     ReferTo "Refer-To" "r",

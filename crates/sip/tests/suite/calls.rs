@@ -318,18 +318,21 @@ fn vanished_peer_is_noticed_by_options() {
 fn ping_reports_alive_and_dead_peers() {
     let mut net = net();
     let uri = sip::msg::Uri::parse("sip:192.0.2.2").unwrap();
-    net.command(0, Command::Ping { ping: PingId(1), hop: Hop::udp(address(0), address(1)), uri: uri.clone() });
+    net.command(
+        0,
+        Command::Ping { ping: PingId(1), hop: Hop::udp(address(0), address(1)), uri: uri.clone(), credentials: None },
+    );
     net.advance_ms(50);
-    net.command(0, Command::Ping { ping: PingId(2), hop: Hop::udp(address(0), address(7)), uri });
+    net.command(0, Command::Ping { ping: PingId(2), hop: Hop::udp(address(0), address(7)), uri, credentials: None });
     net.settle(Duration::from_secs(60));
     let results: Vec<_> = net.events[0]
         .iter()
         .filter_map(|e| match e {
-            Event::PingResult { ping, status } => Some((ping.0, *status)),
+            Event::PingResult { ping, reply } => Some((ping.0, *reply)),
             _ => None,
         })
         .collect();
-    assert_eq!(results, [(1, 200), (2, 408)]);
+    assert_eq!(results, [(1, sip::Reply::Status(200)), (2, sip::Reply::Silence)]);
     net.assert_empty();
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod calls;
+mod client;
 mod dialogs;
 mod digest;
 mod door;

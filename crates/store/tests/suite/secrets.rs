@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use crate::both;
 use crate::env::NOW;
-use domain::id::DeviceId;
+use domain::config::{TrunkAccount, TrunkConfig};
+use domain::id::{DeviceId, TrunkId};
 use domain::time::Timestamp;
-use store::{Author, Error, NewBlob, Scope};
+use store::{Author, Error, NewBlob, PageRequest, Scope};
 
 both! {
     async fn sealed_secrets_open_for_their_tenant_and_object_only(env) {
@@ -40,6 +41,48 @@ both! {
             .await;
         let refused = env.store.load_directory(env.host).await.unwrap_err();
         assert!(matches!(refused, Error::Tampered { .. }), "{refused}");
+    }
+
+    async fn a_trunks_password_is_sealed_reaches_telephony_and_goes_with_the_trunk(env) {
+        let account = TrunkAccount { user: "1001".into(), auth_user: None, domain: None, register: true };
+        let trunk = TrunkConfig {
+            id: TrunkId(7),
+            name: "carrier".into(),
+            addresses: vec![],
+            region: None,
+            host: Some("sip.carrier.example".into()),
+            transport: Default::default(),
+            check_certificate: true,
+            srtp: Default::default(),
+            calls_max: None,
+            calls_per_second: None,
+            account: Some(account.clone()),
+            check_s: 30,
+            active: true,
+        };
+        let mut tx = env.store.admin(env.a, Author::system(), "", NOW).await.unwrap();
+        tx.put(trunk, None).await.unwrap();
+        assert!(!tx.has_trunk_password(TrunkId(7)).await.unwrap());
+        tx.set_trunk_password(TrunkId(7), Some("open sesame")).await.unwrap();
+        tx.commit().await.unwrap();
+        let login = |d: domain::directory::Directory| d.trunks.into_iter().next().and_then(|t| t.account);
+        let found = login(env.store.load_directory(env.host).await.unwrap()).unwrap();
+        assert_eq!((&found.account, found.password.0.as_str()), (&account, "open sesame"));
+        assert!(!format!("{found:?}").contains("sesame"));
+        let page = PageRequest { cursor: None, limit: 50 };
+        let trail = env.store.audit(Scope::Tenant(env.a), &page).await.unwrap();
+        assert!(!format!("{trail:?}").contains("sesame"));
+        // Another company cannot take it away.
+        let mut tx = env.store.admin(env.b, Author::system(), "", NOW).await.unwrap();
+        tx.set_trunk_password(TrunkId(7), None).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(login(env.store.load_directory(env.host).await.unwrap()).is_some());
+        let mut tx = env.store.admin(env.a, Author::system(), "", NOW).await.unwrap();
+        tx.delete::<TrunkConfig>(TrunkId(7), None).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = env.store.admin(env.a, Author::system(), "", NOW).await.unwrap();
+        assert!(!tx.has_trunk_password(TrunkId(7)).await.unwrap());
+        assert!(login(env.store.load_directory(env.host).await.unwrap()).is_none());
     }
 
     async fn a_blob_reads_back_in_ranges_and_shows_tampering(env) {

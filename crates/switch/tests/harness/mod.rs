@@ -84,6 +84,7 @@ pub struct World {
     pub phones: BTreeMap<SocketAddr, Phone>,
     pub events: Vec<LegEvent>,
     pub reports: Vec<DeviceReport>,
+    pub trunk_reports: Vec<domain::trunk::TrunkReport>,
     pub checkpoints: BTreeMap<LegId, Checkpoint>,
     pub peer_commands: Vec<PeerCommand>,
     pub carriers: BTreeMap<LegKey, Transport>,
@@ -131,6 +132,9 @@ pub fn directory() -> Directory {
         transport: Default::default(),
         check_certificate: true,
         srtp: Default::default(),
+        account: None,
+        check: Default::default(),
+        active: true,
     });
     d.clips.insert(CLIP, vec![1000; 8000].into());
     d
@@ -150,6 +154,7 @@ impl World {
             phones: BTreeMap::new(),
             events: Vec::new(),
             reports: Vec::new(),
+            trunk_reports: Vec::new(),
             checkpoints: BTreeMap::new(),
             peer_commands: Vec::new(),
             carriers: BTreeMap::new(),
@@ -420,6 +425,9 @@ impl World {
         match output {
             Output::Leg(event) => self.events.push(event),
             Output::Report(report) => self.reports.push(report),
+            Output::Trunk(report) => self.trunk_reports.push(report),
+            // The policy is asked anew each time.
+            Output::PolicyChanged => {}
             Output::Sip(command) => {
                 if let sip::Command::Invite(invite) = &command {
                     self.invited = Some(invite.call);
@@ -602,7 +610,8 @@ fn name_of(event: &sip::Event) -> String {
         sip::Event::Refer { .. } => "refer".to_owned(),
         sip::Event::ReferProgress { status, .. } => format!("refer {status}"),
         sip::Event::OptionsResult { status, .. } => format!("options {status}"),
-        sip::Event::PingResult { status, .. } => format!("ping {status}"),
+        sip::Event::PingResult { reply, .. } => format!("ping {reply:?}"),
+        sip::Event::RegisterResult { reply, .. } => format!("register {reply:?}"),
         sip::Event::Ended { cause, .. } => match cause {
             sip::EndCause::Rejected { status, .. } => format!("rejected {status}"),
             other => format!("ended {other:?}"),

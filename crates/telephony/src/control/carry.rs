@@ -81,6 +81,8 @@ impl Control {
                 self.backlog.push_back(Up::Leg(event));
             }
             Output::Report(report) => self.backlog.push_back(Up::Device(report)),
+            Output::Trunk(report) => self.backlog.push_back(Up::Trunk(report)),
+            Output::PolicyChanged => self.policy = self.parts.switch.policy(),
             Output::RestoreBindings { records } => {
                 let now = self.now();
                 self.parts.endpoint.import_bindings(now, Duration::ZERO, records);
@@ -125,7 +127,22 @@ impl Control {
                     self.checkpoint_failed(&error);
                 }
             }
-            Output::Sip(command) => self.tell_sip(sip::Input::Command(command)),
+            Output::Sip(mut command) => {
+                self.place(&mut command);
+                self.tell_sip(sip::Input::Command(command));
+            }
+        }
+    }
+
+    /// What is sent outside of calls goes out by the address that reaches its peer.
+    fn place(&mut self, command: &mut sip::Command) {
+        let hop = match command {
+            sip::Command::Ping { hop, .. } => hop,
+            sip::Command::Register(wish) => &mut wish.hop,
+            _ => return,
+        };
+        if hop.local.ip().is_unspecified() {
+            hop.local = self.parts.sip.local_for(hop.remote.ip());
         }
     }
 

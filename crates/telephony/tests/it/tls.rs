@@ -146,6 +146,9 @@ fn a_trunk_must_prove_who_it_is_unless_the_operator_waives_that() {
         transport: TrunkTransport::Tls,
         check_certificate,
         srtp: Default::default(),
+        account: None,
+        check: Duration::ZERO,
+        active: true,
     };
     let mut directory = directory();
     directory.trunks = vec![trunk(1, true), trunk(2, false)];
