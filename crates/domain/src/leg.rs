@@ -346,6 +346,9 @@ pub enum EndCause {
     /// No answer to in-dialog requests.
     #[serde(rename = "signalling.lost")]
     SignallingLost,
+    /// The session timer ran out: nobody at the other end kept the session alive (RFC 4028).
+    #[serde(rename = "session.expired")]
+    SessionExpired,
     /// No codec in common, bad SDP.
     #[serde(rename = "media.incompatible")]
     MediaIncompatible,

@@ -227,3 +227,25 @@ fn a_customer_is_parked_picked_up_and_handed_to_somebody_outside() {
     assert_eq!(outside["outside"]["text"], "+8613800138000");
     assert_eq!(detail["segments"][2]["place"], 701);
 }
+
+/// PRACK, an answer that says nothing of the session, and a session that is refreshed in mid-talk.
+#[test]
+fn a_carrier_of_reliable_responses_and_short_sessions_is_talked_through() {
+    let server = Server::start("dial-reliable");
+    let company = Company::of(&server);
+    let mut carrier = Carrier::by(&server, &Calls { scenario: "reliable", ..Calls::default() });
+    let living = trunk(&company, "carrier", &format!("127.0.0.1:{}", carrier.port));
+    route(&company, &[""], &[&living]);
+    let phone = Phone::on_duty(&server, &company, "Agent 1", "7101", &auto_answer());
+    company.command(&phone.agent, json!({"command": "dial", "number": "010-8888-6666"}));
+    phone.wait_call();
+    carrier.wait_call();
+    carrier.rtp.wait_tone(AGENT_HZ, 300);
+    wait_for("the session to be refreshed", SOON, || carrier.sipp.transcript().contains("UPDATE sip:").then_some(()));
+    must("the agent", verdict::hears(&phone.rtp.listen(800), CALLER_HZ, AGENT_HZ));
+    must("the callee", verdict::hears(&carrier.rtp.listen(800), AGENT_HZ, CALLER_HZ));
+    let (segment, interaction) = company.wait_segment(&phone.agent, "talking");
+    company.command(&phone.agent, json!({"command": "hang_up", "segment": segment}));
+    carrier.sipp.must_end_well();
+    assert_eq!(company.wait_detail(&interaction)["summary"]["end"], "served");
+}

@@ -368,3 +368,10 @@ impl Exchange {
         (self.out.counts, self.out.now, self.out.story.iter().cloned().collect())
     }
 }
+
+/// Sessions so short that they are refreshed in mid-talk, whatever the network does meanwhile.
+fn sip_config(secret: [u8; 32]) -> sip::Config {
+    let mut config = sip::Config::new(secret);
+    config.session_expires = Some(config.min_se);
+    config
+}

@@ -16,7 +16,9 @@ mod commands;
 mod door;
 mod in_dialog;
 mod incoming;
+mod refresh;
 mod register;
+mod reliable;
 mod responses;
 mod tables;
 mod types;
@@ -292,6 +294,9 @@ impl Endpoint {
             }
             Some((AckStep::Wait, ..)) | None => {}
         }
+        if !self.on_reliable_timer(now, id) || !self.on_clock(now, id) {
+            return;
+        }
         self.start_wish(now, id);
         self.settle_call(id);
     }
@@ -335,6 +340,10 @@ impl Endpoint {
         self.dialogs.remove(&call.dialog_key);
         if let Some(tx) = call.invite_in {
             self.tx_answer(now, tx, 487);
+        }
+        if let Some(update) = call.update_in.take() {
+            let reply = self.tagged_reply(&update.request, update.hop, 487, &update.tag);
+            self.answer_at_once(now, update.hop, &update.request, reply);
         }
         if let Some(tx) = call.invite_out
             && let Some(entry) = self.clients.get_mut(&tx)

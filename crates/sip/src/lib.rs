@@ -107,6 +107,7 @@ pub mod msg;
 mod random;
 pub mod registrar;
 pub mod sdp;
+pub mod session;
 pub mod transaction;
 
 pub use endpoint::{

@@ -21,7 +21,9 @@ impl Switch {
             Event::Established { call, sdp } => self.on_established(call, sdp.as_deref()),
             Event::Reinvite { call, sdp } => self.on_reinvite(call, sdp.as_deref()),
             Event::ReinviteAcked { call, sdp } => self.on_session(call, sdp.as_deref()),
-            // The switch sends no re-INVITEs yet.
+            Event::EarlyOffer { call, fork, sdp } => self.on_early_offer(call, fork, &sdp),
+            // The switch changes no sessions itself; the endpoint refreshes them.
+            Event::ReinviteDone { call, status: 200..300, sdp } => self.on_session(call, sdp.as_deref()),
             Event::ReinviteDone { .. } => {}
             Event::Info { call, content_type, body } => self.on_info(call, &content_type, &body),
             Event::Refer { call, to } => self.on_refer(call, &to),
@@ -159,6 +161,7 @@ impl Switch {
                     sip::EndCause::TimedOut | sip::EndCause::Unreachable | sip::EndCause::Gone => {
                         (EndCause::SignallingLost, EndedBy::System)
                     }
+                    sip::EndCause::Expired => (EndCause::SessionExpired, EndedBy::System),
                     sip::EndCause::Rejected { .. } => (EndCause::Rejected, EndedBy::Peer),
                     sip::EndCause::Refused => (EndCause::Limit, EndedBy::System),
                     sip::EndCause::Local => (EndCause::Hangup, EndedBy::Us),

@@ -158,7 +158,8 @@ fn refusal(cause: EndCause) -> (u16, Vec<(String, String)>) {
         | EndCause::Unreachable
         | EndCause::Elsewhere
         | EndCause::MediaLost
-        | EndCause::SignallingLost => 480,
+        | EndCause::SignallingLost
+        | EndCause::SessionExpired => 480,
     };
     // RFC 3261 §20.33: callers should not come back at once.
     let headers = if status == 503 { vec![("Retry-After".to_owned(), "5".to_owned())] } else { Vec::new() };

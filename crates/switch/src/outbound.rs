@@ -13,6 +13,7 @@ use sip::{CallId, Hop};
 
 use crate::io::{Output, ResolveKey, Transport};
 use crate::leg::{Attempt, Early, Leg, Outgoing, Party, Phase, Target, TrunkVia};
+use crate::negotiate::Remote;
 use crate::switch::Switch;
 use crate::timers::Timer;
 use crate::trunks::{Settings, credentials_of, literal};
@@ -297,8 +298,13 @@ impl Switch {
     /// The network may speak from now on; that it does is told with its first packet ([`Switch::early_sound`]), for many
     /// announce a session and then leave the ringing tone to us (RFC 3960 §3.2).
     fn early_session(&mut self, leg: LegId, fork: String, sdp: Option<&[u8]>) {
+        if let Some(remote) = self.conclude(leg, sdp) {
+            self.early_remote(leg, fork, remote);
+        }
+    }
+
+    fn early_remote(&mut self, leg: LegId, fork: String, remote: Remote) {
         let hears = |l: &&mut Leg| matches!(&l.party, Party::Outgoing(sip) if sip.early.is_some() && sip.won.is_none());
-        let Some(remote) = self.conclude(leg, sdp) else { return };
         let Some(state) = self.legs.get_mut(&leg).filter(hears) else { return };
         let Party::Outgoing(Outgoing { early: Some(early), .. }) = &mut state.party else { return };
         early.sessions.retain(|(known, _)| *known != fork);
@@ -308,6 +314,23 @@ impl Switch {
             Some(_) => self.update_media(leg, &remote),
             None => self.begin_media(leg, &remote),
         }
+    }
+
+    /// A callee who has let himself be heard wants another session before he answers (UPDATE).
+    pub(crate) fn on_early_offer(&mut self, call: CallId, fork: String, sdp: &[u8]) {
+        let leg = self.living_by_call(call);
+        let state = leg.and_then(|leg| self.legs.get_mut(&leg)).filter(|l| l.media_key().is_some() && !l.is_up());
+        let local = state.as_ref().and_then(|l| l.media.as_ref()).and_then(|m| m.local);
+        let session = state.and_then(Leg::session_mut);
+        let answer = match (session, local, read_offer(sdp)) {
+            (Some(session), Some(local), Ok(offer)) => session.answer(local, &offer).ok(),
+            _ => None,
+        };
+        let (Some(leg), Some((answer, remote))) = (leg, answer) else {
+            return self.sip(sip::Command::RejectReinvite { call, status: 488 });
+        };
+        self.sip(sip::Command::AnswerReinvite { call, sdp: answer });
+        self.early_remote(leg, fork, remote);
     }
 
     /// A packet came: of a callee who has not answered, the agent should hear it.
@@ -401,6 +424,7 @@ fn failure_of(cause: &sip::EndCause, rang: bool) -> (EndCause, EndedBy) {
         sip::EndCause::TimedOut | sip::EndCause::Unreachable | sip::EndCause::Gone => {
             (EndCause::Unreachable, EndedBy::System)
         }
+        sip::EndCause::Expired => (EndCause::SessionExpired, EndedBy::System),
         sip::EndCause::Remote { .. } => (EndCause::Hangup, EndedBy::Peer),
         sip::EndCause::Cancelled { .. } => (EndCause::Cancelled, EndedBy::Peer),
         sip::EndCause::Refused => (EndCause::Limit, EndedBy::System),

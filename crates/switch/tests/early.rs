@@ -118,3 +118,18 @@ fn of_several_early_sessions_the_newest_is_heard_and_the_one_that_answers_stays(
     w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
     w.assert_empty();
 }
+
+#[test]
+fn a_call_is_kept_by_refreshes_and_ends_with_its_cause_when_they_stop() {
+    let mut w = World::with_short_sessions();
+    let (_, leg) = w.caller_up(phone(1));
+    w.timeline();
+    w.advance(60 * SECOND);
+    assert_eq!(w.timeline(), "A silent true\n", "nobody speaks, but both are there");
+    w.phone_at(phone(1)).is_gone = true;
+    // The phone is the one to refresh; we give up a third before the end.
+    w.advance(10 * SECOND);
+    assert_eq!(w.timeline(), "A ended SessionExpired by System\n");
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    w.assert_empty();
+}

@@ -190,7 +190,7 @@ proptest! {
 
     #[test]
     fn every_leg_ends_once_and_leaves_nothing(steps in prop::collection::vec(step(), 1..80)) {
-        let mut w = World::new();
+        let mut w = World::with_short_sessions();
         w.register(phone(2), 3600);
         for n in 1..5 {
             w.phone_at(phone(n));

@@ -216,6 +216,7 @@ words! {
         Elsewhere = "elsewhere",
         MediaLost = "media.lost",
         SignallingLost = "signalling.lost",
+        SessionExpired = "session.expired",
         MediaIncompatible = "media.incompatible",
         Limit = "limit.calls",
         SystemRestart = "system.restart",

@@ -319,9 +319,11 @@ pub(super) fn trunk_failed(cause: EndCause) -> bool {
 /// `person`: who hung up if nothing failed.
 fn why_ended(cause: EndCause, person: SegmentEnd) -> SegmentEnd {
     match cause {
-        EndCause::MediaLost | EndCause::SignallingLost | EndCause::MediaIncompatible | EndCause::Unreachable => {
-            SegmentEnd::Lost
-        }
+        EndCause::MediaLost
+        | EndCause::SignallingLost
+        | EndCause::SessionExpired
+        | EndCause::MediaIncompatible
+        | EndCause::Unreachable => SegmentEnd::Lost,
         EndCause::SystemRestart => SegmentEnd::Restart,
         EndCause::SystemShutdown => SegmentEnd::Shutdown,
         EndCause::SystemError | EndCause::Limit => SegmentEnd::Error,

@@ -136,7 +136,7 @@ impl Node {
         secret[8..12].copy_from_slice(&out.disk.starts.to_le_bytes());
         Node {
             born: out.now,
-            endpoint: Endpoint::new(sip::Config::new(secret)),
+            endpoint: Endpoint::new(super::sip_config(secret)),
             switch,
             plane: Plane::new(PlaneConfig { catch_up_max: start.ticks, ..PlaneConfig::default() }),
             policy,

@@ -98,7 +98,7 @@ impl Phone {
         Phone {
             index,
             owner,
-            endpoint: (!is_browser).then(|| Endpoint::new(sip::Config::new(secret))),
+            endpoint: (!is_browser).then(|| Endpoint::new(super::sip_config(secret))),
             registration: None,
             armed: None,
             state: State::Idle,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tables::{Call, Cancel, ClientEntry, Owner, Stage, Transmitted, TxId};
+use super::reliable::{Reliable, supported};
+use super::tables::{Call, Cancel, ClientEntry, Owner, Stage, Transmitted, TxId, UpdateIn};
 use super::types::{CallId, Command, EndCause, Event, ExtraHeader, Invite};
 use super::wire;
 use super::{Endpoint, Hop};
@@ -26,7 +27,10 @@ impl Endpoint {
                 }
             }
             Command::AnswerReinvite { call, sdp } => {
-                if self.stage(call) == Some(Stage::Up) {
+                let update = self.calls.get_mut(&call).filter(|row| !row.closing).and_then(|row| row.update_in.take());
+                if let Some(update) = update {
+                    self.answer_update(now, call, update, Some(&sdp));
+                } else if self.stage(call) == Some(Stage::Up) {
                     self.accept(now, call, &sdp, &[]);
                 }
             }
@@ -37,7 +41,13 @@ impl Endpoint {
                 }
             }
             Command::RejectReinvite { call, status } => {
-                if self.stage(call) == Some(Stage::Up) {
+                let update = self.calls.get_mut(&call).filter(|row| !row.closing).and_then(|row| row.update_in.take());
+                if let Some(UpdateIn { request, hop, tag }) = update {
+                    let reply = self.tagged_reply(&request, hop, status.clamp(300, 699), &tag);
+                    self.answer_at_once(now, hop, &request, reply);
+                    self.start_wish(now, call);
+                    self.settle_call(call);
+                } else if self.stage(call) == Some(Stage::Up) {
                     self.reject(now, call, status.clamp(300, 699), &[]);
                     self.start_wish(now, call);
                     self.settle_call(call);
@@ -121,6 +131,7 @@ impl Endpoint {
             .header(Name::Contact, &contact)
             .header(Name::Allow, wire::ALLOW)
             .header(Name::UserAgent, &self.config.user_agent);
+        out = self.timer_headers(None, supported(out, wish.sdp.is_some()));
         out = extra(out, &wish.headers);
         if let Some(sdp) = &wish.sdp {
             out = out.body("application/sdp", sdp);
@@ -153,6 +164,13 @@ impl Endpoint {
             retry_at: None,
             retries: 0,
             ring_until: Some(now + self.config.ring_limit),
+            early: Vec::new(),
+            reliable: Reliable::default(),
+            update_in: None,
+            clock: None,
+            min_se: self.config.min_se,
+            takes_update: false,
+            sdp: wish.sdp.unwrap_or_default(),
             credentials,
             armed: None,
         };
@@ -215,6 +233,7 @@ impl Endpoint {
             give_up_at: None,
             ack: None,
             winner: None,
+            early_cseq: 0,
             acks: Vec::new(),
             armed: None,
         };
@@ -238,42 +257,34 @@ impl Endpoint {
         self.cancel(now, id, &[]);
     }
 
-    fn progress(&mut self, now: Duration, id: CallId, status: u16, sdp: Option<Vec<u8>>) {
-        let Some(call) = self.calls.get(&id).filter(|call| call.stage == Stage::Ringing) else { return };
-        let status = status.clamp(101, 199);
-        let Some(tx) = call.invite_in else { return };
-        let contact = call.contact.clone();
-        let Some(mut reply) = self.tx_reply(tx, status) else { return };
-        reply = self.with_record_route(reply, tx).header(Name::Contact, contact).header(Name::Allow, wire::ALLOW);
-        if let Some(sdp) = &sdp {
-            reply = reply.body("application/sdp", sdp);
-        }
-        self.tx_send(now, tx, status, reply);
-    }
-
     /// 2xx to the INVITE that waits, first or later.
-    fn accept(&mut self, now: Duration, id: CallId, sdp: &[u8], headers: &[ExtraHeader]) {
+    pub(super) fn accept(&mut self, now: Duration, id: CallId, sdp: &[u8], headers: &[ExtraHeader]) {
         let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.stage == Stage::Ringing && call.reliable.holds(sdp, headers) {
+            return;
+        }
         let Some(tx) = call.invite_in.take() else { return };
         let contact = call.contact.clone();
         let Some(entry) = self.servers.get(&tx) else { return };
-        let (hop, cseq) = (entry.reply_to, entry.request.cseq.number);
+        let (hop, request) = (entry.reply_to, entry.request.clone());
         let Some(mut reply) = self.tx_reply(tx, 200) else { return };
         reply = self
             .with_record_route(reply, tx)
             .header(Name::Contact, contact)
             .header(Name::Allow, wire::ALLOW)
-            .header(Name::Supported, "");
+            .header(Name::Supported, wire::SUPPORTED);
+        reply = self.agree(now, id, &request, reply);
         reply = extra(reply, headers).body("application/sdp", sdp);
         let Some(bytes) = self.tx_send(now, tx, 200, reply) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.stage = Stage::Up;
         call.ring_until = None;
-        call.ack_wait = Some(AckWait::new(bytes, hop, cseq, &self.config.timers, now));
+        call.sdp = sdp.to_vec();
+        call.ack_wait = Some(AckWait::new(bytes, hop, request.cseq.number, &self.config.timers, now));
         self.settle_call(id);
     }
 
-    fn with_record_route(&self, mut reply: Builder, tx: TxId) -> Builder {
+    pub(super) fn with_record_route(&self, mut reply: Builder, tx: TxId) -> Builder {
         if let Some(entry) = self.servers.get(&tx) {
             for route in entry.request.all(Name::RecordRoute) {
                 reply = reply.header(Name::RecordRoute, route);
@@ -282,7 +293,7 @@ impl Endpoint {
         reply
     }
 
-    fn reject(&mut self, now: Duration, id: CallId, status: u16, headers: &[ExtraHeader]) {
+    pub(super) fn reject(&mut self, now: Duration, id: CallId, status: u16, headers: &[ExtraHeader]) {
         let tx = self.calls.get_mut(&id).and_then(|call| call.invite_in.take());
         if let Some(tx) = tx
             && let Some(reply) = self.tx_reply(tx, status)
@@ -379,8 +390,11 @@ impl Endpoint {
         }
         let Some(sdp) = call.wish.take() else { return };
         let contact = call.contact.clone();
+        let Some(call) = self.calls.get(&id) else { return };
+        let headers = self.timer_headers(Some(call), Builder::default());
         let tx = self.dialog_request(now, id, &Method::Invite, Owner::Reinvite(id), |b| {
             let out = b.header(Name::Contact, contact).header(Name::Allow, wire::ALLOW);
+            let out = out.header(Name::Supported, wire::SUPPORTED_WITHOUT_OFFER).append(headers);
             match &sdp {
                 Some(sdp) => out.body("application/sdp", sdp),
                 None => out,
@@ -392,7 +406,7 @@ impl Endpoint {
     }
 
     /// Sends a request within a call that is up.
-    fn dialog_request(
+    pub(super) fn dialog_request(
         &mut self,
         now: Duration,
         id: CallId,
@@ -420,6 +434,9 @@ impl Endpoint {
         let Some(tx) = call.pending_ack.take() else { return };
         let Some(dialog) = call.dialog.clone() else { return };
         call.is_established = true;
+        if let Some(sdp) = sdp {
+            call.sdp = sdp.to_vec();
+        }
         let hop = wire::dialog_hop(&dialog.next_hop_uri(), &call.source, call.is_natted);
         self.send_ack(tx, &dialog, hop, sdp);
         self.start_wish(now, id);

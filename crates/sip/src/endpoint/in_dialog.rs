@@ -1,9 +1,10 @@
 //! Requests within dialogs: ACK, BYE, re-INVITE, INFO, OPTIONS (RFC 3261 §12.2.2, §13.3, §14.2, §15.1.2), REFER
-//! (RFC 3515).
+//! (RFC 3515). UPDATE is in `refresh`, PRACK in `reliable`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::refresh::{calling_key, is_repeat};
 use super::tables::Stage;
 use super::types::{CallId, EndCause, Event};
 use super::{Endpoint, Hop};
@@ -30,17 +31,17 @@ impl Endpoint {
     pub(super) fn on_dialog_request(&mut self, now: Duration, hop: Hop, request: Arc<Message>) {
         let key = Dialog::key_of_request(&request);
         let Some(id) = self.dialogs.get(&key).copied() else {
-            // The peer's BYE may overtake its own 2xx. Unanswered it comes again, and then the 2xx will have been here.
-            let calling = (key.0, key.1, String::new());
-            if !self.dialogs.contains_key(&calling) {
-                self.refuse(&request, hop, 481);
-            }
-            return;
+            return match self.dialogs.get(&calling_key(&request)).copied() {
+                Some(id) => self.on_early_request(now, hop, id, request),
+                None => self.refuse(&request, hop, 481),
+            };
         };
         if !self.has_room_in_dialog() {
             return;
         }
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !is_repeat(call.update_in.as_ref(), &request)) else {
+            return;
+        };
         let Some(dialog) = call.dialog.as_mut() else { return };
         if !dialog.admit_cseq(request.cseq.number) {
             return self.refuse(&request, hop, 500);
@@ -49,6 +50,8 @@ impl Endpoint {
         let (tag, closing) = (key.1, call.closing);
         match request.method() {
             Method::Invite => self.on_reinvite(now, hop, id, request, tag),
+            Method::Update => self.on_update(now, hop, id, request, tag),
+            Method::Prack => self.on_prack(now, hop, id, &request, &tag),
             Method::Bye => {
                 let reply = self.tagged_reply(&request, hop, 200, &tag);
                 self.answer_at_once(now, hop, &request, reply);
@@ -133,7 +136,7 @@ impl Endpoint {
         let Some(call) = self.calls.get_mut(&id) else { return };
         // §14.2: one at a time. Ours under way means glare; theirs under way means a confused peer. Until our last 2xx or
         // theirs is acknowledged the offer before is not settled either (RFC 5407 §3.2).
-        if call.invite_in.is_some() {
+        if call.invite_in.is_some() || call.update_in.is_some() {
             return self.refuse(&request, hop, 500);
         }
         if call.invite_out.is_some() || call.ack_wait.is_some() || call.pending_ack.is_some() || call.closing {
@@ -142,6 +145,10 @@ impl Endpoint {
         if let Some(status) = Self::body_fault(&request) {
             return self.refuse(&request, hop, status);
         }
+        if self.refuse_interval(&request, hop) {
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
         if let Some(dialog) = call.dialog.as_mut() {
             dialog.refresh_target(&request);
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::door::RETRY_AFTER_S;
+use super::reliable::Reliable;
 use super::tables::{Call, ServerEntry, Stage, Transmitted, TxId};
 use super::types::{Admission, CallId, Directory, EndCause, Event, IncomingCall};
 use super::wire::{self, reason_phrase};
@@ -43,7 +44,8 @@ impl Endpoint {
                     let Transmitted { hop, bytes } = response.clone();
                     return self.transmit(hop, bytes);
                 }
-                let unsupported: Vec<&str> = request.list(Name::Require).filter(|o| !o.is_empty()).collect();
+                let unsupported: Vec<&str> =
+                    request.list(Name::Require).filter(|o| !o.is_empty() && !wire::is_supported(o)).collect();
                 if !unsupported.is_empty() {
                     let reply = self.reply(&request, hop, 420).header(Name::Unsupported, unsupported.join(", "));
                     self.send_stateless(&request, hop, reply);
@@ -98,7 +100,7 @@ impl Endpoint {
         reply
             .header(Name::Allow, wire::ALLOW)
             .header(Name::Accept, "application/sdp, application/dtmf-relay, application/dtmf")
-            .header(Name::Supported, "")
+            .header(Name::Supported, wire::SUPPORTED)
     }
 
     /// The status for an INVITE whose body we cannot read or who could not read ours; `None` when it is fine.
@@ -194,6 +196,9 @@ impl Endpoint {
         if self.calls.len() >= self.config.limits.calls || !self.has_room() {
             return self.refuse(&request, hop, 503);
         }
+        if self.refuse_interval(&request, hop) {
+            return;
+        }
         let identity = match directory.admit(&hop, &request) {
             Admission::Accept { identity } => identity,
             Admission::Reject { status } => {
@@ -236,6 +241,13 @@ impl Endpoint {
             retry_at: None,
             retries: 0,
             ring_until: Some(now + self.config.ring_limit),
+            early: Vec::new(),
+            reliable: Reliable::of(&request),
+            update_in: None,
+            clock: None,
+            min_se: self.config.min_se,
+            takes_update: false,
+            sdp: Vec::new(),
             credentials: None,
             armed: None,
         };

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::refresh::AGAIN;
 use super::tables::{Cancel, Owner, Stage, TxId};
 use super::types::{CallId, EndCause, Event, Reply};
 use super::wire;
 use super::{Endpoint, Hop};
 use crate::dialog::Dialog;
+use crate::digest::Credentials;
 use crate::msg::{Builder, CSeq, Challenge, Message, Method, Name};
+use crate::session::Clock;
 
 /// Challenges answered for one request: a proxy's, the server's, and one more when a nonce had gone stale.
 const AUTH_TRIES: u8 = 3;
@@ -74,10 +77,11 @@ impl Endpoint {
             Owner::Options(call) if self.calls.contains_key(&call) => {
                 self.emit(Event::OptionsResult { call, status });
             }
+            Owner::Update(call) => self.end_call(now, call, cause, &[]),
             Owner::Refer(call) => self.refer_failed(call, status),
             Owner::Ping(ping) => self.emit(Event::PingResult { ping, reply }),
             Owner::Register(ping) => self.registered(ping, id, reply, None),
-            Owner::Options(_) | Owner::Info(_) | Owner::Nobody => {}
+            Owner::Options(_) | Owner::Info(_) | Owner::Prack(_) | Owner::Nobody => {}
         }
     }
 
@@ -127,6 +131,9 @@ impl Endpoint {
                 if status == 100 {
                     return self.emit(Event::Trying { call });
                 }
+                if !self.on_provisional(now, hop, id, call, response) {
+                    return;
+                }
                 self.emit(Event::Progress {
                     call,
                     status,
@@ -140,6 +147,9 @@ impl Endpoint {
             return self.on_invite_accepted(now, hop, id, response);
         }
         if matches!(status, 401 | 407) && self.answer_challenge(now, id, response) {
+            return;
+        }
+        if status == 422 && self.answer_interval(now, id, response) {
             return;
         }
         match owner {
@@ -176,9 +186,10 @@ impl Endpoint {
                     self.drop_call(now, call, EndCause::Gone);
                 }
             }
+            Owner::Update(call) => self.on_update_answer(now, call, response),
             Owner::Ping(ping) => self.emit(Event::PingResult { ping, reply: Reply::Status(status) }),
             Owner::Register(ping) => self.registered(ping, id, Reply::Status(status), Some(response)),
-            Owner::Nobody => {}
+            Owner::Prack(_) | Owner::Nobody => {}
         }
     }
 
@@ -209,6 +220,7 @@ impl Endpoint {
         let call = self.calls.get_mut(&call_id).filter(|call| is_first && call.invite_out == Some(id));
         let Some(call) = call else { return self.on_orphan_accepted(now, hop, id, response) };
         entry.winner = Some(tag);
+        let early_cseq = entry.early_cseq;
         let has_offer = request.sdp().is_some();
         let sdp = response.sdp().map(<[u8]>::to_vec);
         call.invite_out = None;
@@ -216,7 +228,10 @@ impl Endpoint {
         call.ring_until = None;
         let was_calling = call.stage == Stage::Calling;
         if was_calling {
-            let Some(dialog) = Dialog::of_response(&request, response) else { return };
+            let Some(mut dialog) = Dialog::of_response(&request, response) else { return };
+            dialog.local_cseq = dialog.local_cseq.max(early_cseq);
+            let early = call.early.drain(..).find(|early| early.tag == dialog.remote.tag().unwrap_or(""));
+            dialog.remote_cseq = early.and_then(|early| early.dialog.remote_cseq);
             call.stage = Stage::Up;
             self.dialogs.remove(&call.dialog_key);
             call.dialog_key = dialog.key();
@@ -226,6 +241,11 @@ impl Endpoint {
             dialog.refresh_target(response);
         }
         call.retries = 0;
+        call.clock = Clock::of_answer(now, response);
+        call.learn(response);
+        if let Some(offer) = request.sdp().filter(|_| sdp.is_some()) {
+            call.sdp = offer.to_vec();
+        }
         let Some(dialog) = call.dialog.clone() else { return };
         if has_offer || sdp.is_none() {
             call.is_established = true;
@@ -248,8 +268,9 @@ impl Endpoint {
     fn on_orphan_accepted(&mut self, now: Duration, hop: Hop, id: TxId, response: &Message) {
         let Some(entry) = self.clients.get(&id) else { return };
         let (request, sent_to) = (entry.request.clone(), entry.hop);
-        let credentials = entry.credentials.clone();
+        let (credentials, early_cseq) = (entry.credentials.clone(), entry.early_cseq);
         let Some(mut dialog) = Dialog::of_response(&request, response) else { return };
+        dialog.local_cseq = dialog.local_cseq.max(early_cseq);
         let is_reinvite = request.to.tag().is_some();
         if is_reinvite {
             dialog.routes = request.list(Name::Route).map(str::to_owned).collect();
@@ -280,6 +301,9 @@ impl Endpoint {
             408 => return self.end_call(now, id, EndCause::TimedOut, &[]),
             _ => {
                 call.retries = 0;
+                if let Some(clock) = &mut call.clock {
+                    clock.postpone(now, AGAIN);
+                }
                 self.emit(Event::ReinviteDone { call: id, status, sdp: None });
                 self.start_wish(now, id);
             }
@@ -290,7 +314,6 @@ impl Endpoint {
     /// Sends the request again with credentials. False when there are none, or they have been tried.
     fn answer_challenge(&mut self, now: Duration, id: TxId, response: &Message) -> bool {
         let cnonce = self.random.hex(8);
-        let branch = self.random.branch();
         let Some(entry) = self.clients.get(&id) else { return false };
         let Some(credentials) = entry.credentials.clone() else { return false };
         if entry.auth_tries >= AUTH_TRIES || entry.cancel != Cancel::No {
@@ -310,52 +333,75 @@ impl Endpoint {
             self.challenges.refused(remote, by_proxy, &credentials);
             return false;
         }
-        let (request, owner, hop, tries) = (entry.request.clone(), entry.owner, entry.hop, entry.auth_tries);
+        let (request, remote, tries) = (entry.request.clone(), entry.hop.remote, entry.auth_tries);
+        let Some(uri) = request.uri() else { return false };
+        let (asks, uri, method) = (response.all(asked), uri.to_string(), request.method().text());
+        let answer = self.challenges.challenged(remote, by_proxy, asks, &credentials, method, &uri, &cnonce);
+        let Some(answer) = answer else { return false };
+        self.ask_again(now, id, &[(given, answer)], Some(credentials), tries + 1)
+    }
+
+    /// Sends a request once more, as a new transaction with these headers replaced. False when its call has ended.
+    pub(super) fn ask_again(
+        &mut self,
+        now: Duration,
+        id: TxId,
+        fields: &[(Name, String)],
+        credentials: Option<Credentials>,
+        tries: u8,
+    ) -> bool {
+        let branch = self.random.branch();
+        let Some(entry) = self.clients.get(&id) else { return false };
+        let (request, owner, hop) = (entry.request.clone(), entry.owner, entry.hop);
         let Some(uri) = request.uri() else { return false };
         let method = request.method().clone();
-        let uri_text = uri.to_string();
-        let (asks, method_text) = (response.all(asked), method.text());
-        let answer =
-            self.challenges.challenged(hop.remote, by_proxy, asks, &credentials, method_text, &uri_text, &cnonce);
-        let Some(answer) = answer else { return false };
         let call = match owner {
             Owner::Invite(call)
             | Owner::Reinvite(call)
             | Owner::Options(call)
             | Owner::Info(call)
+            | Owner::Update(call)
+            | Owner::Prack(call)
             | Owner::Refer(call) => Some(call),
             Owner::Ping(_) | Owner::Register(_) | Owner::Nobody => None,
         };
         let waits = matches!(owner, Owner::Invite(_) | Owner::Reinvite(_));
         let cseq = match call {
             Some(call) => {
-                if waits && !self.awaits(call, id) {
+                if (waits && !self.awaits(call, id)) || !self.calls.contains_key(&call) {
                     return false;
                 }
-                let Some(row) = self.calls.get_mut(&call) else { return false };
-                row.dialog.as_mut().map_or(request.cseq.number + 1, Dialog::next_cseq)
+                // Outside of any dialog, as an INVITE is at first, its own number goes on.
+                match request.to.tag() {
+                    Some(_) => self.next_early_cseq(call, &request),
+                    None => None,
+                }
             }
-            None => request.cseq.number + 1,
+            None => None,
         };
+        let cseq = cseq.unwrap_or(request.cseq.number + 1);
         let mut out = Builder::request(&method, uri).header(Name::Via, wire::own_via(&self.config, &hop, &branch));
         for (name, value) in request.headers() {
             match Name::from_text(name) {
                 Name::Via | Name::ContentLength | Name::ContentType => {}
                 Name::CSeq => out = out.header(Name::CSeq, CSeq { number: cseq, method: method.clone() }),
-                known if known == given => {}
+                known if fields.iter().any(|(name, _)| *name == known) => {}
                 _ => out = out.header_named(name, value),
             }
         }
-        out = out.header(given, answer);
+        for (name, value) in fields {
+            out = out.header(*name, value);
+        }
         if let Some(kind) = request.get(Name::ContentType) {
             out = out.body(kind, request.body());
         }
-        let next = self.send_request(now, hop, out, owner, Some(credentials), tries + 1);
+        let next = self.send_request(now, hop, out, owner, credentials, tries);
         if waits
             && let Some(call) = call.and_then(|call| self.calls.get_mut(&call))
             && next.is_some()
         {
             call.invite_out = next;
+            call.early.clear();
         }
         if let (Owner::Invite(call), Some(tx)) = (owner, next) {
             self.tell_invited(call, tx);

@@ -4,11 +4,13 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reliable::{EarlyDialog, Reliable};
 use super::types::{CallId, ExtraHeader, PingId};
 use crate::dialog::{AckWait, Dialog, DialogKey};
 use crate::digest::Credentials;
 use crate::hop::{ConnId, Hop};
 use crate::msg::{Message, Method};
+use crate::session::Clock;
 use crate::transaction::{ClientTransaction, ServerKey, ServerTransaction};
 
 /// Number of a transaction within the endpoint.
@@ -107,6 +109,9 @@ pub(super) enum Owner {
     Options(CallId),
     Info(CallId),
     Refer(CallId),
+    Update(CallId),
+    /// PRACK of an early dialog.
+    Prack(CallId),
     Ping(PingId),
     Register(PingId),
     /// BYE and CANCEL: the call is gone already, only the message must arrive.
@@ -138,6 +143,8 @@ pub(super) struct ClientEntry {
     pub give_up_at: Option<Duration>,
     /// ACK of the non-2xx final response.
     pub ack: Option<Arc<[u8]>>,
+    /// Highest CSeq number used in an early dialog of this INVITE.
+    pub early_cseq: u32,
     /// To tag of the fork that became the call.
     pub winner: Option<String>,
     /// ACKs of 2xx by To tag, to be repeated when the 2xx is.
@@ -200,6 +207,14 @@ pub(super) enum Stage {
     Up,
 }
 
+/// An UPDATE with an offer, until it is answered.
+#[derive(Debug)]
+pub(super) struct UpdateIn {
+    pub request: Arc<Message>,
+    pub hop: Hop,
+    pub tag: String,
+}
+
 #[derive(Debug)]
 pub(super) struct Call {
     pub stage: Stage,
@@ -234,6 +249,20 @@ pub(super) struct Call {
     pub retry_at: Option<Duration>,
     pub retries: u8,
     pub ring_until: Option<Duration>,
+    /// Outgoing: the ends of a fork that have let themselves be heard of.
+    pub early: Vec<EarlyDialog>,
+    /// Incoming: reliable provisional responses.
+    pub reliable: Reliable,
+    /// An UPDATE of the peer that waits for our answer.
+    pub update_in: Option<UpdateIn>,
+    /// Its session timer, when one was agreed.
+    pub clock: Option<Clock>,
+    /// Min-SE of what we send: grows with each 422.
+    pub min_se: Duration,
+    /// The peer lists UPDATE in Allow.
+    pub takes_update: bool,
+    /// The session description that we sent last and that is in force: what a refresh repeats.
+    pub sdp: Vec<u8>,
     pub credentials: Option<Credentials>,
     pub armed: Option<Duration>,
 }
@@ -241,7 +270,8 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn deadline(&self) -> Option<Duration> {
         let ack = self.ack_wait.as_ref().map(AckWait::deadline);
-        [ack, self.retry_at, self.ring_until].into_iter().flatten().min()
+        let clock = self.clock.as_ref().filter(|_| !self.closing).map(Clock::deadline);
+        [ack, self.retry_at, self.ring_until, self.reliable.deadline(), clock].into_iter().flatten().min()
     }
 
     /// True when a re-INVITE of ours may start.
@@ -252,6 +282,7 @@ impl Call {
             && self.invite_out.is_none()
             && self.ack_wait.is_none()
             && self.pending_ack.is_none()
+            && self.update_in.is_none()
             && self.retry_at.is_none()
     }
 }

@@ -35,6 +35,10 @@ pub struct Config {
     pub algorithms: Vec<Algorithm>,
     /// Longest unanswered call in either direction.
     pub ring_limit: Duration,
+    /// Session timer (RFC 4028) that we ask for, in whole seconds; `None` agrees to what the peer asks for.
+    pub session_expires: Option<Duration>,
+    /// The smallest interval a peer may ask for.
+    pub min_se: Duration,
 }
 
 impl Config {
@@ -52,6 +56,9 @@ impl Config {
             nonce_lifetime: Duration::from_secs(300),
             algorithms: vec![Algorithm::Md5],
             ring_limit: Duration::from_secs(300),
+            // What RFC 4028 §4 recommends.
+            session_expires: Some(Duration::from_secs(1800)),
+            min_se: crate::session::MIN_SE,
         }
     }
 }
@@ -200,13 +207,15 @@ pub enum Reply {
 #[derive(Debug, Clone)]
 pub enum Command {
     Invite(Box<Invite>),
-    /// Incoming call: a provisional response, as 180 or 183. 100 is sent by itself.
+    /// Incoming call: a provisional response, as 180 or 183. 100 is sent by itself. It is sent reliably (RFC 3262) if the
+    /// caller demands that, or understands it and a session comes with it; then one after the other.
     Progress {
         call: CallId,
         status: u16,
         sdp: Option<Vec<u8>>,
     },
-    /// Incoming call: 200. `sdp` is the answer, or our offer when the INVITE had none.
+    /// Incoming call: 200. `sdp` is the answer, or our offer when the INVITE had none. It waits for the PRACK of a session
+    /// that went before it (RFC 3262 §5).
     Answer {
         call: CallId,
         sdp: Vec<u8>,
@@ -229,12 +238,12 @@ pub enum Command {
         call: CallId,
         sdp: Option<Vec<u8>>,
     },
-    /// Accepts the peer's re-INVITE.
+    /// Accepts the peer's re-INVITE or UPDATE, or the [`Event::EarlyOffer`] of one who has not answered.
     AnswerReinvite {
         call: CallId,
         sdp: Vec<u8>,
     },
-    /// Refuses the peer's re-INVITE, as with 488; the session goes on as it was.
+    /// Refuses the peer's re-INVITE or UPDATE, as with 488; the session goes on as it was.
     RejectReinvite {
         call: CallId,
         status: u16,
@@ -320,6 +329,8 @@ pub enum EndCause {
     TimedOut,
     /// The network says that the peer cannot be reached.
     Unreachable,
+    /// The session timer ran out: no refresh came, or none of ours was answered (RFC 4028 §10).
+    Expired,
     /// The peer no longer knows the call (481).
     Gone,
     /// We could not begin: a limit is reached, or the id is in use.
@@ -395,17 +406,24 @@ pub enum Event {
         call: CallId,
         sdp: Option<Vec<u8>>,
     },
-    /// The peer wants to change the session: [`Command::AnswerReinvite`] or [`Command::RejectReinvite`] must follow.
+    /// The peer wants to change the session, by re-INVITE or UPDATE: [`Command::AnswerReinvite`] or [`Command::RejectReinvite`] must follow.
     Reinvite {
         call: CallId,
         sdp: Option<Vec<u8>>,
+    },
+    /// Outgoing call: the `fork` that sent a session before it answered wants another (UPDATE, RFC 3311).
+    /// [`Command::AnswerReinvite`] or [`Command::RejectReinvite`] must follow.
+    EarlyOffer {
+        call: CallId,
+        fork: String,
+        sdp: Vec<u8>,
     },
     /// Our offer in [`Command::AnswerReinvite`] (the peer's re-INVITE had none) was answered in the ACK.
     ReinviteAcked {
         call: CallId,
         sdp: Option<Vec<u8>>,
     },
-    /// Our re-INVITE came to an end. After a 2xx to a re-INVITE without SDP, [`Command::Ack`] must follow.
+    /// Our re-INVITE came to an end, one that only refreshed the session included. After a 2xx to a re-INVITE without SDP, [`Command::Ack`] must follow.
     ReinviteDone {
         call: CallId,
         status: u16,

@@ -7,7 +7,16 @@ use crate::hop::{Hop, Transport};
 use crate::msg::{Scheme, Uri, Via};
 
 /// Methods we serve.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REFER, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, REGISTER";
+/// Extensions we know: session timers (RFC 4028) and reliable provisional responses (RFC 3262).
+pub(super) const SUPPORTED: &str = "100rel, timer";
+/// The same where a reliable response could bring an offer, which we answer in no PRACK.
+pub(super) const SUPPORTED_WITHOUT_OFFER: &str = "timer";
+
+/// Is this option one of ours?
+pub(super) fn is_supported(option: &str) -> bool {
+    SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(option))
+}
 
 /// `host:port` of ours as `hop`'s peer can reach it.
 pub(super) fn own_address(config: &Config, hop: &Hop) -> String {
@@ -123,6 +132,7 @@ pub(super) fn reason_phrase(status: u16) -> &'static str {
         410 => "Gone",
         415 => "Unsupported Media Type",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
         423 => "Interval Too Brief",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
@@ -136,6 +146,7 @@ pub(super) fn reason_phrase(status: u16) -> &'static str {
         500 => "Server Internal Error",
         501 => "Not Implemented",
         503 => "Service Unavailable",
+        504 => "Server Time-out",
         600 => "Busy Everywhere",
         603 => "Decline",
         606 => "Not Acceptable",

@@ -9,7 +9,7 @@ use super::parse::{Message, RawMessage};
 use super::uri::Uri;
 
 /// Builds one message; [`Builder::finish`] adds Content-Length and the body.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Builder {
     head: String,
     body: Vec<u8>,
@@ -70,6 +70,12 @@ impl Builder {
     /// Appends a header by its text.
     pub fn header_named(mut self, name: &str, value: impl Display) -> Self {
         push_clean(&mut self.head, format_args!("{name}: {value}"));
+        self
+    }
+
+    /// Appends the headers of another, which began with none of its own.
+    pub(crate) fn append(mut self, other: Builder) -> Self {
+        self.head.push_str(&other.head);
         self
     }
 

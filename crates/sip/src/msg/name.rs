@@ -75,6 +75,13 @@ header_names! {
     ReferTo "Refer-To" "r",
     Event "Event" "o",
     SubscriptionState "Subscription-State",
+    RSeq "RSeq",
+    RAck "RAck",
+    SessionExpires "Session-Expires" "x",
+    MinSe "Min-SE",
+    Replaces "Replaces",
+    Privacy "Privacy",
+    Identity "Identity" "y",
 }
 
 impl fmt::Display for Name {

@@ -419,7 +419,7 @@ fn requests_get_the_status_they_deserve() {
     let cases = [
         (raw("SUBSCRIBE", uri, fresh, ""), 405),
         (raw("DANCE", uri, fresh, ""), 501),
-        (raw("INVITE", uri, fresh, "Require: 100rel\r\nContact: <sip:x@192.0.2.9>\r\n"), 420),
+        (raw("INVITE", uri, fresh, "Require: precondition\r\nContact: <sip:x@192.0.2.9>\r\n"), 420),
         (raw("INVITE", uri, tagged, contact), 481),
         (raw("BYE", uri, tagged, ""), 481),
         (raw("BYE", uri, fresh, ""), 481),

@@ -33,7 +33,11 @@ struct Users {
 impl Users {
     fn new(seed: u64, link: Link) -> Self {
         Self {
-            net: Net::new(2, link, seed),
+            // Sessions so short that some are refreshed, and some expire, while it lasts.
+            net: Net::with_config(2, link, seed, |config| {
+                config.session_expires = Some(Duration::from_secs(6));
+                config.min_se = Duration::from_secs(1);
+            }),
             seen: [BTreeMap::new(), BTreeMap::new()],
             read: [0, 0],
             next: 0,
@@ -68,7 +72,10 @@ impl Users {
                         seen.owes_answer = true;
                     }
                     Event::Ended { call, cause } => seen.get_mut(call).unwrap().ended.push(cause.clone()),
-                    Event::Progress { call, .. } | Event::ReinviteDone { call, .. } | Event::Info { call, .. } => {
+                    Event::EarlyOffer { call, .. }
+                    | Event::Progress { call, .. }
+                    | Event::ReinviteDone { call, .. }
+                    | Event::Info { call, .. } => {
                         assert!(seen[call].ended.is_empty(), "an event after the end");
                     }
                     _ => {}
@@ -90,7 +97,8 @@ impl Users {
         let command = match (self.net.below(10), seen.is_up, seen.is_incoming) {
             (0, ..) => Command::Hangup { call, headers: vec![] },
             (1, false, true) => Command::Reject { call, status: 486, headers: vec![] },
-            (2 | 3, false, true) => Command::Progress { call, status: 180, sdp: None },
+            (2, false, true) => Command::Progress { call, status: 180, sdp: None },
+            (3 | 4, false, true) => Command::Progress { call, status: 183, sdp: Some(body("early")) },
             (_, false, true) => Command::Answer { call, sdp: body("their offer"), headers: vec![] },
             (_, false, false) => return,
             _ if seen.owes_ack => {
@@ -159,7 +167,7 @@ impl Users {
             let (node, call) = self.callers[callee.number.as_ref().unwrap()];
             let caller = &self.seen[node][&call];
             let pair = (&caller.ended[0], &callee.ended[0]);
-            let by_us = |cause: &EndCause| matches!(cause, EndCause::Local | EndCause::TimedOut);
+            let by_us = |cause: &EndCause| matches!(cause, EndCause::Local | EndCause::TimedOut | EndCause::Expired);
             // Somebody began it: no call ends because each side says that the other ended it.
             assert!(by_us(pair.0) || by_us(pair.1), "seed {seed}: {pair:?}");
             assert!(!matches!(pair.0, EndCause::Cancelled { .. } | EndCause::Refused), "seed {seed}: {pair:?}");
@@ -167,7 +175,7 @@ impl Users {
                 assert!(by_us(pair.0) && !caller.is_up, "seed {seed}: {pair:?}");
             }
             if let EndCause::Rejected { status, .. } = pair.0 {
-                assert!([480, 486].contains(status), "seed {seed}: {pair:?}");
+                assert!([480, 486, 504].contains(status), "seed {seed}: {pair:?}");
                 assert!(by_us(pair.1) && !callee.is_up, "seed {seed}: {pair:?}");
             }
         }

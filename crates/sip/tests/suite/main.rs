@@ -11,6 +11,7 @@ mod lossy;
 mod messages;
 mod net;
 mod registrar;
+mod reliable;
 mod restart;
 mod sdp;
 mod torture;

@@ -96,6 +96,8 @@ pub struct World {
     pub protected: Vec<Option<Keys>>,
     /// Media requests are left unanswered.
     pub is_media_stuck: bool,
+    /// Session timers that the phones and we ask for.
+    pub session: Option<Duration>,
     /// The newest call of ours.
     pub invited: Option<CallId>,
     next_call: u64,
@@ -163,12 +165,21 @@ impl World {
             restored: 0,
             protected: Vec::new(),
             is_media_stuck: false,
+            session: None,
             invited: None,
             next_call: 0,
             next_leg: 0,
         };
         world.input(Input::Directory(Arc::new(directory)));
         world.reports.clear();
+        world
+    }
+
+    /// Sessions that have to be refreshed all the time.
+    pub fn with_short_sessions() -> Self {
+        let mut world = Self::new();
+        world.session = Some(10 * Duration::from_secs(1));
+        world.endpoint = Endpoint::new(sip_config(1, world.session));
         world
     }
 
@@ -189,8 +200,9 @@ impl World {
     }
 
     pub fn phone_at(&mut self, at: SocketAddr) -> &mut Phone {
+        let session = self.session;
         self.phones.entry(at).or_insert_with(|| Phone {
-            endpoint: Endpoint::new(sip::Config::new([at.port() as u8; 32])),
+            endpoint: Endpoint::new(sip_config(at.port() as u8, session)),
             events: Vec::new(),
             is_gone: false,
         })
@@ -580,6 +592,15 @@ impl World {
     }
 }
 
+fn sip_config(seed: u8, session: Option<Duration>) -> sip::Config {
+    let mut config = sip::Config::new([seed; 32]);
+    if let Some(session) = session {
+        config.session_expires = Some(session);
+        config.min_se = session / 2;
+    }
+    config
+}
+
 /// A phone's session description.
 pub fn sdp(rtp: SocketAddr, formats: &str, extra: &str) -> Vec<u8> {
     format!(
@@ -600,6 +621,7 @@ fn name_of(event: &sip::Event) -> String {
         sip::Event::Answered { .. } => "answered".to_owned(),
         sip::Event::Established { .. } => "established".to_owned(),
         sip::Event::Reinvite { .. } => "reinvite".to_owned(),
+        sip::Event::EarlyOffer { .. } => "early offer".to_owned(),
         sip::Event::ReinviteAcked { .. } => "reinvite acked".to_owned(),
         sip::Event::ReinviteDone { status, sdp, .. } => {
             let sdp = sdp.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
