@@ -216,6 +216,7 @@ impl App {
                 music: None,
                 monitoring_shown: false,
                 outbound: Default::default(),
+                recording: Default::default(),
             },
             Err(e) => return Err(e.into()),
         };

@@ -170,6 +170,7 @@ impl From<RejectCode> for ApiError {
             | RejectCode::OfferGone
             | RejectCode::ParkFull
             | RejectCode::QueueFull
+            | RejectCode::RecordingRuled
             | RejectCode::RouteDown
             | RejectCode::SegmentNotYours
             | RejectCode::SegmentState

@@ -14,6 +14,7 @@ use crate::dto::desk::{
     LiveAgent, LiveInteraction, LiveQueue, LiveSegment, LiveTotals, LiveView, LiveWork, NumberRef, TargetAgent,
     TargetDevice, TargetQueue, Targets, Watching,
 };
+use crate::dto::recording::RecordState;
 use crate::error::ApiResult;
 
 /// Addresses by row id, as fetched for one view.
@@ -173,6 +174,13 @@ fn desk_work(w: &WorkView, known: &Known, addresses: &Addresses) -> DeskWork {
         muted: w.muted,
         peer_held: w.peer_held,
         recording: w.recording,
+        record: w.record.map(|r| RecordState {
+            on: r.on,
+            on_demand: r.on_demand,
+            mode: r.mode.into(),
+            of: r.of.into(),
+        }),
+        masked_until_at: w.masked_until.map(|t| t.0),
         dispositions: w
             .dispositions
             .iter()
@@ -310,6 +318,8 @@ fn live_agent(a: &AgentView, known: &Known, addresses: &Addresses) -> LiveAgent 
                 state: w.state,
                 state_since_at: w.state_since.0,
                 segment: w.segment,
+                recorded: w.record.is_some_and(|r| r.on),
+                masked_until_at: w.masked_until.map(|t| t.0),
                 watching: w.watching.as_ref().map(|s| watching(s, known)),
             })
             .collect(),
@@ -334,8 +344,10 @@ fn live_interaction(i: &FloorInteraction, known: &Known, addresses: &Addresses) 
                 state: s.state,
                 started_at: s.started.0,
                 state_since_at: s.state_since.0,
+                recorded: s.recorded,
                 watching: s.watching.as_ref().map(|w| watching(w, known)),
             })
             .collect(),
+        masked_until_at: i.masked_until.map(|t| t.0),
     }
 }

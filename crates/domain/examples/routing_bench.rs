@@ -251,6 +251,7 @@ fn company(dice: &mut u64) -> TenantConfig {
             team: None,
             skills,
             capacity: PerMedium { voice: 1, chat: 3, email: 1, task: 1 },
+            record: None,
             active: true,
         };
         agents.insert(agent.id, agent);
@@ -279,7 +280,7 @@ fn company(dice: &mut u64) -> TenantConfig {
             music: None,
             comfort: None,
             comfort_every: Duration::from_secs(30),
-            record: false,
+            record: Some(domain::recording::RecordRule::NEVER),
             transferred: Default::default(),
         };
         (queue.id, queue)
@@ -307,5 +308,6 @@ fn company(dice: &mut u64) -> TenantConfig {
         trunks: Default::default(),
         routes: Default::default(),
         outbound: Default::default(),
+        recording: Default::default(),
     }
 }

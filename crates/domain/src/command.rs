@@ -44,6 +44,21 @@ pub enum AgentCommand {
         segment: SegmentId,
         muted: bool,
     },
+    /// On demand, where the rules leave it to the agent (`recording.ruled`).
+    StartRecording {
+        segment: SegmentId,
+    },
+    StopRecording {
+        segment: SegmentId,
+    },
+    /// Nothing of the interaction is recorded, whoever takes part, until `Unmask` or the company's time is over. Again:
+    /// the time begins anew.
+    Mask {
+        segment: SegmentId,
+    },
+    Unmask {
+        segment: SegmentId,
+    },
     /// At most 32 of `0-9*#A-D`.
     SendDigits {
         segment: SegmentId,

@@ -17,6 +17,7 @@ use crate::id::{
 use crate::localized::{Lang, Localized};
 use crate::medium::{Medium, PerMedium};
 use crate::outbound::{OutboundRules, RouteConfig};
+use crate::recording::{RecordRule, RecordingRules};
 use crate::time::millis;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +54,8 @@ pub struct TenantConfig {
     pub routes: BTreeMap<RouteId, RouteConfig>,
     #[serde(default)]
     pub outbound: OutboundRules,
+    #[serde(default)]
+    pub recording: RecordingRules,
 }
 
 /// A line to a carrier or another exchange.
@@ -152,6 +155,9 @@ pub struct AgentConfig {
     pub skills: BTreeMap<SkillId, u8>,
     pub capacity: PerMedium<u8>,
     pub active: bool,
+    /// Whether his conversations are recorded; none: as the queue, the number or the company says.
+    #[serde(default)]
+    pub record: Option<RecordRule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,7 +203,9 @@ pub struct QueueConfig {
     pub comfort: Option<PromptId>,
     #[serde(with = "millis")]
     pub comfort_every: Duration,
-    pub record: bool,
+    /// Whether its conversations are recorded; none: as the number or the company says.
+    #[serde(default)]
+    pub record: Option<RecordRule>,
     /// Where a customer whom an agent sends here stands in line.
     #[serde(default)]
     pub transferred: Place,
@@ -288,6 +296,9 @@ pub struct NumberConfig {
     pub sample: bool,
     /// May be called from the customer page.
     pub web: bool,
+    /// Whether its calls are recorded; none: as the company says.
+    #[serde(default)]
+    pub record: Option<RecordRule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

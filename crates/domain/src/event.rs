@@ -10,12 +10,13 @@ use crate::device::DeviceLoss;
 use crate::flow::StepId;
 use crate::id::{
     AddressId, AgentId, BlobId, BridgeId, DeviceId, DispositionId, InteractionId, LegId, NoteId, NumberId, OfferId,
-    PlayId, QueueId, RecordingId, SegmentId, TrunkId, UserId,
+    PlayId, PromptId, QueueId, RecordingId, SegmentId, TrunkId, UserId,
 };
 use crate::leg::{Codec, EndCause, EndedBy, Gap, Hears, LegStats, Via};
 use crate::localized::Lang;
 use crate::medium::Medium;
 use crate::outbound::CallClass;
+use crate::recording::{MaskEnd, RecordMode, RuleOf};
 use crate::routing::DecisionTrace;
 use crate::time::Timestamp;
 
@@ -389,6 +390,42 @@ pub enum EventBody {
     },
 
     // Recordings.
+    /// Whether a conversation is recorded from here on, and by which rule.
+    RecordingDecided {
+        interaction: InteractionId,
+        segment: SegmentId,
+        on: bool,
+        #[serde(flatten)]
+        mode: RecordMode,
+        #[serde(flatten)]
+        of: RuleOf,
+        /// The interaction's lot, 0–99: recorded if below the percentage of the sample.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        draw: Option<u8>,
+        /// The agent who started or stopped it on demand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<AgentId>,
+    },
+    /// The customer has heard that he is, or may be, recorded.
+    RecordingAnnounced {
+        interaction: InteractionId,
+        prompt: PromptId,
+    },
+    /// Nothing of this interaction is recorded from here on; again, for longer, if it is masked already.
+    MaskStarted {
+        interaction: InteractionId,
+        /// By whose agent.
+        segment: SegmentId,
+        agent: AgentId,
+        /// Ends by itself then.
+        until: Timestamp,
+    },
+    MaskEnded {
+        interaction: InteractionId,
+        why: MaskEnd,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentId>,
+    },
     RecordingRequested {
         interaction: InteractionId,
         segment: SegmentId,
@@ -478,6 +515,10 @@ kinds! {
     LegEnded = "leg_ended",
     LegMoved = "leg_moved",
     Bridged = "bridged",
+    RecordingDecided = "recording_decided",
+    RecordingAnnounced = "recording_announced",
+    MaskStarted = "mask_started",
+    MaskEnded = "mask_ended",
     RecordingRequested = "recording_requested",
     RecordingStarted = "recording_started",
     RecordingEnded = "recording_ended",

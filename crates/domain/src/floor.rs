@@ -27,9 +27,9 @@ use crate::config::{QueueConfig, TenantConfig};
 use crate::effect::Effect;
 use crate::event::{EVENT_VERSION, Event, EventBody};
 use crate::flow::Flow;
-use crate::id::{AgentId, FloorId, FlowId, IdMint, InteractionId, PlayId, PromptId, QueueId};
+use crate::id::{AgentId, FloorId, FlowId, IdMint, InteractionId, PlayId, PromptId, QueueId, RecordingId};
 use crate::input::{Accepted, Input, Rejected};
-use crate::leg::LegCommand;
+use crate::leg::{GapCause, LegCommand};
 use crate::time::Timestamp;
 
 mod agents;
@@ -43,6 +43,7 @@ mod flows;
 mod offers;
 mod park;
 mod queues;
+mod record;
 mod recover;
 mod settle;
 mod state;
@@ -80,6 +81,10 @@ pub struct Floor {
     keyed: BTreeMap<InteractionId, BTreeMap<String, String>>,
     /// Greetings and farewells that wait for the caller's leg to be up.
     unheard: BTreeMap<InteractionId, (PlayId, Option<PromptId>)>,
+    /// Announcements of recording that customers are hearing.
+    announcing: BTreeMap<InteractionId, (PlayId, PromptId)>,
+    /// Pauses ordered of recordings that run.
+    paused: BTreeMap<RecordingId, GapCause>,
     /// Agents whom a revision left above their capacity (R2).
     overfull: BTreeSet<AgentId>,
     /// Agents whose occupancy or seat may have changed, and interactions that may be over, since the last settling.
@@ -104,6 +109,8 @@ impl Floor {
             flows: BTreeMap::new(),
             keyed: BTreeMap::new(),
             unheard: BTreeMap::new(),
+            announcing: BTreeMap::new(),
+            paused: BTreeMap::new(),
             overfull: BTreeSet::new(),
             touched_agents: BTreeSet::new(),
             touched_interactions: BTreeSet::new(),

@@ -140,6 +140,7 @@ reject_codes! {
     NumberForbidden = "number.forbidden", "公司的外呼规则不允许拨打这类号码。", "The company's rules forbid calling this kind of number.";
     NumberInternal = "number.internal", "这是公司内的分机号。", "This is an extension of the company itself.";
     NumberInvalid = "number.invalid", "这不是可以拨打的号码。", "This is not a number that can be called.";
+    RecordingRuled = "recording.ruled", "录音由规则决定，不能手动开始或停止。", "The rules decide about this recording; it cannot be started or stopped by hand.";
     RouteMissing = "route.missing", "没有通往这个号码的外呼路由。", "No outbound route leads to this number.";
     RouteDown = "route.down", "通往这个号码的中继线路目前都不通，请稍后再试或通知管理员。", "None of the trunks that lead to this number answers at present. Try again later, or tell an administrator.";
     LegDuplicate = "leg.duplicate", "这个通话支路已存在。", "The leg exists already.";

@@ -85,6 +85,9 @@ pub enum LegCommand {
         tenant: TenantId,
         left: LegId,
         right: Option<LegId>,
+        /// Both sides hear a short tone every so many seconds, except while it is paused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        beep_s: Option<u32>,
     },
     /// Listed silence from here on (hold, mask), or sound again.
     PauseRecording {

@@ -28,6 +28,7 @@
 //!     lang: Lang::En,
 //!     sample: true,
 //!     web: false,
+//!     record: None,
 //! };
 //! let config = Arc::new(TenantConfig {
 //!     tenant: TenantId(1),
@@ -52,6 +53,7 @@
 //!     trunks: Default::default(),
 //!     routes: Default::default(),
 //!     outbound: Default::default(),
+//!     recording: Default::default(),
 //! });
 //! let mut floor = Floor::new(FloorId(1), config.clone(), IdMint::new(1, 1));
 //!
@@ -82,6 +84,7 @@ pub mod address;
 pub mod calendar;
 pub mod command;
 pub mod config;
+pub mod coverage;
 pub mod device;
 pub mod directory;
 pub mod effect;
@@ -95,6 +98,7 @@ pub mod localized;
 pub mod medium;
 pub mod outbound;
 pub mod pii;
+pub mod recording;
 pub mod report;
 pub mod routing;
 pub mod time;

@@ -14,6 +14,7 @@ use crate::id::{
 };
 use crate::localized::Lang;
 use crate::medium::Medium;
+use crate::recording::{RecordMode, RuleOf};
 use crate::report::Measures;
 use crate::time::Timestamp;
 
@@ -107,6 +108,10 @@ pub struct WorkView {
     /// Held by the agent's own phone: it must take the call back itself.
     pub peer_held: bool,
     pub recording: Option<RecordingId>,
+    /// Whether the conversation is recorded and why; none before it begins.
+    pub record: Option<RecordView>,
+    /// Nothing of the interaction is recorded until then, or until somebody says so.
+    pub masked_until: Option<Timestamp>,
     /// Dispositions to choose from and the one chosen.
     pub dispositions: Vec<DispositionId>,
     pub disposition: Option<DispositionId>,
@@ -124,6 +129,15 @@ pub struct WorkView {
     pub watchers: Vec<WatcherView>,
     /// This is a supervisor's: whose conversation he is in, and how.
     pub watching: Option<WatchingView>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RecordView {
+    pub on: bool,
+    /// The agent may start and stop it.
+    pub on_demand: bool,
+    pub mode: RecordMode,
+    pub of: RuleOf,
 }
 
 /// Another agent, a device or somebody outside in the same interaction.
@@ -185,6 +199,8 @@ pub struct LiveView {
     pub started: Timestamp,
     /// Live segments, oldest first.
     pub segments: Vec<LiveSegment>,
+    /// Nothing of it is recorded until then, or until somebody says so.
+    pub masked_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -195,6 +211,8 @@ pub struct LiveSegment {
     pub state: SegmentState,
     pub started: Timestamp,
     pub state_since: Timestamp,
+    /// A conversation that is recorded, masked or not.
+    pub recorded: bool,
     /// A supervisor's: whose conversation he is in, and how.
     pub watching: Option<WatchingView>,
 }

@@ -49,6 +49,7 @@ fn a_caller_is_served_by_an_agent_in_the_browser() {
             3.000 segment_ended segment=seg#1 why=answered
             3.000 segment_state_changed segment=seg#2 state=talking
             3.000 bridged bridge=brg#1 legs=[leg#1,leg#2] segment=seg#2
+            3.000 recording_decided mode=always of=queue on=true queue=que1 segment=seg#2
             3.000 recording_requested left=leg#1 recording=rec#1 right=leg#2 segment=seg#2
                > stop_play leg=leg#1
                > bridge bridge=brg#1 legs=[[leg#2]:leg#1,[leg#1]:leg#2]
@@ -105,6 +106,7 @@ fn a_phone_is_rung_and_answering_it_accepts() {
             2.000 segment_ended segment=seg#1 why=answered
             2.000 segment_state_changed segment=seg#2 state=talking
             2.000 bridged bridge=brg#1 legs=[leg#1,leg#2] segment=seg#2
+            2.000 recording_decided mode=always of=queue on=true queue=que1 segment=seg#2
             2.000 recording_requested left=leg#1 recording=rec#1 right=leg#2 segment=seg#2
             2.000 occupancy_changed agent=bob occupancy=busy
                > stop_play leg=leg#1
@@ -566,6 +568,7 @@ fn a_device_with_its_own_number_rings_and_is_bridged() {
             3.000 leg_answered codec=pcma leg=leg#1
             3.000 segment_state_changed segment=seg#1 state=talking
             3.000 bridged bridge=brg#1 legs=[leg#1,leg#2] segment=seg#1
+            3.000 recording_decided mode=never of=default on=false segment=seg#1
                > bridge bridge=brg#1 legs=[[leg#2]:leg#1,[leg#1]:leg#2]
             23.000 leg_ended by=peer cause=hangup leg=leg#2
             23.000 segment_ended segment=seg#1 why=agent_hung_up
@@ -629,6 +632,7 @@ fn an_agents_own_number_is_offered_on_his_desk() {
             0.000 leg_answered codec=pcma leg=leg#2
             0.000 segment_state_changed segment=seg#1 state=talking
             0.000 bridged bridge=brg#1 legs=[leg#2,leg#3] segment=seg#1
+            0.000 recording_decided mode=never of=default on=false segment=seg#1
                > bridge bridge=brg#1 legs=[[leg#3]:leg#2,[leg#2]:leg#3]
             10.000 leg_ended by=peer cause=hangup leg=leg#2
             10.000 leg_hang_up_sent cause=hangup leg=leg#3

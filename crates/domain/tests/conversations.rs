@@ -160,6 +160,7 @@ fn an_attended_transfer() {
         34.000 segment_state_changed segment=seg#3 state=talking
         34.000 bridged bridge=brg#1 legs=[leg#1,leg#3] segment=seg#3
         34.000 music_stopped play=ply#2
+        34.000 recording_decided mode=always of=queue on=true queue=que1 segment=seg#3
         34.000 recording_requested left=leg#1 recording=rec#2 right=leg#3 segment=seg#3
         34.000 occupancy_changed agent=ann occupancy=wrap_up
            > stop_recording recording=rec#1

@@ -15,6 +15,7 @@ use domain::leg::{Codec, EndCause, EndedBy, Gap, GapCause, LegStats, Via};
 use domain::localized::Lang;
 use domain::medium::Medium;
 use domain::outbound::CallClass;
+use domain::recording::{MaskEnd, RecordMode, RuleOf};
 use domain::routing::{Candidate, DecisionTrace, Excluded, Exclusion};
 use domain::time::Timestamp;
 use expect_test::expect_file;
@@ -150,6 +151,18 @@ fn samples() -> Vec<EventBody> {
         EventBody::DialPlanned { interaction, class: CallClass::National, trunks: vec![TrunkId(23)] },
         EventBody::LegEarlyMedia { interaction, leg },
         EventBody::TrunkChanged { trunk: TrunkId(23), up: false },
+        EventBody::RecordingDecided {
+            interaction,
+            segment,
+            on: false,
+            mode: RecordMode::Sample { percent: 20 },
+            of: RuleOf::Queue { queue },
+            draw: Some(57),
+            by: None,
+        },
+        EventBody::RecordingAnnounced { interaction, prompt: PromptId(32) },
+        EventBody::MaskStarted { interaction, segment, agent, until: AT + Duration::from_secs(120) },
+        EventBody::MaskEnded { interaction, why: MaskEnd::Agent, agent: Some(agent) },
     ]
 }
 

@@ -58,6 +58,7 @@ fn some_config(dice: &mut Dice, agents: u64, queues: u64) -> TenantConfig {
                 team: None,
                 skills: (0..3).map(|_| (SkillId(dice.below(skills).into()), 1 + dice.below(10) as u8)).collect(),
                 capacity: PerMedium { voice: dice.below(5).min(1) as u8, chat: dice.below(4) as u8, email: 2, task: 1 },
+                record: None,
                 active: !dice.one_in(12),
             };
             (agent.id, agent)

@@ -236,6 +236,7 @@ impl Company {
             music: None,
             monitoring_shown: false,
             outbound: Default::default(),
+            recording: Default::default(),
         };
         tx.put(settings, None).await?;
         let user = tx.create_user(&login, "Worker", Lang::En).await?.id;
@@ -250,6 +251,7 @@ impl Company {
                 team: None,
                 skills: BTreeMap::new(),
                 capacity: PerMedium { voice: 1, ..PerMedium::default() },
+                record: None,
                 active: true,
             };
             tx.put(config, None).await?;
@@ -291,7 +293,7 @@ impl Company {
             music: None,
             comfort: None,
             comfort_every: Duration::from_secs(30),
-            record: false,
+            record: Some(domain::recording::RecordRule::NEVER),
             transferred: Default::default(),
         };
         tx.put(config, None).await?;
@@ -304,6 +306,7 @@ impl Company {
             lang: Lang::En,
             sample: true,
             web: false,
+            record: None,
         };
         tx.put(config, None).await?;
         tx.commit().await?;

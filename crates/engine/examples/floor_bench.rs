@@ -303,7 +303,7 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         music: Some(PromptId(1)),
         comfort: None,
         comfort_every: Duration::from_secs(30),
-        record: true,
+        record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
     };
     let agent = |n: u64| AgentConfig {
@@ -314,6 +314,7 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         team: None,
         skills: BTreeMap::new(),
         capacity: PerMedium { voice: 1, chat: 3, email: 1, task: 1 },
+        record: None,
         active: true,
     };
     let device = |n: u64| DeviceConfig {
@@ -331,6 +332,7 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         lang: Lang::En,
         sample: false,
         web: false,
+        record: None,
     };
     TenantConfig {
         tenant: TenantId(1),
@@ -355,5 +357,6 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         trunks: Default::default(),
         routes: Default::default(),
         outbound: Default::default(),
+        recording: Default::default(),
     }
 }

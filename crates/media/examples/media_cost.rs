@@ -39,7 +39,7 @@ fn measure(name: &str, legs: u64, group: u64, mixed: bool, record: bool) -> Resu
         plane.handle(now, Command::SetBridge { bridge: BridgeKey(first), matrix })?;
         if record {
             let (left, right) = (members[0], members[1..].to_vec());
-            plane.handle(now, Command::Record { recording: RecordingKey(first), left, right })?;
+            plane.handle(now, Command::Record { recording: RecordingKey(first), left, right, beep: None })?;
         }
     }
     let payload: Vec<u8> = (0..160u32).map(|n| (n * 37 % 251) as u8).collect();

@@ -47,6 +47,8 @@ pub struct Plane {
     /// The bridge each leg belongs to, also of legs that are not added yet.
     membership: FxHashMap<LegKey, BridgeKey>,
     recordings: FxHashMap<RecordingKey, Recorder>,
+    /// When the next tone of a recording is due, and how far apart they are.
+    beeps: FxHashMap<RecordingKey, (Duration, Duration)>,
     /// What each slot says on this tick, and whether there is anything to hear.
     frames: Vec<([i16; FRAME], bool)>,
     next_tick: Option<Duration>,
@@ -65,6 +67,7 @@ impl Plane {
             bridges: FxHashMap::default(),
             membership: FxHashMap::default(),
             recordings: FxHashMap::default(),
+            beeps: FxHashMap::default(),
             frames: Vec::new(),
             next_tick: None,
             out: VecDeque::new(),

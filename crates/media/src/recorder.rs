@@ -149,6 +149,10 @@ impl Recorder {
         }
     }
 
+    pub(crate) fn is_paused(&self) -> bool {
+        self.pause.is_some()
+    }
+
     /// The legs being recorded.
     pub fn legs(&self) -> impl Iterator<Item = LegKey> {
         self.lanes.iter().filter(|lane| !lane.closed).map(|lane| lane.leg)

@@ -85,6 +85,7 @@ pub async fn seed(store: &Store, data_dir: &Path, password: Option<&str>, now: T
         music: Some(company.music),
         monitoring_shown: false,
         outbound: Default::default(),
+        recording: Default::default(),
     };
     for prompt in prompts {
         tx.put(prompt, None).await?;

@@ -57,6 +57,7 @@ pub fn config() -> Arc<TenantConfig> {
         trunks: Default::default(),
         routes: Default::default(),
         outbound: Default::default(),
+        recording: Default::default(),
     })
 }
 
@@ -69,6 +70,7 @@ fn agent(id: AgentId) -> AgentConfig {
         team: None,
         skills: BTreeMap::from([(SkillId(1), if id.0.is_multiple_of(2) { 7 } else { 3 })]),
         capacity: PerMedium { voice: 1, chat: 2, email: 1, task: 1 },
+        record: None,
         active: true,
     }
 }
@@ -91,6 +93,7 @@ fn number(n: u128, entry: EntryPoint) -> NumberConfig {
         lang: Lang::Zh,
         sample: true,
         web: true,
+        record: None,
     }
 }
 
@@ -122,7 +125,7 @@ fn queues() -> BTreeMap<QueueId, QueueConfig> {
         music: None,
         comfort: Some(PromptId(5)),
         comfort_every: secs(20),
-        record: true,
+        record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
     };
     let sales = QueueConfig {
@@ -146,7 +149,7 @@ fn queues() -> BTreeMap<QueueId, QueueConfig> {
         members: members(&[1, 3, 5]),
         wrap_up: WrapUp { mode: WrapUpMode::None, limit: secs(0) },
         overflow: Some(Overflow { after: secs(30), to: Destination::HangUp { prompt: Some(PromptId(3)) } }),
-        record: false,
+        record: Some(domain::recording::RecordRule::NEVER),
         ..support.clone()
     };
     [support, sales, night].map(|q| (q.id, q)).into()

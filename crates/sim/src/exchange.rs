@@ -335,6 +335,8 @@ impl Exchange {
             | Happening::DeskHold(..)
             | Happening::DeskResume(..)
             | Happening::DeskMute(..)
+            | Happening::DeskMask(..)
+            | Happening::DeskRecords(..)
             | Happening::WrapUpDone(..) => self.at_the_desk(what),
             Happening::DeskHandsOver(..)
             | Happening::DeskGoesOn(..)

@@ -29,7 +29,7 @@ struct Leg {
 struct Recording {
     legs: Vec<LegId>,
     since: Timestamp,
-    paused: Option<Timestamp>,
+    paused: Option<(Timestamp, GapCause)>,
     gaps: Vec<Gap>,
 }
 
@@ -227,10 +227,11 @@ impl Switch {
 impl Recording {
     fn pause(&mut self, now: Timestamp, why: Option<GapCause>) {
         let since = |t: Timestamp| u64::try_from(t - self.since).unwrap_or(0);
-        if let (Some(from), None) = (self.paused, why) {
-            self.gaps.push(Gap { from_ms: since(from), to_ms: since(now), why: GapCause::Hold });
+        if let Some((from, cause)) = self.paused.filter(|(_, cause)| why != Some(*cause)) {
+            self.gaps.push(Gap { from_ms: since(from), to_ms: since(now), why: cause });
+            self.paused = None;
         }
-        self.paused = why.map(|_| self.paused.unwrap_or(now));
+        self.paused = why.map(|cause| self.paused.unwrap_or((now, cause)));
     }
 }
 

@@ -51,7 +51,7 @@ fn company(agents: u32) -> Arc<TenantConfig> {
         max_waiting: 1_000_000,
         overflow: None,
         comfort: None,
-        record: false,
+        record: Some(domain::recording::RecordRule::NEVER),
         ..queue
     };
     config.queues = BTreeMap::from([(QUEUE, queue)]);

@@ -22,6 +22,7 @@ use domain::id::{
 use domain::leg::ClipRef;
 use domain::localized::{Lang, Localized};
 use domain::outbound::{OutboundRules, RouteConfig};
+use domain::recording::{RecordRule, RecordingRules};
 use domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,9 @@ pub struct Settings {
     /// Rules of calls to the outside.
     #[serde(default)]
     pub outbound: OutboundRules,
+    /// Which conversations are recorded, and how long recordings are kept.
+    #[serde(default)]
+    pub recording: RecordingRules,
 }
 
 /// An id and a name.
@@ -157,6 +161,11 @@ fn destination_refs(to: &Destination) -> Vec<(Class, String)> {
     }
 }
 
+/// The announcement of a rule.
+fn record_refs(rule: Option<RecordRule>) -> impl Iterator<Item = (Class, String)> {
+    refs(Class::Prompt, rule.and_then(|r| r.prompt()))
+}
+
 impl ConfigItem for Settings {
     const CLASS: Class = Class::Settings;
     type Id = TenantId;
@@ -167,7 +176,11 @@ impl ConfigItem for Settings {
         self.name.clone()
     }
     fn references(&self) -> Vec<(Class, String)> {
-        refs(Class::Prompt, self.music).chain(refs(Class::Number, self.outbound.caller)).collect()
+        refs(Class::Prompt, self.music)
+            .chain(refs(Class::Number, self.outbound.caller))
+            .chain(refs(Class::Prompt, self.recording.notice.prompt()))
+            .chain(record_refs(self.recording.rule))
+            .collect()
     }
 }
 
@@ -184,7 +197,10 @@ impl ConfigItem for AgentConfig {
         (!self.extension.is_empty()).then(|| self.extension.clone())
     }
     fn references(&self) -> Vec<(Class, String)> {
-        refs(Class::Team, self.team).chain(refs(Class::Skill, self.skills.keys())).collect()
+        refs(Class::Team, self.team)
+            .chain(refs(Class::Skill, self.skills.keys()))
+            .chain(record_refs(self.record))
+            .collect()
     }
 }
 
@@ -218,6 +234,7 @@ impl ConfigItem for QueueConfig {
             .chain(refs(Class::Calendar, self.calendar))
             .chain(refs(Class::Prompt, [self.welcome, self.music, self.comfort].into_iter().flatten()))
             .chain(destination_refs(&self.closed))
+            .chain(record_refs(self.record))
             .collect();
         if let Some(overflow) = &self.overflow {
             all.extend(destination_refs(&overflow.to));
@@ -286,12 +303,14 @@ impl ConfigItem for NumberConfig {
         Some(self.number.clone())
     }
     fn references(&self) -> Vec<(Class, String)> {
-        match &self.entry {
+        let mut all: Vec<_> = match &self.entry {
             EntryPoint::Flow { flow } => refs(Class::Flow, [flow]).collect(),
             EntryPoint::Queue { queue } => refs(Class::Queue, [queue]).collect(),
             EntryPoint::Device { device } => refs(Class::Device, [device]).collect(),
             EntryPoint::Echo => Vec::new(),
-        }
+        };
+        all.extend(record_refs(self.record));
+        all
     }
 }
 
@@ -447,6 +466,7 @@ impl Store {
             trunks: BTreeMap::new(),
             routes: BTreeMap::new(),
             outbound: OutboundRules::default(),
+            recording: RecordingRules::default(),
         };
         for row in &rows {
             let (Some(class), Some(body)) = (row.get::<Option<Class>>("class")?, row.get::<Option<String>>("body")?)
@@ -458,7 +478,7 @@ impl Store {
                     let s: Settings = decode(&body)?;
                     (config.name, config.time_zone, config.lang, config.music) = (s.name, s.time_zone, s.lang, s.music);
                     config.monitoring_shown = s.monitoring_shown;
-                    (config.region, config.outbound) = (s.region, s.outbound);
+                    (config.region, config.outbound, config.recording) = (s.region, s.outbound, s.recording);
                 }
                 Class::Agent => keyed(&body, |v: &AgentConfig| v.id, &mut config.agents)?,
                 Class::Team => keyed(&body, |v: &Team| v.id, &mut config.teams)?,

@@ -4,6 +4,8 @@
 //!
 //! Each `Record` ends with exactly one `RecordingEnded`, of no length if nothing was recorded: the floor and the engine
 //! keep it in their tables until then.
+use std::time::Duration;
+
 use domain::id::{LegId, RecordingId, TenantId};
 use domain::leg::{Gap, GapCause, LegEvent};
 use media::RecordingKey;
@@ -23,6 +25,8 @@ pub(crate) struct Recording {
     left: LegId,
     right: Option<LegId>,
     pause: Option<GapCause>,
+    /// Between the tones that both sides hear.
+    beep: Option<Duration>,
     state: State,
 }
 
@@ -36,7 +40,14 @@ enum State {
 }
 
 impl Switch {
-    pub(crate) fn record(&mut self, id: RecordingId, tenant: TenantId, left: LegId, right: Option<LegId>) {
+    pub(crate) fn record(
+        &mut self,
+        id: RecordingId,
+        tenant: TenantId,
+        left: LegId,
+        right: Option<LegId>,
+        beep_s: Option<u32>,
+    ) {
         let living = |leg: LegId| self.legs.get(&leg).is_some_and(|l| !l.is_ending() && l.tenant == tenant);
         let running =
             |id: &RecordingId| self.recordings.get(id).is_some_and(|r| r.left == left && r.state != State::Stopping);
@@ -55,7 +66,8 @@ impl Switch {
         }
         let key = RecordingKey(self.next_number());
         self.by_recording.insert(key, id);
-        self.recordings.insert(id, Recording { key, tenant, left, right, pause: None, state: State::Waiting });
+        let beep = beep_s.map(|s| Duration::from_secs(s.into()));
+        self.recordings.insert(id, Recording { key, tenant, left, right, pause: None, beep, state: State::Waiting });
         self.recorded_legs.extend([left].into_iter().chain(right).map(|leg| (leg, id)));
         self.run_recording(id);
     }
@@ -66,12 +78,12 @@ impl Switch {
         let media_of = |leg: LegId| self.legs.get(&leg).and_then(Leg::media_key);
         let Some(left) = media_of(recording.left) else { return };
         let right: Vec<_> = recording.right.and_then(media_of).into_iter().collect();
-        let (key, tenant, pause) = (recording.key, recording.tenant, recording.pause);
+        let (key, tenant, pause, beep) = (recording.key, recording.tenant, recording.pause, recording.beep);
         match recording.state {
             State::Waiting => {
                 recording.state = State::Running;
                 self.emit(Output::OpenRecording { recording: key, id, tenant });
-                self.media(media::Command::Record { recording: key, left, right: right.clone() });
+                self.media(media::Command::Record { recording: key, left, right: right.clone(), beep });
                 if pause.is_some() {
                     self.media(media::Command::UpdateRecord {
                         recording: key,

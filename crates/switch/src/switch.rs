@@ -210,7 +210,9 @@ impl Switch {
             }
             LegCommand::Hangup { leg, cause } => self.end(leg, cause, EndedBy::Us),
             LegCommand::Bridge { bridge, legs } => self.set_bridge(bridge, legs),
-            LegCommand::Record { recording, tenant, left, right } => self.record(recording, tenant, left, right),
+            LegCommand::Record { recording, tenant, left, right, beep_s } => {
+                self.record(recording, tenant, left, right, beep_s);
+            }
             LegCommand::PauseRecording { recording, why } => self.pause_recording(recording, why),
             LegCommand::StopRecording { recording } => self.stop_recording(recording),
             LegCommand::Play { leg, .. }

@@ -152,7 +152,7 @@ fn an_agents_phone_is_rung_bridged_and_let_go_when_the_caller_leaves() {
     let agent_media = w.last_media();
     w.bridge(caller, agent);
     let (recording, tenant) = (RecordingId(5), TENANT);
-    w.leg(LegCommand::Record { recording, tenant, left: caller, right: Some(agent) });
+    w.leg(LegCommand::Record { recording, tenant, left: caller, right: Some(agent), beep_s: None });
     w.speak(caller_media, rtp_of(phone(1)), 8, 50);
     assert!(w.rtp[&agent_media] >= 49, "the agent hears the caller: {:?}", w.rtp);
     let before = w.rtp[&caller_media];
@@ -308,7 +308,7 @@ fn a_recording_that_cannot_begin_ends_all_the_same() {
     let mut w = World::new();
     let (call, caller) = w.caller_up(phone(1));
     w.phone(phone(1), sip::Command::Hangup { call, headers: Vec::new() });
-    w.leg(LegCommand::Record { recording: RecordingId(5), tenant: TENANT, left: caller, right: None });
+    w.leg(LegCommand::Record { recording: RecordingId(5), tenant: TENANT, left: caller, right: None, beep_s: None });
     let timeline = w.timeline();
     assert!(timeline.ends_with("recording 5 ended 0 ms\n"), "{timeline}");
     w.advance(40 * SECOND);
@@ -452,7 +452,7 @@ fn what_is_wished_before_the_answer_happens_after_it() {
         collect: None,
     });
     let (recording, tenant) = (RecordingId(5), TENANT);
-    w.leg(LegCommand::Record { recording, tenant, left: leg, right: None });
+    w.leg(LegCommand::Record { recording, tenant, left: leg, right: None, beep_s: None });
     w.advance(2 * SECOND);
     w.pick_up(phone(3));
     w.advance(2 * SECOND);

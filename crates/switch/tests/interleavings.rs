@@ -123,7 +123,7 @@ fn apply(w: &mut World, known: &mut Known, step: Step) {
             w.leg(match known.number % 3 {
                 0 => LegCommand::StopRecording { recording },
                 1 => LegCommand::PauseRecording { recording, why: Some(GapCause::Mask) },
-                _ => LegCommand::Record { recording, tenant: TENANT, left, right },
+                _ => LegCommand::Record { recording, tenant: TENANT, left, right, beep_s: None },
             });
         }
         Step::PhoneAnswers(n) => {

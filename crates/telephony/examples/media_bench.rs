@@ -124,7 +124,8 @@ fn server() {
                 sender.command(LegCommand::Bridge { bridge: BridgeId(pairs), legs }).unwrap();
                 if mode == "record" {
                     let recording = RecordingId(pairs);
-                    let command = LegCommand::Record { recording, tenant: TENANT, left: other, right: Some(leg) };
+                    let command =
+                        LegCommand::Record { recording, tenant: TENANT, left: other, right: Some(leg), beep_s: None };
                     sender.command(command).unwrap();
                 }
             }

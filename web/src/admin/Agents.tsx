@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { api, ok, type Schemas } from '../api/client';
 import { useNameOf } from '../api/names';
 import { ChoiceField, NumberField, SkillsField } from './fields';
+import { RecordRuleField } from './RecordRule';
 import { ResourcePage } from './ResourcePage';
 
 type Form = Omit<Schemas['Agent'], 'id'>;
@@ -33,7 +34,7 @@ export function Agents() {
         },
       ]}
       text={(r) => `${r.name} ${r.extension}`}
-      blank={() => ({ user: '', name: '', extension: '', team: null, skills: [], capacity: { voice: 1, chat: 3, email: 5, task: 5 }, active: true })}
+      blank={() => ({ user: '', name: '', extension: '', team: null, skills: [], capacity: { voice: 1, chat: 3, email: 5, task: 5 }, active: true, record: null })}
       toForm={({ id: _, ...form }) => form}
       editor={({ value, set, error, row }) => (
         <>
@@ -48,6 +49,7 @@ export function Agents() {
               <NumberField key={m} label={t(`medium.${m}`, { ns: 'common' })} max={100} value={value.capacity[m] ?? 0} onChange={(v) => set({ capacity: { ...value.capacity, [m]: v } })} error={error(`capacity.${m}`)} />
             ))}
           </div>
+          <RecordRuleField value={value.record} onChange={(record) => set({ record })} otherwise="as_queue" error={error} />
           <Switch label={t('active')} checked={value.active} onChange={(e) => set({ active: e.currentTarget.checked })} />
         </>
       )}

@@ -5,6 +5,7 @@ import { api, ok, type Schemas } from '../api/client';
 import { useNameOf } from '../api/names';
 import { useLocal } from '../i18n/localized';
 import { ChoiceField, LangField, LocalizedField } from './fields';
+import { RecordRuleField } from './RecordRule';
 import { ResourcePage } from './ResourcePage';
 
 type Form = Omit<Schemas['Number'], 'id'>;
@@ -62,7 +63,7 @@ export function Numbers() {
         },
       ]}
       text={(r) => `${r.number} ${local(r.name)}`}
-      blank={() => ({ number: '', name: {}, entry: entry('queue'), lang: 'zh-CN', sample: false, web: false })}
+      blank={() => ({ number: '', name: {}, entry: entry('queue'), lang: 'zh-CN', sample: false, web: false, record: null })}
       toForm={({ id: _, ...form }) => form}
       editor={({ value, set, error }) => (
         <>
@@ -75,6 +76,7 @@ export function Numbers() {
             {value.entry.entry === 'device' ? <ChoiceField label={t('entry.device')} kind="devices" required value={value.entry.device} onChange={(v) => set({ entry: { entry: 'device', device: v ?? '' } })} error={error('entry.device')} /> : null}
           </div>
           <LangField label={t('language')} value={value.lang} onChange={(lang) => set({ lang })} />
+          <RecordRuleField value={value.record} onChange={(record) => set({ record })} otherwise="as_company" error={error} />
           <Switch label={t('web_long')} checked={value.web ?? false} onChange={(e) => set({ web: e.currentTarget.checked })} />
           <Switch label={t('sample_long')} checked={value.sample ?? false} onChange={(e) => set({ sample: e.currentTarget.checked })} />
         </>

@@ -6,6 +6,7 @@ import { useChoices } from '../api/names';
 import { useLocal } from '../i18n/localized';
 import { clock } from '../ui/format';
 import { ChoiceField, ChoicesField, DestinationField, ListField, LocalizedField, NumberField, SecondsField, SkillsField } from './fields';
+import { RecordRuleField } from './RecordRule';
 import { type EditorProps, ResourcePage } from './ResourcePage';
 
 type Form = Omit<Schemas['Queue'], 'id'>;
@@ -32,7 +33,7 @@ const blank = (): Form => ({
   music: null,
   comfort: null,
   comfort_every_ms: 30_000,
-  record: true,
+  record: null,
   transferred: 'kept',
 });
 
@@ -50,7 +51,7 @@ export function Queues() {
         { key: 'ring', head: t('ring_timeout'), width: '112px', numeric: true, cell: (r) => clock(r.ring_timeout_ms) },
         { key: 'level', head: t('service_level'), width: '120px', numeric: true, cell: (r) => clock(r.service_level_ms) },
         { key: 'wrap', head: t('wrap_up'), width: 'minmax(120px, 1fr)', cell: (r) => t(`wrap_modes.${r.wrap_up.mode}`) },
-        { key: 'record', head: t('record'), width: '88px', cell: (r) => t(r.record ? 'yes' : 'no') },
+        { key: 'record', head: t('record'), width: '88px', cell: (r) => t(`recording.short.${r.record?.mode ?? 'as_rule'}`) },
       ]}
       text={(r) => local(r.name)}
       blank={blank}
@@ -117,7 +118,8 @@ function QueueEditor({ value, set, error }: EditorProps<Form, Schemas['Queue']>)
         <SecondsField label={t('wrap_limit')} value={value.wrap_up.limit_ms ?? 0} onChange={(v) => set({ wrap_up: { ...value.wrap_up, limit_ms: v } })} error={error('wrap_up.limit_ms')} />
       </div>
       <ChoicesField label={t('section.dispositions')} kind="dispositions" value={value.dispositions} onChange={(v) => set({ dispositions: v })} error={error('dispositions')} />
-      <Switch label={t('record_long')} checked={value.record} onChange={(e) => set({ record: e.currentTarget.checked })} />
+      <h3>{t('recording.title')}</h3>
+      <RecordRuleField value={value.record} onChange={(record) => set({ record })} otherwise="as_number" error={error} />
 
       <h3>{t('hours_overflow')}</h3>
       <ChoiceField label={t('calendar')} kind="calendars" value={value.calendar} onChange={(v) => set({ calendar: v })} error={error('calendar')} />

@@ -1,4 +1,4 @@
-// The company itself: name, time zone, language, region, music; its rules for calls out; what it is entitled to; the sample history's one button.
+// The company itself: name, time zone, language, region, music; its rules for calls out and for recording; what it is entitled to; the sample history's one button.
 import { Button, Switch, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
@@ -8,6 +8,7 @@ import { useMay } from '../api/session';
 import { Ready } from '../ui/States';
 import { toast } from '../ui/toast';
 import { ChoiceField, LangField, RegionField, ZoneField } from './fields';
+import { RecordingRules } from './RecordRule';
 import { OutboundRules } from './OutboundRules';
 
 export function Settings() {
@@ -34,12 +35,13 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
   const [lang, setLang] = useState(tenant.lang);
   const [region, setRegion] = useState(tenant.region);
   const [outbound, setOutbound] = useState(tenant.outbound);
+  const [recording, setRecording] = useState(tenant.recording);
   const [music, setMusic] = useState(tenant.music);
   const [shown, setShown] = useState(tenant.monitoring_shown);
   const [sure, setSure] = useState(false);
   const words = (e: unknown) => problemText(e, i18n.language, (k) => t(k, { ns: 'common' }));
   const save = useMutation({
-    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, region, music, monitoring_shown: shown, outbound } })),
+    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, region, music, monitoring_shown: shown, outbound, recording } })),
     onSuccess: async () => {
       toast(t('saved'));
       await client.invalidateQueries();
@@ -83,6 +85,14 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
           </div>
           <fieldset className="plain card-body col" disabled={!may('queue.manage')}>
             <OutboundRules value={outbound} set={(c) => setOutbound((o) => ({ ...o, ...c }))} error={error} />
+          </fieldset>
+        </section>
+        <section className="card">
+          <div className="card-head">
+            <h2>{t('recording.title')}</h2>
+          </div>
+          <fieldset className="plain card-body col" disabled={!may('queue.manage')}>
+            <RecordingRules value={recording} set={(c) => setRecording((r) => ({ ...r, ...c }))} error={error} longest={tenant.entitlements.retention_days} />
           </fieldset>
         </section>
         {save.error ? (

@@ -1,9 +1,11 @@
-// Below the softphone on every page: the bar about others in the call, loaded when there are some.
+// Below the softphone on every page: the bar about others in the call and the one about its recording, loaded when there
+// is something to say.
 import { Suspense } from 'react';
 import { useDesk } from '../socket/session';
 import { later } from '../ui/later';
 import { activeCall, inCompany } from './words';
 
+const RecordBar = later(() => import('../talk/RecordBar'), 'RecordBar');
 const CallBar = later(() => import('../talk/CallBar'), 'CallBar');
 
 export function CallBarPlace() {
@@ -14,6 +16,11 @@ export function CallBarPlace() {
       {call && inCompany(call) ? (
         <Suspense fallback={null}>
           <CallBar work={call} />
+        </Suspense>
+      ) : null}
+      {call?.record || call?.masked_until_at ? (
+        <Suspense fallback={null}>
+          <RecordBar work={call} />
         </Suspense>
       ) : null}
     </div>

@@ -35,7 +35,7 @@ describe('supervisors on the board', () => {
 
 describe('where an interaction stands', () => {
   it('is with who has the customer, never with who listens', () => {
-    const s = (segment: string, state: Work['state'], started_at: number, watching: Work['watching'] = null) => ({ segment, state, started_at, watching, queue: null, agent: null, state_since_at: 0 });
+    const s = (segment: string, state: Work['state'], started_at: number, watching: Work['watching'] = null) => ({ segment, state, started_at, watching, queue: null, agent: null, state_since_at: 0, recorded: false });
     expect(standing([s('q', 'waiting', 1), s('a', 'offered', 2)])?.segment).toBe('a');
     expect(standing([s('a', 'consulting', 2), s('b', 'consulting', 5), s('w', 'watching', 6, listens)])?.segment).toBe('a');
     expect(standing([s('a', 'wrap_up', 2), s('q', 'waiting', 5)])?.segment).toBe('q');

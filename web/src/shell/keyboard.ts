@@ -16,6 +16,8 @@ export const defaults = {
   complete_transfer: 'ctrl+shift+f',
   conference: 'ctrl+shift+g',
   end_consult: 'ctrl+shift+b',
+  mask: 'ctrl+shift+k',
+  record: 'ctrl+shift+u',
   watch_mode: 'ctrl+shift+o',
   take_over: 'ctrl+shift+y',
   presence: 'ctrl+shift+s',

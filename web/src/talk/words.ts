@@ -23,6 +23,12 @@ export function outcomeOf(end: Schemas['SegmentEnd']): 'missed' | 'declined' | '
   }
 }
 
+/** A key below `record.state.`: a mask goes before all else. */
+export function recordWord(work: Pick<DeskWork, 'record' | 'masked_until_at'>): 'masked' | 'on' | 'off' {
+  if (work.masked_until_at !== null) return 'masked';
+  return work.record?.on ? 'on' : 'off';
+}
+
 export type WatchMode = Schemas['WatchMode'];
 export const watchModes: readonly WatchMode[] = ['monitor', 'whisper', 'barge'];
 

@@ -81,6 +81,25 @@ pub enum AgentCommand {
         segment: SegmentId,
         muted: bool,
     },
+    /// On demand, where the rules leave it to the agent (`recording.ruled`).
+    StartRecording {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
+    StopRecording {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
+    /// Nothing of the interaction is recorded, whoever takes part, until `unmask` or the company's time is over. Again:
+    /// the time begins anew.
+    Mask {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
+    Unmask {
+        #[schema(value_type = String)]
+        segment: SegmentId,
+    },
     SendDigits {
         #[schema(value_type = String)]
         segment: SegmentId,
@@ -495,6 +514,10 @@ pub struct DeskWork {
     pub peer_held: bool,
     #[schema(value_type = Option<String>)]
     pub recording: Option<RecordingId>,
+    /// Whether the conversation is recorded and by which rule; null before it begins.
+    pub record: Option<super::recording::RecordState>,
+    /// Nothing of the interaction is recorded until then, or until somebody says so.
+    pub masked_until_at: Option<i64>,
     pub dispositions: Vec<Choice>,
     #[schema(value_type = Option<String>)]
     pub disposition: Option<DispositionId>,
@@ -616,6 +639,10 @@ pub struct LiveWork {
     pub state_since_at: i64,
     #[schema(value_type = String)]
     pub segment: SegmentId,
+    /// A recording runs, masked or not.
+    pub recorded: bool,
+    /// Nothing of the interaction is recorded until then, or until somebody says so.
+    pub masked_until_at: Option<i64>,
     /// This is not an agent's work but a supervisor's.
     pub watching: Option<Watching>,
 }
@@ -631,6 +658,8 @@ pub struct LiveInteraction {
     pub from: Option<AddressView>,
     pub started_at: i64,
     pub segments: Vec<LiveSegment>,
+    /// Nothing of it is recorded until then, or until somebody says so.
+    pub masked_until_at: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -645,6 +674,8 @@ pub struct LiveSegment {
     pub state: domain::event::SegmentState,
     pub started_at: i64,
     pub state_since_at: i64,
+    /// A recording of it runs, masked or not.
+    pub recorded: bool,
     /// A supervisor's segment.
     pub watching: Option<Watching>,
 }

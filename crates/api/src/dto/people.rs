@@ -131,6 +131,9 @@ pub struct AgentFields {
     pub capacity: Capacity,
     #[serde(default = "yes")]
     pub active: bool,
+    /// Whether this agent's conversations are recorded; null: as the queue, the number or the company says.
+    #[serde(default)]
+    pub record: Option<super::recording::RecordRule>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -172,6 +175,9 @@ pub struct TenantFields {
     /// Rules of calls to the outside.
     #[serde(default)]
     pub outbound: Option<super::voice::OutboundFields>,
+    /// Which conversations are recorded, and how long recordings are kept.
+    #[serde(default)]
+    pub recording: super::recording::RecordingFields,
 }
 
 /// What the tenant is entitled to; refusals carry `limit.*` codes.
@@ -193,6 +199,7 @@ pub struct TenantView {
     /// Agents see that a supervisor listens.
     pub monitoring_shown: bool,
     pub outbound: super::voice::OutboundFields,
+    pub recording: super::recording::RecordingFields,
     /// Where phones register; realm of the devices' secrets.
     pub sip_domain: String,
     pub entitlements: Entitlements,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::common::{Destination, Localized, Medium, SkillLevel, skill_levels, skill_map};
+use super::recording::RecordRule;
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct QueueFields {
@@ -64,8 +65,9 @@ pub struct QueueFields {
     pub comfort: Option<PromptId>,
     #[serde(default = "thirty_seconds")]
     pub comfort_every_ms: u64,
-    #[serde(default = "super::people::yes")]
-    pub record: bool,
+    /// Whether its conversations are recorded; null: as the number or the company says.
+    #[serde(default)]
+    pub record: Option<RecordRule>,
     /// Where a customer whom an agent sends here stands in line.
     #[serde(default)]
     pub transferred: Place,
@@ -199,7 +201,7 @@ impl From<domain::config::QueueConfig> for QueueFields {
             music: q.music,
             comfort: q.comfort,
             comfort_every_ms: ms(q.comfort_every),
-            record: q.record,
+            record: q.record.map(Into::into),
             transferred: match q.transferred {
                 c::Place::Kept => Place::Kept,
                 c::Place::Back => Place::Back,
@@ -246,7 +248,7 @@ impl QueueFields {
             music: self.music,
             comfort: self.comfort,
             comfort_every: millis(self.comfort_every_ms),
-            record: self.record,
+            record: self.record.map(Into::into),
             transferred: match self.transferred {
                 Place::Kept => c::Place::Kept,
                 Place::Back => c::Place::Back,

@@ -21,6 +21,9 @@ pub struct NumberFields {
     /// May be called from the customer page.
     #[serde(default)]
     pub web: bool,
+    /// Whether its calls are recorded; null: as the company says.
+    #[serde(default)]
+    pub record: Option<super::recording::RecordRule>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -57,6 +60,7 @@ impl From<domain::config::NumberConfig> for NumberFields {
             lang: n.lang.into(),
             sample: n.sample,
             web: n.web,
+            record: n.record.map(Into::into),
         }
     }
 }
@@ -77,6 +81,7 @@ impl NumberFields {
             lang: self.lang.into(),
             sample: self.sample,
             web: self.web,
+            record: self.record.map(Into::into),
         }
     }
 }

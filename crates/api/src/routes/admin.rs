@@ -21,6 +21,7 @@ use crate::dto::interaction::{AuditEntry, ConfigRevision};
 use crate::dto::people::{
     AgentFields, BreakReasonFields, DispositionFields, Entitlements, SkillFields, TeamFields, TenantFields, TenantView,
 };
+use crate::dto::recording::{Notice, RecordMode, RecordRule};
 use crate::dto::routing::{CalendarFields, QueueFields};
 use crate::dto::trunk::RouteFields;
 use crate::dto::voice::NumberFields;
@@ -132,6 +133,7 @@ impl Resource for AgentFields {
             skills: skill_levels(item.skills),
             capacity: item.capacity.into(),
             active: item.active,
+            record: item.record.map(Into::into),
         }
     }
 
@@ -145,6 +147,7 @@ impl Resource for AgentFields {
             skills: skill_map(self.skills),
             capacity: self.capacity.into(),
             active: self.active,
+            record: self.record.map(Into::into),
         }
     }
 
@@ -156,6 +159,7 @@ impl Resource for AgentFields {
         }
         check_levels(problems, "skills", self.skills.iter().map(|s| s.level));
         let capacity = [self.capacity.voice, self.capacity.chat, self.capacity.email, self.capacity.task];
+        check_record(problems, "record", self.record);
         if capacity.iter().any(|c| *c > 100) {
             problems.add("capacity", "out_of_range");
         }
@@ -167,6 +171,20 @@ impl Resource for AgentFields {
             Err(store::Error::NotFound { .. }) => Err(ApiError::field("user", "not_found")),
             Err(e) => Err(e.into()),
         }
+    }
+}
+
+fn check_record(problems: &mut Problems, path: &str, rule: Option<RecordRule>) {
+    let Some(rule) = rule else { return };
+    if let RecordMode::Sample { percent } = rule.mode {
+        problems.range(&format!("{path}.percent"), percent, 0..=100);
+    }
+    check_notice(problems, &format!("{path}.notice"), rule.notice);
+}
+
+fn check_notice(problems: &mut Problems, path: &str, notice: Option<Notice>) {
+    if let Some(Notice::Beep { every_s }) = notice {
+        problems.range(&format!("{path}.every_s"), every_s, 5..=120);
     }
 }
 
@@ -203,6 +221,7 @@ impl Resource for QueueFields {
         problems.range("comfort_every_ms", self.comfort_every_ms, 1_000..=hour);
         problems.range("max_waiting", self.max_waiting, 0..=100_000);
         problems.range("members", self.members.len(), 0..=10_000);
+        check_record(problems, "record", self.record);
         check_levels(problems, "required_skills", self.required_skills.iter().map(|s| s.level));
         let mut seen = std::collections::HashSet::new();
         for (i, member) in self.members.iter().enumerate() {
@@ -270,6 +289,7 @@ impl Resource for NumberFields {
         if !digits.bytes().all(|b| b.is_ascii_digit()) || !(2..=20).contains(&digits.len()) {
             problems.add("number", "invalid");
         }
+        check_record(problems, "record", self.record);
     }
 }
 
@@ -331,6 +351,7 @@ async fn patch_tenant(
         music: present.music,
         monitoring_shown: present.monitoring_shown,
         outbound: Some(present.outbound.clone().into()),
+        recording: present.recording.clone().into(),
     };
     let fields: TenantFields = patched(&fields, change)?;
     let mut problems = Problems::default();
@@ -347,6 +368,10 @@ async fn patch_tenant(
         problems.range("outbound.concurrent", o.concurrent, 0..=10_000);
         problems.range("outbound.per_minute", o.per_minute, 0..=10_000);
     }
+    check_record(&mut problems, "recording.rule", fields.recording.rule);
+    check_notice(&mut problems, "recording.notice", Some(fields.recording.notice));
+    problems.range("recording.mask_s", fields.recording.mask_s, 5..=900);
+    problems.range("recording.keep_days", fields.recording.keep_days.unwrap_or(1), 1..=36_500);
     problems.into_result()?;
     let mut tx = app.admin(&caller, "").await?;
     let settings = Settings {
@@ -359,6 +384,7 @@ async fn patch_tenant(
         music: fields.music,
         monitoring_shown: fields.monitoring_shown,
         outbound: fields.outbound.map_or_else(Default::default, Into::into),
+        recording: fields.recording.into(),
     };
     tx.put(settings, None).await?;
     let rev = app.commit(caller.tenant, tx).await?;
@@ -380,6 +406,7 @@ async fn tenant_view(app: &App, tenant: TenantId) -> ApiResult<TenantView> {
         music: settings.music.map(|m| m.to_string()),
         monitoring_shown: settings.monitoring_shown,
         outbound: settings.outbound.clone().into(),
+        recording: settings.recording.clone().into(),
         sip_domain: settings.sip_domain.clone(),
         entitlements: Entitlements {
             seats: config.entitlements.seats,

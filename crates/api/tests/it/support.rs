@@ -256,6 +256,7 @@ async fn company(store: &Store, host: HostId, slug: &str, hash: &str) -> Company
         music: None,
         monitoring_shown: false,
         outbound: Default::default(),
+        recording: Default::default(),
     };
     tx.put(settings, None).await.unwrap();
     let mut people = Vec::new();
@@ -367,7 +368,7 @@ pub fn queue_config(id: QueueId, text: &str, agent: AgentId) -> QueueConfig {
         music: None,
         comfort: None,
         comfort_every: Duration::from_secs(30),
-        record: true,
+        record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
     }
 }
@@ -388,6 +389,7 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         team: Some(c.team),
         skills: BTreeMap::from([(c.skill, 5)]),
         capacity: PerMedium { voice: 1, ..PerMedium::default() },
+        record: None,
         active: true,
     };
     tx.put(agent, None).await.unwrap();
@@ -428,6 +430,7 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
             lang: Lang::En,
             sample: true,
             web: digits == "1000",
+            record: None,
         };
         tx.put(number, None).await.unwrap();
     }

@@ -268,6 +268,8 @@ pub enum OfferEnd {
 #[serde(rename_all = "snake_case")]
 pub enum PlayWhat {
     Welcome,
+    /// That the call is, or may be, recorded.
+    Notice,
     Music,
     Comfort,
     HoldMusic,

@@ -1,5 +1,5 @@
 //! `State::apply`: one event's change of state. Never decides, never reads the configuration.
-use super::state::{Agent, Device, DialAt, Interaction, Leg, Matrix, OfferAt, Seat, Segment, State, StepAt};
+use super::state::{Agent, Device, DialAt, Interaction, Leg, Matrix, OfferAt, RecordAt, Seat, Segment, State, StepAt};
 use crate::command::Presence;
 use crate::event::{
     Direction, Event, EventBody, InteractionEnd, LegRole, PlayWhat, PresenceCause, SegmentEnd, SegmentOf, SegmentStart,
@@ -63,6 +63,8 @@ impl State {
                     bridge: None,
                     music: None,
                     dial: None,
+                    masked: None,
+                    announced: false,
                     handed: None,
                     outcome: InteractionEnd::Error,
                 };
@@ -132,6 +134,28 @@ impl State {
                 self.recordings.insert(*recording, *interaction);
                 if let Some(s) = self.segment_mut(*interaction, *segment) {
                     s.recording = Some(*recording);
+                }
+            }
+            EventBody::RecordingDecided { interaction, segment, on, mode, of, by, .. } => {
+                if let Some(s) = self.segment_mut(*interaction, *segment) {
+                    let before = s.record.as_ref().and_then(|r| r.asked);
+                    s.record = Some(RecordAt { on: *on, mode: *mode, of: *of, asked: by.map(|_| *on).or(before) });
+                    s.recording = s.recording.filter(|_| *on);
+                }
+            }
+            EventBody::RecordingAnnounced { interaction, .. } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.announced = true;
+                }
+            }
+            EventBody::MaskStarted { interaction, until, .. } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.masked = Some(*until);
+                }
+            }
+            EventBody::MaskEnded { interaction, .. } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.masked = None;
                 }
             }
             EventBody::RecordingStarted { .. } => {}
@@ -490,6 +514,7 @@ impl Segment {
             accepted: false,
             leg: None,
             recording: None,
+            record: None,
             answered: None,
             ended: None,
             disposition: None,

@@ -119,6 +119,7 @@ impl Floor {
             let Some(interaction) = self.state.recordings.get(recording).copied() else { return Ok(()) };
             match event {
                 LegEvent::RecordingEnded { recording, length_ms, gaps } => {
+                    self.paused.remove(&recording);
                     self.emit(EventBody::RecordingEnded { interaction, recording, length_ms, gaps });
                 }
                 _ => self.emit(EventBody::RecordingStarted { interaction, recording: *recording }),
@@ -167,6 +168,9 @@ impl Floor {
             LegEvent::Digit { digit, .. } => self.digit(interaction, &known, digit),
             LegEvent::TransferAsked { to, .. } => self.transfer_asked(interaction, leg, &known, &to),
             LegEvent::PlayEnded { play, why, digits, .. } => {
+                if matches!(why, PlayEnd::Finished | PlayEnd::Interrupted) {
+                    self.notice_heard(interaction, play);
+                }
                 if why != PlayEnd::Stopped {
                     self.play_ended(interaction, play, &digits);
                 }

@@ -128,6 +128,8 @@ impl Derived {
             | EventBody::StepEntered { interaction, .. }
             | EventBody::DigitsCollected { interaction, .. }
             | EventBody::ConsultMerged { interaction, .. }
+            | EventBody::MaskStarted { interaction, .. }
+            | EventBody::MaskEnded { interaction, .. }
             | EventBody::PlayStarted { interaction, .. } => self.timers.changed_work(*interaction),
             EventBody::ConfigPublished { .. }
             | EventBody::AgentQueuesChanged { .. }
@@ -150,6 +152,8 @@ impl Derived {
             | EventBody::WatchChanged { .. }
             | EventBody::MusicStopped { .. }
             | EventBody::Bridged { .. }
+            | EventBody::RecordingDecided { .. }
+            | EventBody::RecordingAnnounced { .. }
             | EventBody::RecordingRequested { .. }
             | EventBody::RecordingStarted { .. }
             | EventBody::RecordingEnded { .. }

@@ -61,6 +61,22 @@ impl Floor {
                     self.order(LegCommand::Mute { leg, muted });
                 }
             }
+            AgentCommand::StartRecording { segment } => {
+                let i = self.own(agent, segment, CONVERSATION)?;
+                self.start_recording(agent, i, segment)?;
+            }
+            AgentCommand::StopRecording { segment } => {
+                let i = self.own(agent, segment, CONVERSATION)?;
+                self.stop_recording(agent, i, segment)?;
+            }
+            AgentCommand::Mask { segment } => {
+                let i = self.own(agent, segment, CONVERSATION)?;
+                self.mask(agent, i, segment);
+            }
+            AgentCommand::Unmask { segment } => {
+                let i = self.own(agent, segment, CONVERSATION)?;
+                self.unmask(i, Some(agent));
+            }
             AgentCommand::SendDigits { segment, digits } => {
                 let i = self.own(agent, segment, &[SegmentState::Talking, SegmentState::Consulting])?;
                 let valid = digits.chars().all(|c| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D'));

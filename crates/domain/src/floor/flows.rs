@@ -206,6 +206,7 @@ impl Floor {
             (of_step || what.is_some()).then_some((*id, what))
         });
         match found {
+            Some((segment, Some(PlayWhat::Notice))) => self.queue_welcome(interaction, segment),
             Some((segment, Some(PlayWhat::Welcome | PlayWhat::Comfort))) => self.play_music(interaction, segment),
             Some((segment, Some(PlayWhat::Greeting))) => self.take_message(interaction, segment),
             Some((segment, Some(PlayWhat::Farewell))) => {
@@ -234,6 +235,7 @@ impl Floor {
             }
             Then::Collected { variable, digits, sensitive, next } => {
                 let count = u8::try_from(digits.len()).unwrap_or(u8::MAX);
+                let sensitive = sensitive || self.is_masked(interaction);
                 let (step, name) = (at.step, variable.clone());
                 let keyed = EventBody::DigitsCollected { interaction, segment, step, variable: name, count, sensitive };
                 self.emit(keyed);
@@ -257,7 +259,7 @@ impl Floor {
         let state = SegmentState::Voicemail;
         self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until, ended: None });
         if let Some((leg, _)) = self.ear(interaction) {
-            self.record(interaction, segment, leg, None);
+            self.record(interaction, segment, leg, None, None);
         }
     }
 

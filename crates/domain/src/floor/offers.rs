@@ -280,7 +280,7 @@ impl Floor {
 
     pub(super) fn begin_talk(&mut self, interaction: InteractionId, segment: SegmentId) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
-        let (leg, waiting, queue) = (s.leg, s.offer.as_ref().and_then(|o| o.waiting), s.queue());
+        let (leg, waiting) = (s.leg, s.offer.as_ref().and_then(|o| o.waiting));
         let customer = self.state.customer(interaction).map(|(leg, _)| leg);
         if let Some(waiting) = waiting {
             let playing = self.state.segment(interaction, waiting).is_some_and(|s| s.play.is_some());
@@ -291,23 +291,26 @@ impl Floor {
         }
         let state = SegmentState::Talking;
         self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until: None, ended: None });
-        let (Some(customer), Some(leg)) = (customer, leg) else { return };
+        let (Some(_), Some(leg)) = (customer, leg) else { return };
         if self.state.segment(interaction, segment).is_some_and(|s| s.why == SegmentStart::Dial) {
             // The ringing tone.
             self.order(LegCommand::StopPlay { leg });
         }
         self.settle_sound(interaction, segment);
-        let rule = queue.and_then(|q| self.queue_config(q)).map(|q| q.record);
-        let out = self.state.interactions.get(&interaction).is_some_and(|i| i.dial.is_some());
-        if rule.unwrap_or(out && self.config.outbound.record) {
-            self.record(interaction, segment, customer, Some(leg));
-        }
+        self.settle_recordings(interaction);
     }
 
-    pub(super) fn record(&mut self, interaction: InteractionId, segment: SegmentId, left: LegId, right: Option<LegId>) {
+    pub(super) fn record(
+        &mut self,
+        interaction: InteractionId,
+        segment: SegmentId,
+        left: LegId,
+        right: Option<LegId>,
+        beep_s: Option<u32>,
+    ) {
         let recording = RecordingId(self.mint.next_bits());
         self.emit(EventBody::RecordingRequested { interaction, segment, recording, left, right });
-        self.order(LegCommand::Record { recording, tenant: self.config.tenant, left, right });
+        self.order(LegCommand::Record { recording, tenant: self.config.tenant, left, right, beep_s });
     }
 
     /// What a direct offer's trace says: nobody else was considered.

@@ -121,8 +121,16 @@ impl Floor {
         }
     }
 
-    /// Welcome, then music with a comfort announcement now and then.
+    /// That he may be recorded, welcome, then music with a comfort announcement now and then.
     pub(super) fn queue_greeting(&mut self, interaction: InteractionId, segment: SegmentId) {
+        let Some(queue) = self.state.segment(interaction, segment).and_then(|s| s.queue()) else { return };
+        if let Some(prompt) = self.notice_of(interaction, queue) {
+            return self.announce(interaction, segment, PlayWhat::Notice, prompt);
+        }
+        self.queue_welcome(interaction, segment);
+    }
+
+    pub(super) fn queue_welcome(&mut self, interaction: InteractionId, segment: SegmentId) {
         let Some(queue) = self.state.segment(interaction, segment).and_then(|s| s.queue()) else { return };
         match self.queue_config(queue).and_then(|q| q.welcome) {
             Some(prompt) => self.announce(interaction, segment, PlayWhat::Welcome, prompt),
@@ -134,6 +142,9 @@ impl Floor {
         let Some((leg, lang)) = self.ear(interaction) else { return };
         let play = PlayId(self.mint.next_bits());
         self.emit(EventBody::PlayStarted { interaction, segment, play, what, until: None });
+        if what == PlayWhat::Notice {
+            self.announcing.insert(interaction, (play, prompt));
+        }
         self.order_play(leg, play, &[prompt], lang, false);
     }
 

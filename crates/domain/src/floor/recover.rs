@@ -17,6 +17,8 @@ impl Floor {
         self.now = last_heartbeat.min(now).max(self.state.at);
         self.effects.clear();
         self.unheard.clear();
+        self.announcing.clear();
+        self.paused.clear();
         self.keyed.clear();
         self.emit(EventBody::FloorRecovered { last_heartbeat });
         let interactions: Vec<_> = self.state.interactions.iter().map(|(id, i)| (*id, i.clone())).collect();

@@ -53,12 +53,14 @@ impl Floor {
         }
         while let Some(interaction) = self.touched_interactions.pop_first() {
             self.settle_sound_of(interaction);
+            self.settle_recordings(interaction);
             let Some(i) = self.state.interactions.get(&interaction) else { continue };
             if i.segments.is_empty() && i.legs.is_empty() {
                 let why = i.outcome;
                 self.emit(EventBody::InteractionEnded { interaction, why });
                 self.keyed.remove(&interaction);
                 self.unheard.remove(&interaction);
+                self.announcing.remove(&interaction);
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::leg::Hears;
 use crate::localized::Lang;
 use crate::medium::{Medium, PerMedium};
 use crate::outbound::CallClass;
+use crate::recording::{RecordMode, RuleOf};
 use crate::report::Report;
 use crate::time::Timestamp;
 
@@ -119,6 +120,12 @@ pub(super) struct Interaction {
     /// Of a call of ours.
     #[serde(default)]
     pub dial: Option<DialAt>,
+    /// Nothing is recorded until then.
+    #[serde(default)]
+    pub masked: Option<Timestamp>,
+    /// The customer has heard that he is, or may be, recorded.
+    #[serde(default)]
+    pub announced: bool,
     /// The last agent who sent the customer on, and the queue he served him for.
     #[serde(default)]
     pub handed: Option<(AgentId, Option<QueueId>)>,
@@ -166,10 +173,22 @@ pub(super) struct Segment {
     /// Agent, device: the leg that serves it.
     pub leg: Option<LegId>,
     pub recording: Option<RecordingId>,
+    /// Whether the conversation is recorded, as decided last.
+    #[serde(default)]
+    pub record: Option<RecordAt>,
     pub answered: Option<Timestamp>,
     /// How the conversation ended, from the wrap-up on.
     pub ended: Option<SegmentEnd>,
     pub disposition: Option<DispositionId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RecordAt {
+    pub on: bool,
+    pub mode: RecordMode,
+    pub of: RuleOf,
+    /// What the agent asked for, on demand.
+    pub asked: Option<bool>,
 }
 
 fn entry() -> SegmentStart {

@@ -19,7 +19,7 @@ use super::state::{Interaction, Segment};
 use crate::command::WatchMode;
 use crate::event::{EventBody, PlayWhat, SegmentOf, SegmentStart, SegmentState};
 use crate::id::{BridgeId, InteractionId, LegId, PlayId, SegmentId};
-use crate::leg::{GapCause, Hears, LegCommand};
+use crate::leg::{Hears, LegCommand};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Room {
@@ -198,17 +198,12 @@ impl Floor {
     /// A conversation's next state; its recording lists what is not talk as hold.
     pub(super) fn turn(&mut self, interaction: InteractionId, segment: SegmentId, state: SegmentState) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
-        let (was, recording) = (s.state, s.recording.filter(|r| self.state.recordings.contains_key(r)));
-        if was == state {
+        if s.state == state {
             return;
         }
         self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until: None, ended: None });
         self.settle_sound(interaction, segment);
-        let talks = |state| state == SegmentState::Talking;
-        if let Some(recording) = recording.filter(|_| talks(was) != talks(state)) {
-            let why = (!talks(state)).then_some(GapCause::Hold);
-            self.order(LegCommand::PauseRecording { recording, why });
-        }
+        self.settle_pauses(interaction);
     }
 
     pub(super) fn hold(&mut self, interaction: InteractionId, segment: SegmentId) {

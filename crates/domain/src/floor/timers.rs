@@ -21,6 +21,8 @@ pub(super) enum Timer {
     Lease(AgentId),
     /// An agent who may be asked again may free a waiting caller.
     Refusal(InteractionId),
+    /// A mask that nobody took off ends.
+    Mask(InteractionId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,6 +106,7 @@ impl Floor {
                 }
                 Timer::Lease(agent) => self.leave(agent, SignOutCause::Restart, PresenceCause::Restart, None),
                 Timer::Refusal(interaction) => self.derived.timers.changed_work(interaction),
+                Timer::Mask(interaction) => self.unmask(interaction, None),
             }
             self.settle();
         }
@@ -140,6 +143,7 @@ impl Floor {
                     let timers = parts.into_iter().filter_map(|(at, part)| Some((at?, part)));
                     out.extend(timers.map(|(at, part)| (at, Timer::Segment(id, *segment, part))));
                 }
+                out.extend(i.masked.map(|at| (at, Timer::Mask(id))));
                 if i.segments.values().any(|s| matches!(s.of, SegmentOf::Queue { .. })) {
                     let later = i.refused.values().filter(|at| **at > self.routed_at);
                     out.extend(later.min().map(|at| (*at, Timer::Refusal(id))));

@@ -14,7 +14,7 @@ use crate::report::Measures;
 use crate::time::Timestamp;
 use crate::view::{
     AgentCounts, AgentView, DeviceView, FloorView, LiveSegment, LiveView, OfferView, ParkedView, PartyView, QueueView,
-    WatcherView, WatchingView, WorkView,
+    RecordView, WatcherView, WatchingView, WorkView,
 };
 
 impl Floor {
@@ -190,6 +190,13 @@ impl Floor {
             muted: leg.is_some_and(|l| l.muted),
             peer_held: leg.is_some_and(|l| l.peer_held),
             recording: s.recording,
+            record: s.record.as_ref().map(|r| RecordView {
+                on: r.on,
+                on_demand: r.on_demand(),
+                mode: r.mode,
+                of: r.of,
+            }),
+            masked_until: i.masked,
             dispositions: self.dispositions(interaction, segment),
             disposition: s.disposition,
             disposition_required: self.wrap_up_mode(interaction, segment) == WrapUpMode::Required,
@@ -267,6 +274,7 @@ fn live(interaction: InteractionId, i: &Interaction) -> LiveView {
         state: s.state,
         started: s.started,
         state_since: s.state_since,
+        recorded: s.recording.is_some() && s.in_conversation(),
         watching: watching(i, s),
     });
     LiveView {
@@ -277,5 +285,6 @@ fn live(interaction: InteractionId, i: &Interaction) -> LiveView {
         from: i.from,
         started: i.started,
         segments: segments.collect(),
+        masked_until: i.masked,
     }
 }

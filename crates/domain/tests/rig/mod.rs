@@ -64,7 +64,7 @@ pub fn queue(id: QueueId) -> QueueConfig {
         music: Some(PromptId(2)),
         comfort: Some(PromptId(5)),
         comfort_every: secs(30),
-        record: true,
+        record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
     }
 }
@@ -78,6 +78,7 @@ pub fn config() -> TenantConfig {
         team: None,
         skills: BTreeMap::from([(GERMAN, 3 + u8::try_from(id.0).unwrap())]),
         capacity: PerMedium { voice: 1, chat: 2, email: 1, task: 1 },
+        record: None,
         active: true,
     };
     let device = |id, agent, kind| DeviceConfig { id, name: "device".into(), agent, kind, srtp: Default::default() };
@@ -89,6 +90,7 @@ pub fn config() -> TenantConfig {
         lang: Lang::En,
         sample: true,
         web: true,
+        record: None,
     };
     let step = |name: &str| StepId(name.into());
     let flow = Flow {
@@ -179,6 +181,7 @@ pub fn config() -> TenantConfig {
         trunks: Default::default(),
         routes: Default::default(),
         outbound: Default::default(),
+        recording: Default::default(),
     }
 }
 

@@ -229,6 +229,10 @@ impl Rows {
             | EventBody::ConsultMerged { .. }
             | EventBody::WatchChanged { .. }
             | EventBody::MusicStopped { .. }
+            | EventBody::RecordingDecided { .. }
+            | EventBody::RecordingAnnounced { .. }
+            | EventBody::MaskStarted { .. }
+            | EventBody::MaskEnded { .. }
             | EventBody::WrapUpExtended { .. }
             | EventBody::StepEntered { .. }
             | EventBody::DigitsCollected { .. }
@@ -516,6 +520,10 @@ fn interaction_of(body: &EventBody) -> Option<InteractionId> {
         | EventBody::LegHangUpSent { interaction, .. }
         | EventBody::LegEnded { interaction, .. }
         | EventBody::Bridged { interaction, .. }
+        | EventBody::RecordingDecided { interaction, .. }
+        | EventBody::RecordingAnnounced { interaction, .. }
+        | EventBody::MaskStarted { interaction, .. }
+        | EventBody::MaskEnded { interaction, .. }
         | EventBody::RecordingRequested { interaction, .. }
         | EventBody::RecordingStarted { interaction, .. }
         | EventBody::RecordingEnded { interaction, .. } => Some(*interaction),

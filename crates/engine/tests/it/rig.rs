@@ -112,6 +112,7 @@ impl Rig {
             music: None,
             monitoring_shown: false,
             outbound: Default::default(),
+            recording: Default::default(),
         };
         tx.put(settings, None).await.unwrap();
         rig.user = tx.create_user(&login, "Worker", Lang::En).await.unwrap().id;
@@ -123,6 +124,7 @@ impl Rig {
             team: None,
             skills: BTreeMap::new(),
             capacity: PerMedium { voice: 1, ..PerMedium::default() },
+            record: None,
             active: true,
         };
         tx.put(agent, None).await.unwrap();
@@ -135,6 +137,7 @@ impl Rig {
             lang: Lang::En,
             sample: true,
             web: false,
+            record: None,
         };
         tx.put(number, None).await.unwrap();
         let tab = DeviceConfig {
@@ -174,7 +177,7 @@ impl Rig {
             music: None,
             comfort: None,
             comfort_every: Duration::from_secs(30),
-            record: true,
+            record: Some(domain::recording::RecordRule::ALWAYS),
             transferred: Default::default(),
         }
     }

@@ -83,7 +83,12 @@ fn run(bytes: &[u8]) {
     }
     let command = |plane: &mut Plane, now, command| drop(plane.handle(now, command));
     command(&mut plane, now, Command::SetBridge { bridge: BridgeKey(1), matrix: bridge::pair(LegKey(1), LegKey(2)) });
-    let record = Command::Record { recording: RecordingKey(1), left: LegKey(1), right: vec![LegKey(2), LegKey(3)] };
+    let record = Command::Record {
+        recording: RecordingKey(1),
+        left: LegKey(1),
+        right: vec![LegKey(2), LegKey(3)],
+        beep: Some(std::time::Duration::from_secs(5)),
+    };
     command(&mut plane, now, record);
     for Record { op, arg, data } in records::read(bytes) {
         let leg = u64::from(arg) % LEGS + 1;

@@ -14,6 +14,9 @@ use std::time::Duration;
 pub(super) const TICK: Duration = Duration::from_millis(20);
 /// Recordings that may tap one leg: its own, and a supervisor's or two.
 const TAPS_MAX: usize = 4;
+/// The first tone of a recording comes when both sides have begun to listen; more often than the least nobody can talk.
+const BEEP_FIRST: Duration = Duration::from_secs(1);
+const BEEP_LEAST: Duration = Duration::from_secs(5);
 
 impl Plane {
     /// Carries out a command.
@@ -54,13 +57,17 @@ impl Plane {
                 }
                 Ok(())
             }
-            Command::Record { recording, left, right } => {
+            Command::Record { recording, left, right, beep } => {
                 if self.recordings.contains_key(&recording) {
                     return Err(MediaError::DuplicateRecording(recording));
                 }
                 let recorder = Recorder::new(now, left, &right);
                 let legs: Vec<LegKey> = recorder.legs().collect();
                 self.recordings.insert(recording, recorder);
+                if let Some(every) = beep {
+                    let every = every.max(BEEP_LEAST);
+                    self.beeps.insert(recording, (now + BEEP_FIRST, every));
+                }
                 legs.into_iter().for_each(|leg| self.tap_leg(leg));
                 self.next_tick.get_or_insert(now + TICK);
                 Ok(())
@@ -77,6 +84,7 @@ impl Plane {
             }
             Command::StopRecord { recording } => {
                 let recorder = self.recordings.remove(&recording).ok_or(MediaError::UnknownRecording(recording))?;
+                self.beeps.remove(&recording);
                 let legs: Vec<LegKey> = recorder.legs().collect();
                 let frames = recorder.stop(now);
                 self.out.extend(frames.into_iter().map(|frame| Output::Record { recording, frame }));
@@ -283,7 +291,7 @@ impl Plane {
             })
         };
         let Some(leg) = self.legs[slot].as_ref() else { return };
-        let busy = leg.player.is_some() || !leg.dtmf_out.is_idle();
+        let busy = leg.player.is_some() || leg.beep.is_some() || !leg.dtmf_out.is_idle();
         let (sending, relay_from, hears) = match audible[..] {
             _ if !leg.direction.send => (Sending::Off, None, Vec::new()),
             [from] if !busy && relayable(from, leg) => (Sending::Relay, Some(from), Vec::new()),

@@ -47,6 +47,8 @@ pub(super) struct Leg {
     pub(super) press_timestamp: u32,
     pub(super) inband: Option<Generator>,
     pub(super) player: Option<Player>,
+    /// The tone of a recording, and how many ticks of it are left.
+    pub(super) beep: Option<(Generator, u32)>,
 
     pub(super) started: bool,
     /// Last RTP packet, or when reception became possible.
@@ -95,6 +97,7 @@ impl Leg {
             press_timestamp: 0,
             inband: None,
             player: None,
+            beep: None,
             started: false,
             heard_at: now,
             last_received: None,

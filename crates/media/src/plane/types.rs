@@ -196,6 +196,9 @@ pub enum Command {
         recording: RecordingKey,
         left: LegKey,
         right: Vec<LegKey>,
+        /// Between two short tones that all recorded legs hear, paused stretches apart; not before the first has passed a
+        /// second of the recording.
+        beep: Option<Duration>,
     },
     /// The new state of a recording: its legs, and why it is paused if it is. A pause is silence listed as a gap.
     UpdateRecord {

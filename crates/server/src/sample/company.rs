@@ -165,6 +165,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
             team: Some(if n <= 3 { team_support } else { team_sales }),
             skills: levels,
             capacity: PerMedium { voice: 1, chat: 3, email: 5, task: 5 },
+            record: None,
             active: true,
         });
         devices.push(DeviceConfig {
@@ -188,6 +189,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
             team: Some(team_support),
             skills,
             capacity: PerMedium { voice: 1, chat: 3, email: 5, task: 5 },
+            record: None,
             active: true,
         });
         devices.push(DeviceConfig {
@@ -237,7 +239,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
         music: None,
         comfort: Some(comfort),
         comfort_every: Duration::from_secs(30),
-        record: true,
+        record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
     };
     let queues = vec![
@@ -293,6 +295,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
         lang: Lang::Zh,
         sample: true,
         web: true,
+        record: None,
     };
     let numbers = vec![
         number(

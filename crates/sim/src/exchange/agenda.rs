@@ -75,6 +75,8 @@ pub(crate) enum Happening {
     DeskHold(AgentId, SegmentId),
     DeskResume(AgentId, SegmentId),
     DeskMute(AgentId, SegmentId, bool),
+    DeskMask(AgentId, SegmentId, bool),
+    DeskRecords(AgentId, SegmentId, bool),
     /// The agent sends the customer on, or asks somebody about him.
     DeskHandsOver(AgentId, SegmentId),
     /// Somebody takes the customer from the parking place.

@@ -149,6 +149,18 @@ impl Exchange {
             self.out.plan(after + length, Happening::DeskResume(agent, segment));
         }
         self.plan_handovers(agent, segment, talk);
+        // Some masks are forgotten, and end by themselves.
+        if self.people.chance(self.plan.masks) {
+            self.out.plan(talk.mul_f64(0.3), Happening::DeskMask(agent, segment, true));
+            if self.people.chance(0.7) {
+                self.out.plan(talk.mul_f64(0.6), Happening::DeskMask(agent, segment, false));
+            }
+        }
+        // Where the rules decide it is refused.
+        if self.people.chance(self.plan.masks) {
+            self.out.plan(talk.mul_f64(0.25), Happening::DeskRecords(agent, segment, true));
+            self.out.plan(talk.mul_f64(0.7), Happening::DeskRecords(agent, segment, false));
+        }
         if self.people.chance(0.05) {
             self.out.plan(talk.mul_f64(0.2), Happening::DeskMute(agent, segment, true));
             self.out.plan(talk.mul_f64(0.3), Happening::DeskMute(agent, segment, false));
@@ -165,6 +177,10 @@ impl Exchange {
             Happening::DeskHold(agent, segment) => (agent, AgentCommand::Hold { segment }),
             Happening::DeskResume(agent, segment) => (agent, AgentCommand::Resume { segment }),
             Happening::DeskMute(agent, segment, muted) => (agent, AgentCommand::Mute { segment, muted }),
+            Happening::DeskMask(agent, segment, true) => (agent, AgentCommand::Mask { segment }),
+            Happening::DeskMask(agent, segment, false) => (agent, AgentCommand::Unmask { segment }),
+            Happening::DeskRecords(agent, segment, true) => (agent, AgentCommand::StartRecording { segment }),
+            Happening::DeskRecords(agent, segment, false) => (agent, AgentCommand::StopRecording { segment }),
             Happening::WrapUpDone(agent, segment) => {
                 if let Some(disposition) = self.stints.get(&segment).and_then(|(_, d, _)| *d) {
                     self.desk(agent, AgentCommand::SetDisposition { segment, disposition, note: None });

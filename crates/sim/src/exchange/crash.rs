@@ -67,6 +67,8 @@ impl Exchange {
                     | Happening::DeskHold(..)
                     | Happening::DeskResume(..)
                     | Happening::DeskMute(..)
+                    | Happening::DeskMask(..)
+                    | Happening::DeskRecords(..)
                     | Happening::DeskHandsOver(..)
                     | Happening::DeskGoesOn(..)
                     | Happening::DeskPicksUp(..)

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::config::TenantConfig;
+use domain::coverage::Coverage;
 use domain::event::{Event, EventBody, SegmentOf, SegmentState};
 use domain::id::{AgentId, InteractionId, QueueId, RecordingId, SegmentId};
+use domain::leg::GapCause;
 use domain::medium::Medium;
+use domain::recording::RecordMode;
 use domain::time::Timestamp;
 
 use crate::exchange::outside::Outside;
@@ -25,10 +28,13 @@ struct Segment {
     state: SegmentState,
     talked: bool,
     recording: Option<RecordingId>,
+    /// The last decision about recording.
+    decided: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Tape {
+    interaction: InteractionId,
     segment: SegmentId,
     from: Timestamp,
     /// The conversation was over then.
@@ -48,6 +54,8 @@ pub(crate) struct Ledger {
     /// Agents not to be asked before then, whatever line the work is in by then.
     refused: BTreeMap<(InteractionId, AgentId), Timestamp>,
     tapes: BTreeMap<RecordingId, Tape>,
+    /// What became of the talk, of interactions by their recordings (R10).
+    coverage: BTreeMap<InteractionId, Coverage>,
     seq: u64,
     at: Timestamp,
     pub(crate) kinds: BTreeSet<String>,
@@ -64,6 +72,7 @@ impl Ledger {
             segments: BTreeMap::new(),
             refused: BTreeMap::new(),
             tapes: BTreeMap::new(),
+            coverage: BTreeMap::new(),
             seq: 0,
             kinds: BTreeSet::new(),
             at: Timestamp(0),
@@ -97,6 +106,9 @@ impl Ledger {
             body => body.kind().to_owned(),
         };
         self.kinds.insert(kind);
+        if let Some(interaction) = self.interaction_of(&event.body) {
+            self.coverage.entry(interaction).or_default().apply(event.at, &event.body);
+        }
         match &event.body {
             EventBody::InteractionStarted { interaction, medium, .. } => {
                 out.counts.interactions += 1;
@@ -115,6 +127,22 @@ impl Ledger {
                 }
             }
             _ => self.work(out, event),
+        }
+    }
+
+    fn interaction_of(&self, body: &EventBody) -> Option<InteractionId> {
+        match body {
+            EventBody::RecordingStored { recording, .. } => self.tapes.get(recording).map(|t| t.interaction),
+            EventBody::InteractionStarted { interaction, .. }
+            | EventBody::SegmentStarted { interaction, .. }
+            | EventBody::SegmentStateChanged { interaction, .. }
+            | EventBody::SegmentEnded { interaction, .. }
+            | EventBody::MaskStarted { interaction, .. }
+            | EventBody::MaskEnded { interaction, .. }
+            | EventBody::RecordingDecided { interaction, .. }
+            | EventBody::RecordingRequested { interaction, .. }
+            | EventBody::RecordingEnded { interaction, .. } => Some(*interaction),
+            _ => None,
         }
     }
 
@@ -139,6 +167,7 @@ impl Ledger {
                     state: *state,
                     talked: false,
                     recording: None,
+                    decided: None,
                 };
                 if !self.live.contains_key(interaction) || self.segments.insert(*segment, new).is_some() {
                     out.violation("R5", format!("{segment} begins twice, or within nothing"));
@@ -169,12 +198,28 @@ impl Ledger {
             EventBody::OfferEnded { segment, agent, not_before, .. } => {
                 self.back_in_line(*segment, *agent, *not_before);
             }
-            EventBody::RecordingRequested { segment, recording, .. } => {
+            EventBody::RecordingDecided { segment, on, .. } => {
+                if let Some(s) = self.segments.get_mut(segment) {
+                    s.decided = Some(*on);
+                }
+                if !*on {
+                    self.over_at(*segment, event.at, false);
+                }
+            }
+            EventBody::RecordingRequested { interaction, segment, recording, .. } => {
                 if let Some(s) = self.segments.get_mut(segment) {
                     s.recording = Some(*recording);
                 }
-                let tape =
-                    Tape { segment: *segment, from: event.at, to: None, length_ms: None, started: false, cut: false };
+                let (interaction, segment) = (*interaction, *segment);
+                let tape = Tape {
+                    interaction,
+                    segment,
+                    from: event.at,
+                    to: None,
+                    length_ms: None,
+                    started: false,
+                    cut: false,
+                };
                 if self.tapes.insert(*recording, tape).is_some() {
                     out.violation("R10", format!("{recording} is requested twice"));
                 }
@@ -197,12 +242,20 @@ impl Ledger {
         }
     }
 
-    /// A conversation with an agent of a queue that records has a recording.
+    /// Every conversation with an agent was decided about, and has a recording if that was the decision.
     fn recorded(&self, out: &mut Outside, segment: SegmentId, s: &Segment) {
         let voice = self.live.get(&s.interaction).is_some_and(|m| *m == Medium::Voice);
-        let records = s.queue.and_then(|q| self.config.queues.get(&q)).is_some_and(|q| q.record);
-        if voice && records && s.talked && s.agent.is_some() && s.recording.is_none() {
-            out.violation("R10", format!("{segment} talked and is not recorded"));
+        if !voice || !s.talked || s.agent.is_none() {
+            return;
+        }
+        match (s.decided, s.recording) {
+            (None, _) => out.violation("R10", format!("{segment} talked and nobody decided about a recording")),
+            (Some(true), None) => out.violation("R10", format!("{segment} talked and is not recorded")),
+            (Some(_), _) => {}
+        }
+        let forbidden = s.agent.and_then(|a| self.config.agents.get(&a)).and_then(|a| a.record);
+        if forbidden.is_some_and(|r| r.mode == RecordMode::Forbidden) && s.recording.is_some() {
+            out.violation("R10", format!("{segment} is recorded against the law"));
         }
     }
 
@@ -274,6 +327,26 @@ impl Ledger {
             let long = wanted + self.tolerance_ms < length;
             if (short || long) && (tape.started || file.is_some() || !tape.cut) {
                 let seen = format!("{recording} has {length} ms, {wanted} were spoken ({tape:?})");
+                out.violation("R10", seen);
+            }
+        }
+        for (interaction, coverage) in &self.coverage {
+            if let Some((segment, c)) = coverage.conversations().find(|(_, c)| !c.covered.adds_up()) {
+                out.violation("R10", format!("{segment} of {interaction} does not add up: {:?}", c.covered));
+            }
+        }
+        for (recording, tape) in self.tapes.iter().filter(|(_, t)| !t.cut) {
+            // The report by the times of talk, against what the files hold.
+            let Some(file) = out.disk.archive.get(recording) else { continue };
+            let meant = file.gaps.iter().filter(|g| g.why != GapCause::Lost);
+            let silent: u64 = meant.clone().map(|g| g.to_ms.saturating_sub(g.from_ms)).sum();
+            let sound = file.end_ms.saturating_sub(silent);
+            let tolerance = self.tolerance_ms * (1 + meant.count() as u64);
+            let coverage = self.coverage.get(&tape.interaction);
+            let Some((segment, wanted)) = coverage.and_then(|c| c.wanted_ms(*recording)) else { continue };
+            let in_conversation = coverage.is_some_and(|c| c.conversation(segment).is_some());
+            if in_conversation && wanted.abs_diff(sound) > tolerance {
+                let seen = format!("{recording} holds {sound} ms of sound, {wanted} are reported ({tape:?})");
                 out.violation("R10", seen);
             }
         }

@@ -402,7 +402,7 @@ impl Node {
                     }
                 }
                 LegEvent::Digit { .. } => out.talks.digit(out.now, leg),
-                LegEvent::PlayEnded { .. } => out.talks.play_ended(leg),
+                LegEvent::PlayEnded { play, .. } => out.talks.play_ended(leg, *play),
                 LegEvent::Ended { .. } => {
                     self.ended.insert(leg);
                     out.ears.ended(out.now, leg);

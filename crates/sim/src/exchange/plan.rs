@@ -42,6 +42,8 @@ pub struct Plan {
     /// Conversations in which the agent sends the customer on or asks somebody, and in which a supervisor takes part.
     pub handovers: f64,
     pub watches: f64,
+    /// Conversations that are masked for a while, and in which the agent tries to record by hand.
+    pub masks: f64,
     pub phone_holds: f64,
     /// Per agent: breaks, closed tabs, sign-outs.
     pub whims_per_hour: f64,
@@ -81,6 +83,7 @@ impl Plan {
             desk_holds: 0.2,
             handovers: 0.25,
             watches: 0.1,
+            masks: 0.25,
             phone_holds: 0.15,
             whims_per_hour: 20.0,
             pace: if full { Duration::from_millis(20) } else { Duration::from_secs(1) },
@@ -112,6 +115,7 @@ impl Plan {
             desk_holds: 0.1,
             handovers: 0.05,
             watches: 0.01,
+            masks: 0.05,
             phone_holds: 0.02,
             whims_per_hour: 0.5,
             // Three ticks are a jitter buffer's delay and the word that waits behind it; in a conference words of others come

@@ -9,10 +9,11 @@ use domain::config::{
     WrapUp, WrapUpMode,
 };
 use domain::directory::{DeviceEntry, DeviceEntryKind, Directory, NumberEntry, SipAccount, TrunkEntry};
-use domain::id::{AgentId, DeviceId, QueueId, SkillId, TrunkId, UserId};
+use domain::id::{AgentId, DeviceId, PromptId, QueueId, SkillId, TrunkId, UserId};
 use domain::leg::ClipRef;
 use domain::localized::Lang;
 use domain::medium::{Medium, PerMedium};
+use domain::recording::{Notice, RecordMode, RecordRule};
 use sip::digest::Ha1;
 
 use crate::company;
@@ -34,6 +35,7 @@ pub(crate) fn small() -> Arc<TenantConfig> {
     for (device, uri) in uris {
         *uri = format!("sip:agent{}@10.1.0.{}:5060", device.0, device.0);
     }
+    recording_rules(&mut config);
     Arc::new(config)
 }
 
@@ -57,6 +59,21 @@ fn carrier() -> TrunkConfig {
         check_s: 0,
         active: true,
     }
+}
+
+/// Every kind of rule has its agent; the others are recorded for one queue by sample, else always, and hear of it.
+fn recording_rules(config: &mut TenantConfig) {
+    let rules = [(3, RecordMode::Sample { percent: 50 }), (5, RecordMode::OnDemand), (6, RecordMode::Forbidden)];
+    for (agent, mode) in rules {
+        if let Some(agent) = config.agents.get_mut(&AgentId(agent)) {
+            agent.record = Some(RecordRule { mode, notice: None });
+        }
+    }
+    if let Some(queue) = config.queues.get_mut(&QueueId(2)) {
+        let notice = Some(Notice::Announcement { prompt: PromptId(7) });
+        queue.record = Some(RecordRule { mode: RecordMode::Sample { percent: 70 }, notice });
+    }
+    config.recording.mask_s = 8;
 }
 
 /// A floor of so many agents with SIP telephones in two queues, every fourth of them in both.
@@ -101,6 +118,7 @@ fn agent(id: AgentId) -> AgentConfig {
         team: None,
         skills: BTreeMap::from([(SkillId(1), 5)]),
         capacity: PerMedium { voice: 1, chat: 0, email: 0, task: 0 },
+        record: None,
         active: true,
     }
 }

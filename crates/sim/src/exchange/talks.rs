@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::id::{BridgeId, LegId, RecordingId};
+use domain::id::{BridgeId, LegId, PlayId, RecordingId};
 use domain::leg::{GapCause, Hears, LegCommand};
 
 use crate::exchange::disk::{Disk, SpoolFile};
@@ -44,6 +44,8 @@ struct Tape {
     /// They talk since then.
     since: Option<Duration>,
     talked: Vec<(Duration, Duration)>,
+    /// Words said now are left out.
+    masked: bool,
     /// Words of each side that reached the node while they talked.
     said: [u32; 2],
 }
@@ -57,7 +59,7 @@ pub(crate) struct Talks {
     /// By speaker and listener.
     ways: BTreeMap<(LegId, LegId), Way>,
     muted: BTreeSet<LegId>,
-    playing: BTreeSet<LegId>,
+    playing: BTreeMap<LegId, PlayId>,
     tapes: BTreeMap<RecordingId, Tape>,
     /// Which tapes a living leg is on: a customer in conference is on each agent's.
     taped: BTreeMap<LegId, Vec<RecordingId>>,
@@ -107,14 +109,17 @@ impl Talks {
                 self.ways.retain(|(a, b), _| a != leg && b != leg);
                 self.review(now, *leg);
             }
-            LegCommand::Play { leg, .. } => {
-                self.playing.insert(*leg);
+            LegCommand::Play { leg, play, .. } => {
+                self.playing.insert(*leg, *play);
             }
-            LegCommand::StopPlay { leg } => self.play_ended(*leg),
+            LegCommand::StopPlay { leg } => {
+                self.playing.remove(leg);
+            }
             LegCommand::Record { recording, left, right: Some(right), .. } => {
                 if let (Some(a), Some(b)) = (self.phones.get(left), self.phones.get(right)) {
                     let (left, right, phones) = (*left, *right, [*a, *b]);
-                    let tape = Tape { left, right, phones, since: None, talked: Vec::new(), said: [0; 2] };
+                    let tape =
+                        Tape { left, right, phones, since: None, talked: Vec::new(), masked: false, said: [0; 2] };
                     self.tapes.insert(*recording, tape);
                     for leg in [left, right] {
                         self.taped.entry(leg).or_default().push(*recording);
@@ -122,12 +127,26 @@ impl Talks {
                     self.review(now, left);
                 }
             }
+            LegCommand::PauseRecording { recording, why } => {
+                if let Some(tape) = self.tapes.get_mut(recording) {
+                    tape.masked = *why == Some(GapCause::Mask);
+                }
+            }
+            LegCommand::StopRecording { recording } => {
+                if let Some(tape) = self.tapes.get_mut(recording) {
+                    tape.talked.extend(tape.since.take().map(|since| (since, now)));
+                }
+                self.taped.values_mut().for_each(|tapes| tapes.retain(|r| r != recording));
+            }
             _ => {}
         }
     }
 
-    pub(crate) fn play_ended(&mut self, leg: LegId) {
-        self.playing.remove(&leg);
+    /// The end of one that another has replaced changes nothing.
+    pub(crate) fn play_ended(&mut self, leg: LegId, play: PlayId) {
+        if self.playing.get(&leg) == Some(&play) {
+            self.playing.remove(&leg);
+        }
     }
 
     /// A key was pressed at this leg's phone.
@@ -211,7 +230,7 @@ impl Talks {
             let ear = self.phones.get(listener).copied()?;
             let excused = self.muted.contains(&speaker)
                 || self.digits.get(&speaker).is_some_and(|until| *until >= now)
-                || self.playing.contains(listener)
+                || self.playing.contains_key(listener)
                 || self.unsettled.contains(&phone)
                 || self.unsettled.contains(&ear)
                 || self.legs.get(&ear).is_none_or(|legs| legs.len() != 1);
@@ -232,7 +251,7 @@ impl Talks {
         }
         if !self.muted.contains(&speaker) {
             for recording in self.taped.get(&speaker).into_iter().flatten() {
-                if let Some(tape) = self.tapes.get_mut(recording).filter(|t| t.since.is_some()) {
+                if let Some(tape) = self.tapes.get_mut(recording).filter(|t| t.since.is_some() && !t.masked) {
                     tape.said[usize::from(tape.right == speaker)] += 1;
                 }
             }

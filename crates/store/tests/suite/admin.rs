@@ -26,6 +26,7 @@ pub fn agent(n: u128, skills: &[u128], team: Option<u128>) -> AgentConfig {
         team: team.map(TeamId),
         skills: skills.iter().map(|s| (SkillId(*s), 5)).collect(),
         capacity: PerMedium { voice: 1, ..PerMedium::default() },
+        record: None,
         active: true,
     }
 }
@@ -54,14 +55,23 @@ pub fn queue(n: u128, agents: &[u128]) -> QueueConfig {
         music: None,
         comfort: None,
         comfort_every: Duration::from_secs(30),
-        record: true,
+        record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
     }
 }
 
 pub fn number(n: u128, dialled: &str, entry: EntryPoint) -> NumberConfig {
     let name = Localized::both("号码", "Number");
-    NumberConfig { id: NumberId(n), number: dialled.into(), name, entry, lang: Lang::Zh, sample: true, web: false }
+    NumberConfig {
+        id: NumberId(n),
+        number: dialled.into(),
+        name,
+        entry,
+        lang: Lang::Zh,
+        sample: true,
+        web: false,
+        record: None,
+    }
 }
 
 pub fn device(n: u128, kind: DeviceKind) -> DeviceConfig {

@@ -86,6 +86,7 @@ impl Env {
                 music: None,
                 monitoring_shown: false,
                 outbound: Default::default(),
+                recording: Default::default(),
             };
             tx.put(settings, None).await.unwrap();
             tx.commit().await.unwrap();

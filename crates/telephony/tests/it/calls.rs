@@ -64,7 +64,7 @@ fn two_callers_hear_each_other_and_are_recorded_each_in_its_channel() {
     floor.answered(right);
     floor.command(LegCommand::Bridge { bridge: BridgeId(1), legs: pair(left, right) });
     let recording = RecordingId(9);
-    floor.command(LegCommand::Record { recording, tenant: TENANT, left, right: Some(right) });
+    floor.command(LegCommand::Record { recording, tenant: TENANT, left, right: Some(right), beep_s: None });
     customer.wait_hears(1000.0, 440.0);
     agent.wait_hears(440.0, 1000.0);
     floor.wait_leg("the recording's start", |e| {

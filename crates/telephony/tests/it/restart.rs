@@ -14,7 +14,7 @@ fn calls_left_by_a_crash_get_a_bye_at_the_next_start_and_their_recordings_are_fo
     let leg = in_echo(&mut floor, &phone);
     phone.wait_hears(1000.0, 440.0);
     let recording = RecordingId(4);
-    floor.command(LegCommand::Record { recording, tenant: TENANT, left: leg, right: None });
+    floor.command(LegCommand::Record { recording, tenant: TENANT, left: leg, right: None, beep_s: None });
     let part = floor.dir.join("spool").join(format!("{recording}.part"));
     eventually("the recording is on disk", || std::fs::metadata(&part).is_ok_and(|m| m.len() > 2_000));
     floor.kill();

@@ -286,7 +286,7 @@ proptest! {
             lab.add(key, codec, Some(101));
         }
         lab.peers.clear();
-        let _ = lab.plane.handle(lab.now, Command::Record { recording: RecordingKey(1), left: A, right: vec![B, C] });
+        let _ = lab.plane.handle(lab.now, Command::Record { recording: RecordingKey(1), left: A, right: vec![B, C], beep: None });
         for (leg, packet, wait, edit) in steps {
             let leg = LegKey(leg);
             lab.plane.handle_packet(lab.now, leg, addr_of(leg), &packet);
