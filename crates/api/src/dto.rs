@@ -10,6 +10,7 @@ pub mod desk;
 pub mod flow;
 pub mod interaction;
 pub mod people;
+pub mod quality;
 pub mod recording;
 pub mod routing;
 pub mod session;

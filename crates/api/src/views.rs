@@ -3,8 +3,10 @@ use std::collections::HashMap;
 
 use domain::command::Presence as FloorPresence;
 use domain::config::{DeviceKind, TenantConfig};
-use domain::id::{AddressId, AgentId, DeviceId, NumberId, QueueId, TenantId};
+use domain::id::{AddressId, AgentId, DeviceId, LegId, NumberId, QueueId, TenantId};
+use domain::leg::Grade;
 use domain::view::{AgentView, FloorView, LiveView as FloorInteraction, PartyView, QueueView, WatchingView, WorkView};
+use engine::LiveQuality;
 
 use crate::App;
 use crate::app::Known;
@@ -14,6 +16,7 @@ use crate::dto::desk::{
     LiveAgent, LiveInteraction, LiveQueue, LiveSegment, LiveTotals, LiveView, LiveWork, NumberRef, TargetAgent,
     TargetDevice, TargetQueue, Targets, Watching,
 };
+use crate::dto::quality::{CallQuality, Quality};
 use crate::dto::recording::RecordState;
 use crate::error::ApiResult;
 
@@ -257,7 +260,16 @@ pub fn live_addresses(view: &FloorView) -> Vec<AddressId> {
     view.interactions.iter().filter_map(|i| i.from).chain(work).collect()
 }
 
-pub fn live(view: &FloorView, known: &Known, addresses: &Addresses) -> LiveView {
+/// How both ends of this work sound at the moment, if that is known of one.
+pub fn call_quality(w: &WorkView, quality: &LiveQuality) -> Option<CallQuality> {
+    let of = |leg: Option<LegId>| leg.and_then(|leg| quality.of(leg)).map(Into::into);
+    // Who only watches has no customer of his own.
+    let customer = if w.watching.is_some() { None } else { of(w.customer) };
+    let call = CallQuality { segment: w.segment, own: of(w.leg), customer };
+    (call.own.is_some() || call.customer.is_some()).then_some(call)
+}
+
+pub fn live(view: &FloorView, known: &Known, addresses: &Addresses, quality: &LiveQuality) -> LiveView {
     LiveView {
         at: view.at.0,
         totals: LiveTotals {
@@ -270,7 +282,7 @@ pub fn live(view: &FloorView, known: &Known, addresses: &Addresses) -> LiveView 
             refusing: view.refusing,
         },
         queues: view.queues.iter().map(|q| live_queue(q, view, known)).collect(),
-        agents: view.agents.iter().map(|a| live_agent(a, known, addresses)).collect(),
+        agents: view.agents.iter().map(|a| live_agent(a, known, addresses, quality)).collect(),
         interactions: view.interactions.iter().map(|i| live_interaction(i, known, addresses)).collect(),
     }
 }
@@ -287,7 +299,8 @@ fn live_queue(q: &QueueView, view: &FloorView, known: &Known) -> LiveQueue {
     }
 }
 
-fn live_agent(a: &AgentView, known: &Known, addresses: &Addresses) -> LiveAgent {
+fn live_agent(a: &AgentView, known: &Known, addresses: &Addresses, quality: &LiveQuality) -> LiveAgent {
+    let is_poor = |end: &Option<Quality>| end.is_some_and(|q| q.grade != Grade::Good);
     let config = &known.config;
     let device: Option<DeviceId> = a.device.as_ref().map(|d| d.device);
     LiveAgent {
@@ -321,6 +334,8 @@ fn live_agent(a: &AgentView, known: &Known, addresses: &Addresses) -> LiveAgent 
                 recorded: w.record.is_some_and(|r| r.on),
                 masked_until_at: w.masked_until.map(|t| t.0),
                 watching: w.watching.as_ref().map(|s| watching(s, known)),
+                // A row that changes with every look would be sent with every look.
+                quality: call_quality(w, quality).filter(|q| is_poor(&q.own) || is_poor(&q.customer)),
             })
             .collect(),
     }

@@ -207,6 +207,12 @@ pub enum LegEvent {
         leg: LegId,
         silent: bool,
     },
+    /// How the leg has sounded for the last seconds. For screens only: it never gets to the floor, and one that is lost is
+    /// not missed.
+    Quality {
+        leg: LegId,
+        quality: Quality,
+    },
     /// First frame written.
     RecordingStarted {
         recording: RecordingId,
@@ -261,6 +267,7 @@ impl LegEvent {
             | LegEvent::TransferAsked { leg, .. }
             | LegEvent::PlayEnded { leg, .. }
             | LegEvent::MediaSilent { leg, .. }
+            | LegEvent::Quality { leg, .. }
             | LegEvent::Ended { leg, .. } => Some(*leg),
             LegEvent::RecordingStarted { .. } | LegEvent::RecordingEnded { .. } => None,
         }
@@ -377,7 +384,7 @@ pub enum EndedBy {
 }
 
 /// What the leg carried; metering and quality start from here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LegStats {
     /// 0 if never answered.
     pub answered_ms: u64,
@@ -388,6 +395,70 @@ pub struct LegStats {
     pub jitter_ms: u32,
     /// Packets from addresses that were not the locked source.
     pub rtp_foreign: u64,
+    /// Of legs that carried sound, since there is such a judgement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Box<LegQuality>>,
+}
+
+/// How a leg sounded for a while, told from packet counters: losses in thousandths, times in milliseconds. Stored as
+/// `[mos, lost_in, lost_out, jitter_ms, round_trip_ms]`, for there is one for each slice of each call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "QualityWords", into = "QualityWords")]
+pub struct Quality {
+    /// Mean opinion score times 100, of the worse direction: 100 (unusable) to 441.
+    pub mos: u16,
+    /// Lost between the peer and us; `None` when it sent nothing.
+    pub lost_in: Option<u16>,
+    /// Lost between us and the peer; `None` when it does not report.
+    pub lost_out: Option<u16>,
+    pub jitter_ms: u16,
+    pub round_trip_ms: Option<u16>,
+}
+
+type QualityWords = (u16, Option<u16>, Option<u16>, u16, Option<u16>);
+
+impl From<QualityWords> for Quality {
+    fn from((mos, lost_in, lost_out, jitter_ms, round_trip_ms): QualityWords) -> Self {
+        Self { mos, lost_in, lost_out, jitter_ms, round_trip_ms }
+    }
+}
+
+impl From<Quality> for QualityWords {
+    fn from(q: Quality) -> Self {
+        (q.mos, q.lost_in, q.lost_out, q.jitter_ms, q.round_trip_ms)
+    }
+}
+
+/// What a person makes of a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    Poor,
+    Fair,
+    Good,
+}
+
+impl Quality {
+    /// Source: ITU-T G.109 (R 80 and 60: nobody complains, many do), as scores.
+    pub fn grade(&self) -> Grade {
+        match self.mos {
+            ..310 => Grade::Poor,
+            310..400 => Grade::Fair,
+            400.. => Grade::Good,
+        }
+    }
+}
+
+/// A leg's whole life.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LegQuality {
+    /// Of the worst slice; that of `whole` is the mean.
+    pub mos_min: u16,
+    /// Losses of the whole, greatest jitter, mean round trip.
+    pub whole: Quality,
+    /// At most 120 of this length, from the leg's answer on; `None` where nothing was sent either way.
+    pub slice_ms: u32,
+    pub slices: Vec<Option<Quality>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,8 +9,8 @@ use crate::device::DeviceLoss;
 use crate::effect::Handover;
 use crate::event::{Direction, PresenceCause, SegmentState};
 use crate::id::{
-    AddressId, AgentId, DeviceId, DispositionId, FloorId, InteractionId, NumberId, OfferId, QueueId, RecordingId,
-    SegmentId, TeamId, TenantId,
+    AddressId, AgentId, DeviceId, DispositionId, FloorId, InteractionId, LegId, NumberId, OfferId, QueueId,
+    RecordingId, SegmentId, TeamId, TenantId,
 };
 use crate::localized::Lang;
 use crate::medium::Medium;
@@ -90,6 +90,9 @@ pub struct OfferView {
 pub struct WorkView {
     pub interaction: InteractionId,
     pub segment: SegmentId,
+    /// Of the agent's device and of the customer, as long as they live.
+    pub leg: Option<LegId>,
+    pub customer: Option<LegId>,
     pub medium: Medium,
     pub direction: Direction,
     pub queue: Option<QueueId>,

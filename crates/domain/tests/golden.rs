@@ -11,7 +11,7 @@ use domain::device::DeviceLoss;
 use domain::event::*;
 use domain::flow::StepId;
 use domain::id::*;
-use domain::leg::{Codec, EndCause, EndedBy, Gap, GapCause, LegStats, Via};
+use domain::leg::{Codec, EndCause, EndedBy, Gap, GapCause, LegQuality, LegStats, Quality, Via};
 use domain::localized::Lang;
 use domain::medium::Medium;
 use domain::outbound::CallClass;
@@ -195,4 +195,22 @@ fn unknown_fields_are_ignored_and_unknown_kinds_named() {
         "event kind `config_published` has version 9, this program reads up to 1"
     );
     assert_eq!(error(r#"{"seq":1,"at":5,"v":1,"kind":"config_published"}"#), "event is malformed");
+}
+
+/// Added to `leg_ended` without a new version: absent from older events, unknown to older readers.
+#[test]
+fn a_legs_quality_is_stored_in_few_words_and_read_back() {
+    let flawless = Quality { mos: 440, lost_in: Some(0), lost_out: None, jitter_ms: 2, round_trip_ms: Some(40) };
+    let quality = LegQuality {
+        mos_min: 362,
+        whole: Quality { mos: 401, lost_in: Some(40), lost_out: None, jitter_ms: 9, round_trip_ms: Some(41) },
+        slice_ms: 10_000,
+        slices: vec![Some(flawless), None, Some(Quality { mos: 362, lost_in: Some(80), ..flawless })],
+    };
+    let stats = LegStats { quality: Some(Box::new(quality)), ..LegStats::default() };
+    let text = serde_json::to_string(&stats.quality).unwrap();
+    expect_test::expect![[r#"{"mos_min":362,"whole":[401,40,null,9,41],"slice_ms":10000,"slices":[[440,0,null,2,40],null,[362,80,null,2,40]]}"#]]
+        .assert_eq(&text);
+    let written = serde_json::to_string(&stats).unwrap();
+    assert_eq!(serde_json::from_str::<LegStats>(&written).unwrap(), stats);
 }

@@ -39,6 +39,7 @@ use crate::live::LiveBoards;
 use crate::outlet::OfferGone;
 use crate::ownership::Ownership;
 use crate::port::{Down, PortClosed, TelephonyPort};
+use crate::quality::LiveQuality;
 use crate::recording_shipper::{Render, Shipper};
 use crate::routes::Routes;
 use crate::saver::Saving;
@@ -86,6 +87,7 @@ pub(crate) struct Shared {
     pub clips: ClipCache,
     pub demo_speech: Vec<(Lang, Arc<[i16]>)>,
     pub live: LiveBoards,
+    pub quality: LiveQuality,
     pub leases: Leases,
     pub offers_gone: broadcast::Sender<OfferGone>,
     pub directory: ArcSwap<Directory>,
@@ -232,6 +234,7 @@ impl Engine {
             clips: ClipCache::default(),
             demo_speech: config.demo_speech,
             live: LiveBoards::default(),
+            quality: LiveQuality::default(),
             leases: Leases::default(),
             offers_gone,
             directory: ArcSwap::default(),
@@ -416,6 +419,11 @@ impl Engine {
 
     pub fn devices(&self) -> &DeviceHub {
         &self.shared.devices
+    }
+
+    /// How living legs sound.
+    pub fn quality(&self) -> &LiveQuality {
+        &self.shared.quality
     }
 
     /// "Ring me": the demo caller calls the tenant's first sample number that leads straight into a queue.

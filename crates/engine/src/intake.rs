@@ -90,6 +90,11 @@ impl Intake {
         if let LegEvent::Offered { leg, tenant, number, from, name, via } = event {
             return self.new_call(NewCall { leg, tenant, number, from, name, via });
         }
+        match &event {
+            LegEvent::Quality { leg, quality } => return self.shared.quality.put(*leg, *quality),
+            LegEvent::Ended { leg, .. } => self.shared.quality.ended(*leg),
+            _ => {}
+        }
         if let Some(leg) = event.leg() {
             if self.shared.demo.owns(leg) {
                 return self.shared.demo.leg_event(&event);

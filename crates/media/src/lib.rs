@@ -47,6 +47,7 @@ pub mod dtmf;
 pub mod g711;
 pub mod jitter;
 mod plane;
+pub mod quality;
 pub mod recorder;
 pub mod rtcp;
 pub mod rtp;

@@ -19,6 +19,7 @@ pub mod types;
 use crate::bridge::Bridge;
 use crate::codec::FRAME;
 use crate::dtmf::{self, Press};
+use crate::quality;
 use crate::recorder::Recorder;
 use crate::rtcp::{self, Rtcp};
 use crate::rtp;
@@ -88,6 +89,11 @@ impl Plane {
     /// Counters of a leg.
     pub fn stats(&self, leg: LegKey) -> Option<LegStats> {
         self.leg(leg).map(Leg::stats)
+    }
+
+    /// How a leg has sounded since it was added; ends its running window.
+    pub fn quality(&mut self, now: Duration, leg: LegKey) -> Option<quality::Summary> {
+        self.leg_mut(leg)?.quality(now)
     }
 
     /// Living legs.
@@ -310,12 +316,17 @@ impl Plane {
             };
             for block in blocks.iter().filter(|block| block.ssrc == leg.stream.ssrc()) {
                 leg.remote_fraction_lost = block.fraction_lost;
+                // Reports that come closer together count by the worst.
+                let (lost, jitter) = leg.far.unwrap_or_default();
+                let theirs = Duration::from_micros(u64::from(block.jitter) * 125);
+                leg.far = Some((lost.max(block.fraction_lost), jitter.max(theirs)));
                 if block.last_sr != 0 {
                     let arrived = (tick::ntp(now) >> 16) as u32;
                     let units = arrived.wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
                     // Negative or absurd results come from clocks that jumped, or from a liar.
                     if units < 60 << 16 {
                         leg.round_trip = Some(Duration::from_micros((u64::from(units) * 1_000_000) >> 16));
+                        leg.far_trip = leg.round_trip;
                     }
                 }
             }

@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use domain::id::LegId;
-use domain::leg::{EndCause, EndedBy, LegCommand, LegEvent, LegStats, PlayEnd};
+use domain::leg::{EndCause, EndedBy, LegCommand, LegEvent, LegQuality, LegStats, PlayEnd};
 use media::LegKey;
 
 use crate::io::Output;
 use crate::leg::{Party, Phase};
+use crate::sound::floor_quality;
 use crate::switch::Switch;
 use crate::timers::Timer;
 
@@ -109,7 +110,12 @@ impl Switch {
         }
     }
 
-    pub(crate) fn on_media_closed(&mut self, key: LegKey, stats: Option<media::LegStats>) {
+    pub(crate) fn on_media_closed(
+        &mut self,
+        key: LegKey,
+        stats: Option<media::LegStats>,
+        quality: Option<media::quality::Summary>,
+    ) {
         let Some(&leg) = self.by_media.get(&key) else { return };
         if !self.legs.get(&leg).is_some_and(|l| l.is_ending()) {
             return;
@@ -121,6 +127,14 @@ impl Switch {
             rtp_lost: s.lost,
             jitter_ms: u32::try_from(s.jitter_us / 1000).unwrap_or(u32::MAX),
             rtp_foreign: s.dropped_foreign,
+            quality: quality.map(|q| {
+                Box::new(LegQuality {
+                    mos_min: q.mos_min,
+                    whole: floor_quality(&q.whole),
+                    slice_ms: q.slice_ms,
+                    slices: q.slices.iter().map(|slice| slice.as_ref().map(floor_quality)).collect(),
+                })
+            }),
         });
         self.finish(leg, stats);
     }

@@ -47,7 +47,7 @@ pub enum Input {
     /// Answer to [`Output::OpenMedia`]: no port left, or the peer is gone. Later on: the carrier broke, which ends the leg.
     MediaFailed { media: LegKey },
     /// Answer to [`Output::CloseMedia`]: the counters at removal, `None` if the plane did not know the leg (any more).
-    MediaClosed { media: LegKey, stats: Option<media::LegStats> },
+    MediaClosed { media: LegKey, stats: Option<media::LegStats>, quality: Option<media::quality::Summary> },
     /// From the SIP endpoint.
     Sip(sip::Event),
     /// From a media plane.

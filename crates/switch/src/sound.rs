@@ -35,6 +35,16 @@ impl Bridge {
     }
 }
 
+pub(crate) fn floor_quality(q: &media::quality::Quality) -> domain::leg::Quality {
+    domain::leg::Quality {
+        mos: q.mos,
+        lost_in: q.lost_in,
+        lost_out: q.lost_out,
+        jitter_ms: q.jitter_ms,
+        round_trip_ms: q.round_trip_ms,
+    }
+}
+
 impl Switch {
     /// The peer has answered and its session is known: its media leg begins, unless there was early media, and the floor
     /// hears `Answered`.
@@ -311,6 +321,12 @@ impl Switch {
             }
             media::Event::MediaResumed { leg } => self.rtp_silence(leg, false),
             media::Event::DtmfSent { .. } => {}
+            media::Event::Quality { leg, quality } => {
+                let living = |leg: &&LegId| self.legs.get(leg).is_some_and(|l| !l.is_ending());
+                if let Some(&leg) = self.by_media.get(&leg).filter(living) {
+                    self.tell(LegEvent::Quality { leg, quality: floor_quality(&quality) });
+                }
+            }
         }
     }
 

@@ -104,7 +104,7 @@ impl Switch {
             Input::Directory(directory) => self.on_directory(directory),
             Input::MediaOpened { media, local } => self.on_media_opened(media, local),
             Input::MediaFailed { media } => self.on_media_failed(media),
-            Input::MediaClosed { media, stats } => self.on_media_closed(media, stats),
+            Input::MediaClosed { media, stats, quality } => self.on_media_closed(media, stats, quality),
             Input::RecordingStarted { recording } => self.on_recording_started(recording),
             Input::RecordingEnded { recording, length_ms, gaps } => {
                 self.on_recording_ended(recording, length_ms, gaps);

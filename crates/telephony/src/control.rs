@@ -419,9 +419,9 @@ impl Control {
             let input = match event {
                 FromMedia::Event(event) => Input::Media(event),
                 FromMedia::Peer(event) => Input::Peer(event),
-                FromMedia::Closed { media, stats } => {
+                FromMedia::Closed { media, stats, quality } => {
                     self.free_port(media);
-                    Input::MediaClosed { media, stats }
+                    Input::MediaClosed { media, stats, quality }
                 }
                 FromMedia::Broken { media } => {
                     self.free_port(media);

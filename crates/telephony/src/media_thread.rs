@@ -70,6 +70,7 @@ pub(crate) enum FromMedia {
     Closed {
         media: LegKey,
         stats: Option<LegStats>,
+        quality: Option<media::quality::Summary>,
     },
     /// Handling this leg failed; its carrier is gone.
     Broken {
@@ -431,10 +432,11 @@ impl MediaThread {
                 ToMedia::Close { media } => {
                     let now = self.now();
                     let stats = self.plane.stats(media);
+                    let quality = self.plane.quality(now, media);
                     self.plane_command(now, media::Command::RemoveLeg { leg: media });
                     self.settle();
                     self.release(media);
-                    self.tell(FromMedia::Closed { media, stats });
+                    self.tell(FromMedia::Closed { media, stats, quality });
                 }
                 ToMedia::Plane(command) => {
                     let now = self.now();

@@ -313,15 +313,25 @@ impl Peers {
 
     fn open(&mut self, now: Instant, path: Path, bytes: &[u8], out: &mut dyn FnMut(PeerOut)) -> Option<PeerRef> {
         let session = self.by_addr.get(&path.1).and_then(|peer| self.sessions.get_mut(peer));
-        let Some(Session { peer, srtp: Some(srtp), over: false, heard, spoke, path: ours, .. }) = session else {
+        let Some(Session { peer, srtp: Some(srtp), over: false, heard, spoke, path: ours, ssrc, out: rewrite, .. }) =
+            session
+        else {
             Counters::add(&self.counters.webrtc_unknown, 1);
             return None;
         };
-        // Nothing is made of a browser's reports yet.
-        if rtp::is_rtcp(bytes) {
-            return None;
-        }
         let (peer, plain) = (*peer, &mut self.plain);
+        if rtp::is_rtcp(bytes) {
+            let opened = catch_unwind(AssertUnwindSafe(|| {
+                srtp.open_rtcp(bytes, plain) && ssrc.is_some_and(|ssrc| rewrite.heard(ssrc, plain))
+            }));
+            return match opened {
+                Ok(is_report) => is_report.then_some(peer),
+                Err(_) => {
+                    self.fail(peer, out);
+                    None
+                }
+            };
+        }
         match catch_unwind(AssertUnwindSafe(|| srtp.open(bytes, plain))) {
             Ok(Some(is_newest)) => {
                 *heard = now;

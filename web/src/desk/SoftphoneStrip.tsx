@@ -3,7 +3,7 @@ import { Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useLocal } from '../i18n/localized';
 import { spelled, type ShortcutId, useShortcut, useShortcuts } from '../shell/keyboard';
-import { useCommand, useDesk, useReadOnly } from '../socket/session';
+import { useCommand, useDesk, useQuality, useReadOnly } from '../socket/session';
 import { Elapsed } from '../ui/Elapsed';
 import { Icon, type IconName } from '../ui/icons';
 import { later } from '../ui/later';
@@ -15,6 +15,7 @@ import { useCaller } from './caller';
 import { activeCall, allowed, type DeskWork } from './words';
 
 const DigitPad = later(() => import('./DigitPad'), 'DigitPad');
+const QualityBadge = later(() => import('../talk/QualityBadge'), 'QualityBadge');
 const TransferPicker = later(() => import('../talk/TransferPicker'), 'TransferPicker');
 
 export function SoftphoneStrip() {
@@ -28,6 +29,7 @@ export function SoftphoneStrip() {
 
   const offer = desk?.offers[0];
   const call = desk ? activeCall(desk.work) : undefined;
+  const quality = useQuality(call?.segment);
   const readOnly = useReadOnly();
   const canAccept = !readOnly && offer !== undefined && !offer.device_rings;
   const can = call && !readOnly ? allowed(call) : null;
@@ -89,6 +91,11 @@ export function SoftphoneStrip() {
       <Strip id="transfer" icon="transfer" name={t('phone.transfer')} onClick={transfer} disabled={!can?.transfer} />
       <Strip id="park" icon="park" name={t('phone.park')} onClick={park} disabled={!can?.park} />
       <Strip id="hang_up" icon="hangup" name={t('phone.hang_up')} onClick={hangUp} disabled={!can} stays={stays} danger />
+      {quality ? (
+        <Suspense fallback={null}>
+          <QualityBadge call={quality} />
+        </Suspense>
+      ) : null}
       {desk ? <DiallerPlace desk={desk} /> : null}
       {desk && call && can?.transfer && picker === call.segment ? (
         <Suspense fallback={<DialogComing />}>

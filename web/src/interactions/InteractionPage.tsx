@@ -15,6 +15,7 @@ import { Decisions } from './Decisions';
 import { Events } from './Events';
 import { Legs } from './Legs';
 import { Player } from './Player';
+import { QualityChart } from './QualityChart';
 import { SegmentChart } from './SegmentChart';
 import { endTone } from './words';
 import './interactions.css';
@@ -88,6 +89,7 @@ function Detail({ detail }: { detail: Schemas['InteractionDetail'] }) {
       {may('recording.listen') ? detail.recordings.map((r) => <Player key={r.id} recording={r} />) : null}
       {/* A call of our own is offered to nobody, unless it is handed on. */}
       {s.direction === 'outbound' && detail.offers.length === 0 ? null : <Decisions offers={detail.offers} />}
+      <QualityChart detail={detail} />
       <Legs detail={detail} />
       <Events detail={detail} />
     </div>

@@ -73,3 +73,18 @@ export function tickStep(length: number): number {
   const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400].map((s) => s * 1000);
   return steps.find((s) => length / s <= 8) ?? 86_400_000;
 }
+
+/** The judged slices of a leg with their times; the last one ends with the leg. */
+export function qualitySlices(q: Schemas['LegQuality'], from: number, to: number): { from: number; to: number; quality: Schemas['Quality'] }[] {
+  return q.slices.flatMap((quality, i) => {
+    const begin = from + i * q.slice_ms;
+    return quality && begin < to ? [{ from: begin, to: Math.min(begin + q.slice_ms, to), quality }] : [];
+  });
+}
+
+/** When it changed who hears whom: where the segments of people change their state, without the ends of the axis. */
+export function edits(segments: readonly Segment[], start: number, end: number): number[] {
+  const talked = (s: string) => ['talking', 'held', 'consulting', 'watching'].includes(s);
+  const times = segments.flatMap((s) => s.spans.filter((x) => talked(x.state)).flatMap((x) => [x.from_at, x.to_at ?? end]));
+  return [...new Set(times)].filter((at) => at > start && at < end).sort((a, b) => a - b);
+}

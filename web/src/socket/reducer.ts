@@ -20,10 +20,12 @@ export interface Floor {
   epoch: string | null;
   seq: number;
   desk: DeskView | null;
+  /** How the agent's conversations sound. */
+  quality: readonly Schemas['CallQuality'][];
   live: Live | null;
 }
 
-export const nothing: Floor = { epoch: null, seq: 0, desk: null, live: null };
+export const nothing: Floor = { epoch: null, seq: 0, desk: null, quality: [], live: null };
 
 const byId = <T extends { id: string }>(list: readonly T[]): Map<string, T> => new Map(list.map((x) => [x.id, x]));
 
@@ -45,16 +47,20 @@ export function reduce(state: Floor, message: ServerMessage): Floor {
         epoch: message.epoch,
         seq: message.seq,
         desk: message.desk ?? null,
+        quality: [],
         live: live
           ? { totals: live.totals, queues: byId(live.queues), agents: byId(live.agents), interactions: byId(live.interactions) }
           : null,
       };
     }
     case 'resumed':
-      return { ...state, epoch: message.epoch };
+      // What it was told before is told again when it changes.
+      return { ...state, epoch: message.epoch, quality: [] };
     case 'desk':
       // `seq` counts the board's messages; the desk comes whole each time, so the latest is right.
       return { ...state, desk: message.desk };
+    case 'quality':
+      return { ...state, quality: message.calls };
     case 'live': {
       if (message.seq <= state.seq) return state; // replayed after a resume: known already
       const c = message.changes;

@@ -2,7 +2,7 @@
 import { useSyncExternalStore } from 'react';
 import i18next from 'i18next';
 import { useTranslation } from 'react-i18next';
-import { problemText } from '../api/client';
+import { problemText, type Schemas } from '../api/client';
 import type { Me } from '../api/session';
 import { BrowserDevice, type DeviceView } from '../device/device';
 import { tabId } from '../device/leader';
@@ -94,6 +94,7 @@ function useFromSocket<T>(read: (s: SocketClient) => T, otherwise: T): T {
   return useSyncExternalStore(s?.socket.subscribe ?? never, () => (s ? read(s.socket) : otherwise));
 }
 
+const none: readonly Schemas['CallQuality'][] = [];
 const notYet: Connection = { state: 'connecting', retryAt: null };
 
 export function useConnection(): Connection {
@@ -102,6 +103,12 @@ export function useConnection(): Connection {
 
 export function useDesk(): DeskView | null {
   return useFromSocket((s) => s.floor.desk, null);
+}
+
+/** How a conversation of this desk sounds; null as long as it is not known. */
+export function useQuality(segment: string | undefined): Schemas['CallQuality'] | null {
+  const calls = useFromSocket((s) => s.floor.quality, none);
+  return calls.find((c) => c.segment === segment) ?? null;
 }
 
 export function useLive(): Live | null {

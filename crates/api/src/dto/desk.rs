@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::common::{AgentRef, Lang, Localized, Medium, QueueRef};
+use super::quality::CallQuality;
 use super::words;
 
 /// The agent's choice of presence.
@@ -645,6 +646,8 @@ pub struct LiveWork {
     pub masked_until_at: Option<i64>,
     /// This is not an agent's work but a supervisor's.
     pub watching: Option<Watching>,
+    /// While one of both ends sounds less than good.
+    pub quality: Option<CallQuality>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

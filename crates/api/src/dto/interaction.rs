@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::common::{AgentRef, Lang, Localized, Medium, QueueRef};
 use super::desk::{AddressView, NumberRef};
+use super::quality::LegQuality;
 use super::words;
 
 /// One row of the interactions list.
@@ -110,7 +111,7 @@ pub struct Leg {
     pub stats: Option<LegStats>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LegStats {
     pub answered_ms: u64,
     pub rtp_received: u64,
@@ -118,6 +119,8 @@ pub struct LegStats {
     pub rtp_lost: u64,
     pub jitter_ms: u32,
     pub rtp_foreign: u64,
+    /// Null for legs without sound, and for those that ended before it was judged.
+    pub quality: Option<LegQuality>,
 }
 
 impl From<domain::leg::LegStats> for LegStats {
@@ -129,6 +132,7 @@ impl From<domain::leg::LegStats> for LegStats {
             rtp_lost: s.rtp_lost,
             jitter_ms: s.jitter_ms,
             rtp_foreign: s.rtp_foreign,
+            quality: s.quality.map(|quality| (*quality).into()),
         }
     }
 }

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::desk::{Command, DeskView, LiveAgent, LiveInteraction, LiveQueue, LiveTotals, LiveView};
+use super::quality::CallQuality;
 use super::words;
 use crate::error::Message;
 
@@ -87,6 +88,10 @@ pub enum ServerMessage {
         seq: u64,
         now: i64,
         desk: DeskView,
+    },
+    /// How the agent's conversations sound, every few seconds when it changed.
+    Quality {
+        calls: Vec<CallQuality>,
     },
     /// Changed rows only, at most once a second.
     Live {

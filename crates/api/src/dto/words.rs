@@ -228,6 +228,11 @@ words! {
         Us = "us",
         System = "system",
     }
+    Grade = domain::leg::Grade {
+        Poor = "poor",
+        Fair = "fair",
+        Good = "good",
+    }
     GapCause = domain::leg::GapCause {
         Hold = "hold",
         Mask = "mask",

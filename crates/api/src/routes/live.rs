@@ -69,7 +69,7 @@ async fn get_live(State(app): State<App>, caller: Caller) -> ApiResult<Json<Live
     let view = app.engine().view(caller.tenant).await?;
     let mut addresses = Addresses::new();
     load_addresses(&app, caller.tenant, live_addresses(&view), &mut addresses).await?;
-    let mut view = live(&view, &known, &addresses);
+    let mut view = live(&view, &known, &addresses, app.engine().quality());
     if !caller.may(Action::LiveView, &caller.tenant_resource()) {
         let sees = |queues: Vec<_>, agents: Vec<_>| {
             caller.may(Action::LiveView, &caller.resource(&known.config, queues, agents))

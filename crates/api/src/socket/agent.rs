@@ -16,7 +16,7 @@ use domain::id::{AgentId, DeviceId};
 use engine::{Attendance, DeskState, OfferGone};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::board::Board;
 use super::commands::{agent_command, browser_device, sign_in, supervise};
@@ -25,9 +25,10 @@ use crate::App;
 use crate::auth::caller::Proof;
 use crate::auth::{Caller, SESSION_LIFE};
 use crate::dto::desk::{Command, LiveView};
+use crate::dto::quality::CallQuality;
 use crate::dto::socket::{ClientMessage, DeviceStateWord, LiveChanges, Microphone, ServerMessage, Topic};
 use crate::error::{ApiError, ApiResult, Code, Message};
-use crate::views::{Addresses, LOOK_UP, desk, desk_addresses, load_addresses};
+use crate::views::{Addresses, LOOK_UP, call_quality, desk, desk_addresses, load_addresses};
 
 /// The first message must come in this time.
 const HELLO: Duration = Duration::from_secs(10);
@@ -35,6 +36,8 @@ const HELLO: Duration = Duration::from_secs(10);
 const COMMANDS: usize = 16;
 /// How often a connection asks whether its session still lives.
 const RECHECK: Duration = Duration::from_secs(60);
+/// How often a desk is told how its conversations sound: telephony judges them every 5 s.
+const LISTEN: Duration = Duration::from_secs(2);
 
 pub async fn open(State(app): State<App>, caller: Caller, upgrade: WebSocketUpgrade) -> Response {
     upgrade.protocols(["cordboard"]).max_message_size(LARGEST).max_frame_size(LARGEST).on_upgrade(
@@ -71,6 +74,8 @@ struct Desk {
     microphone: Option<Microphone>,
     was_leading: bool,
     addresses: Addresses,
+    /// As last told.
+    quality: Vec<CallQuality>,
 }
 
 struct Live {
@@ -134,6 +139,7 @@ impl Session {
             microphone: None,
             was_leading: false,
             addresses: Addresses::new(),
+            quality: Vec::new(),
         };
         Ok(desk)
     }
@@ -170,6 +176,8 @@ impl Session {
         let mut heard = Instant::now();
         let mut recheck = tokio::time::interval(RECHECK);
         recheck.tick().await;
+        let mut listen = tokio::time::interval(LISTEN);
+        listen.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 message = socket.recv() => match read(message) {
@@ -192,6 +200,7 @@ impl Session {
                 news = desk_news(&mut self.desk) => self.news(socket, news).await?,
                 () = board_news(&mut self.live) => self.send_live(socket).await?,
                 _ = recheck.tick() => self.recheck().await?,
+                _ = listen.tick(), if self.desk.is_some() => self.send_quality(socket).await?,
             }
         }
     }
@@ -393,6 +402,20 @@ impl Session {
         let Some(desk) = self.desk_view().await else { return Ok(()) };
         let seq = self.live.as_ref().map_or(0, |live| live.seq);
         send(socket, &ServerMessage::Desk { seq, now: self.app.now().0, desk }).await
+    }
+
+    /// How the agent's conversations sound, if that changed.
+    async fn send_quality(&mut self, socket: &mut WebSocket) -> Result<(), Closed> {
+        let Some(desk) = &mut self.desk else { return Ok(()) };
+        let live = self.app.engine().quality();
+        let state = desk.state.borrow().clone();
+        let work = state.view.iter().flat_map(|view| &view.work);
+        let calls: Vec<CallQuality> = work.filter_map(|w| call_quality(w, live)).collect();
+        if calls == desk.quality {
+            return Ok(());
+        }
+        desk.quality.clone_from(&calls);
+        send(socket, &ServerMessage::Quality { calls }).await
     }
 
     /// The rows changed since the last message, as far as the caller may see them.

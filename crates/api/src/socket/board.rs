@@ -107,7 +107,7 @@ async fn snapshot(
     addresses.retain(|id, _| wanted.contains(id));
     // Without the store the board goes on; callers it does not know yet are shown without a number.
     let _ = tokio::time::timeout(LOOK_UP, load_addresses(app, tenant, wanted, addresses)).await;
-    Ok(live(view, &known, addresses))
+    Ok(live(view, &known, addresses, app.engine().quality()))
 }
 
 impl Board {

@@ -175,6 +175,7 @@ impl Floor {
                     self.play_ended(interaction, play, &digits);
                 }
             }
+            LegEvent::Quality { .. } => {}
             LegEvent::MediaSilent { silent, .. } => {
                 if known.silent != silent {
                     self.emit(EventBody::LegSilent { interaction, leg, silent });

@@ -175,6 +175,8 @@ impl Floor {
         WorkView {
             interaction,
             segment,
+            leg: s.leg,
+            customer: i.customer,
             medium: i.medium,
             direction: i.direction,
             queue: s.queue(),

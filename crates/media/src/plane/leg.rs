@@ -6,6 +6,7 @@ use super::stream::OutStream;
 use super::types::*;
 use crate::dtmf;
 use crate::jitter::{JitterBuffer, JitterStats};
+use crate::quality::{Counted, Meter, Quality, Summary};
 use crate::tone::Generator;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -65,6 +66,15 @@ pub(super) struct Leg {
     pub(super) sender_report: Option<(u32, Duration)>,
     pub(super) remote_fraction_lost: u8,
     pub(super) round_trip: Option<Duration>,
+
+    pub(super) meter: Meter,
+    /// Packets received and lost when the meter's window began.
+    pub(super) metered: (u64, u64),
+    /// From the peer's reports of this window: lost in 1/256 and jitter; round trip.
+    pub(super) far: Option<(u8, Duration)>,
+    pub(super) far_trip: Option<Duration>,
+    /// Lost on the way to us in the last two windows, 1/256.
+    pub(super) lost_lately: [u8; 2],
 }
 
 impl Leg {
@@ -111,6 +121,11 @@ impl Leg {
             sender_report: None,
             remote_fraction_lost: 0,
             round_trip: None,
+            meter: Meter::new(now),
+            metered: (0, 0),
+            far: None,
+            far_trip: None,
+            lost_lately: [0; 2],
         }
     }
 
@@ -136,6 +151,43 @@ impl Leg {
             self.jitter_before.late += stats.late;
             self.jitter_before.concealed += stats.concealed;
         }
+    }
+
+    /// Judges the window that ends now. What is relayed to this leg had these losses (1/256) before it came here: they are
+    /// in the peer's reports, and not of this leg's making.
+    pub(super) fn measure(&mut self, now: Duration, lost_before: u8) -> Option<Quality> {
+        let mut counted = self.counted(now);
+        if let Some((lost, _)) = &mut counted.far {
+            *lost = lost.saturating_sub(lost_before);
+        }
+        let lost = counted.expected.saturating_sub(counted.received) * 256;
+        self.lost_lately = [self.lost_lately[1], lost.checked_div(counted.expected).unwrap_or(0).min(255) as u8];
+        self.meter.take(now, &counted)
+    }
+
+    /// How the leg sounded up to now.
+    pub(super) fn quality(&mut self, now: Duration) -> Option<Summary> {
+        if self.meter.has_rest(now) {
+            let counted = self.counted(now);
+            self.meter.take(now, &counted);
+        }
+        self.meter.summary()
+    }
+
+    fn counted(&mut self, now: Duration) -> Counted {
+        /// Of 20 ms each: what a peer that fell silent without a word would have sent.
+        const PACKETS_PER_SECOND: u128 = 50;
+        let total = (self.reception.packets, self.reception.lost());
+        let before = std::mem::replace(&mut self.metered, total);
+        let received = total.0 - before.0;
+        let mut expected = received + total.1.saturating_sub(before.1);
+        let since = self.meter.since();
+        // Not even comfort noise, although the peer may speak: its packets do not get here.
+        if self.started && self.direction.receive && self.heard_at <= since {
+            expected = (now.saturating_sub(since).as_millis() * PACKETS_PER_SECOND / 1000) as u64;
+        }
+        let jitter = if received > 0 { Duration::from_micros(self.reception.jitter_us()) } else { Duration::ZERO };
+        Counted { expected, received, jitter, far: self.far.take(), round_trip: self.far_trip.take() }
     }
 
     pub(super) fn stats(&self) -> LegStats {

@@ -50,6 +50,7 @@ impl Plane {
         }
         let mut presses = Vec::new();
         let mut changed = Vec::new();
+        let mut measured = Vec::new();
         for (slot, leg) in self.legs.iter_mut().enumerate() {
             let Some(leg) = leg else { continue };
             presses.extend(leg.dtmf_in.tick(now).map(|press| (slot, press)));
@@ -64,16 +65,30 @@ impl Plane {
             }
             leg.watch(now, &self.config, &mut self.out);
             leg.report(now, &self.config, &mut self.out);
+            if leg.meter.is_due(now) {
+                measured.push(slot);
+            }
         }
         for (slot, press) in presses {
             self.pressed(now, slot, press);
         }
+        measured.into_iter().for_each(|slot| self.measure(now, slot));
         for slot in 0..self.legs.len() {
             self.end_play_if_over(now, slot);
         }
         changed.into_iter().for_each(|leg| self.replan(leg));
         for (&recording, recorder) in &mut self.recordings {
             self.out.extend(recorder.tick(now).into_iter().map(|frame| Output::Record { recording, frame }));
+        }
+    }
+
+    fn measure(&mut self, now: Duration, slot: usize) {
+        let leg = |slot: usize| self.legs.get(slot).and_then(Option::as_ref);
+        let source = leg(slot).and_then(|leg| leg.relay_from).filter(|from| *from != slot).and_then(leg);
+        let lost_before = source.map_or(0, |source| source.lost_lately[0].max(source.lost_lately[1]));
+        let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else { return };
+        if let Some(quality) = leg.measure(now, lost_before) {
+            self.out.push_back(Output::Event(Event::Quality { leg: leg.key, quality }));
         }
     }
 }

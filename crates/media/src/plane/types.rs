@@ -4,6 +4,7 @@
 use crate::audio::Clip;
 use crate::bridge::{BridgeError, Matrix};
 use crate::codec::Codec;
+use crate::quality::Quality;
 use crate::recorder::{Frame, GapReason};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -248,6 +249,8 @@ pub enum Event {
     MediaResumed { leg: LegKey },
     /// All digits queued by [`Command::SendDtmf`] are out.
     DtmfSent { leg: LegKey },
+    /// How the leg sounded in the last [`crate::quality::WINDOW`]; nothing is said of one in which nobody sent anything.
+    Quality { leg: LegKey, quality: Quality },
 }
 
 /// A packet to be sent.

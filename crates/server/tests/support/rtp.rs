@@ -29,6 +29,8 @@ struct State {
     /// Where to send; learned from the first packet if the signalling does not tell.
     remote: Option<SocketAddr>,
     hz: Option<f64>,
+    /// Packets left out on purpose: each one whose number this divides.
+    loses: Option<u16>,
     digits: Vec<char>,
     /// First and last packet of each digit.
     pressed: Vec<(Instant, Instant)>,
@@ -46,6 +48,7 @@ impl RtpPeer {
         let state = State {
             remote: None,
             hz: None,
+            loses: None,
             digits: Vec::new(),
             pressed: Vec::new(),
             heard: Vec::new(),
@@ -71,6 +74,11 @@ impl RtpPeer {
     /// Sends this tone from now on; `None` is silence.
     pub fn say(&self, hz: Option<f64>) {
         self.state().hz = hz;
+    }
+
+    /// Every `nth` packet of sound is lost on its way from now on.
+    pub fn lose(&self, nth: u16) {
+        self.state().loses = Some(nth);
     }
 
     pub fn press(&self, digit: char) {
@@ -172,11 +180,11 @@ fn run(socket: &UdpSocket, shared: &Shared) {
             continue;
         }
         next += Duration::from_millis(20);
-        let (remote, hz, digit) = {
+        let (remote, hz, loses, digit) = {
             let mut state = shared.state.lock().expect("no panic in the peer");
             let digit =
                 if state.remote.is_some() && !state.digits.is_empty() { Some(state.digits.remove(0)) } else { None };
-            (state.remote, state.hz, digit)
+            (state.remote, state.hz, state.loses, digit)
         };
         let Some(remote) = remote else { continue };
         if let Some(digit) = digit {
@@ -204,7 +212,9 @@ fn run(socket: &UdpSocket, shared: &Shared) {
         };
         position += BLOCK;
         let payload: Vec<u8> = samples.iter().map(|s| ulaw_encode(*s)).collect();
-        let _ = socket.send_to(&packet(PCMU, false, seq, stamp, &payload), remote);
+        if loses.is_none_or(|nth| !seq.is_multiple_of(nth)) {
+            let _ = socket.send_to(&packet(PCMU, false, seq, stamp, &payload), remote);
+        }
         seq = seq.wrapping_add(1);
         stamp = stamp.wrapping_add(BLOCK as u32);
     }

@@ -363,9 +363,10 @@ impl Node {
             }
             Output::CloseMedia { media } => {
                 let stats = self.plane.stats(media);
+                let quality = self.plane.quality(out.now - self.born, media);
                 self.command(out, media::Command::RemoveLeg { leg: media });
                 self.release(out, media);
-                self.later(out, Input::MediaClosed { media, stats });
+                self.later(out, Input::MediaClosed { media, stats, quality });
             }
             Output::Media(command) => self.command(out, command),
             Output::OpenRecording { recording, id, .. } => {

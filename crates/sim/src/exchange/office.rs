@@ -151,6 +151,10 @@ impl Office {
     }
 
     fn leg_event(&mut self, out: &mut Outside, event: LegEvent) {
+        if let LegEvent::Quality { .. } = event {
+            // For screens, which are not here.
+            return;
+        }
         if let LegEvent::Offered { leg, number, from, name, via, .. } = event {
             self.legs.insert(leg);
             let address = address_id(&from.key());

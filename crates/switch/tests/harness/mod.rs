@@ -435,6 +435,8 @@ impl World {
 
     fn carry_switch(&mut self, output: Output, work: &mut VecDeque<Input>) {
         match output {
+            // They tell nothing about call control, and come every few seconds.
+            Output::Leg(LegEvent::Quality { .. }) => {}
             Output::Leg(event) => self.events.push(event),
             Output::Report(report) => self.reports.push(report),
             Output::Trunk(report) => self.trunk_reports.push(report),
@@ -465,9 +467,10 @@ impl World {
             Output::CloseMedia { media } => {
                 assert!(self.carriers.remove(&media).is_some(), "closed media was open");
                 let stats = self.plane.stats(media);
+                let quality = self.plane.quality(self.now, media);
                 let _ = self.plane.handle(self.now, media::Command::RemoveLeg { leg: media });
                 if !self.is_media_stuck {
-                    work.push_back(Input::MediaClosed { media, stats });
+                    work.push_back(Input::MediaClosed { media, stats, quality });
                 }
             }
             Output::Media(command) => {
@@ -567,6 +570,7 @@ impl World {
                 LegEvent::Digit { digit, .. } => format!("digit {digit}"),
                 LegEvent::TransferAsked { to, .. } => format!("wants {to} instead"),
                 LegEvent::PlayEnded { play, why, digits, .. } => format!("play {} {why:?} {digits:?}", play.0),
+                LegEvent::Quality { .. } => "quality".to_owned(),
                 LegEvent::MediaSilent { silent, .. } => format!("silent {silent}"),
                 LegEvent::RecordingStarted { recording } => format!("recording {} started", recording.0),
                 LegEvent::RecordingEnded { recording, length_ms, .. } => {

@@ -76,6 +76,8 @@ impl Control {
                         Counters::add(&counters.legs_ended, 1);
                         self.pressure.decided(*leg);
                     }
+                    // For screens, in a few seconds anew: what decides goes first.
+                    LegEvent::Quality { .. } if !self.backlog.is_empty() => return,
                     _ => {}
                 }
                 self.backlog.push_back(Up::Leg(event));

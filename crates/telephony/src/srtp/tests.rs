@@ -184,6 +184,32 @@ fn reports_have_numbers_of_their_own() {
 }
 
 #[test]
+fn a_report_is_opened_once_and_never_a_forged_one() {
+    for profile in PROFILES {
+        let (mut client, mut server) = ends(profile);
+        let plain = [hex("80c90001 00000007"), vec![3; 24]].concat();
+        let sealed = |client: &mut Srtp| {
+            let mut bytes = plain.clone();
+            assert!(client.seal_rtcp(7, &mut bytes));
+            bytes
+        };
+        let (first, second) = (sealed(&mut client), sealed(&mut client));
+        let mut out = Vec::new();
+        for at in [3, 7, 9, first.len() - 12, first.len() - 1] {
+            let mut forged = first.clone();
+            forged[at] ^= 1;
+            assert!(!server.open_rtcp(&forged, &mut out), "{profile:?} {at}");
+        }
+        assert!(server.open_rtcp(&second, &mut out) && out == plain, "{profile:?}");
+        assert!(!server.open_rtcp(&second, &mut out), "{profile:?} again");
+        assert!(server.open_rtcp(&first, &mut out) && !server.open_rtcp(&first, &mut out), "{profile:?} overtaken");
+        for length in 0..first.len() {
+            assert!(!server.open_rtcp(&first[..length], &mut out), "{profile:?} cut to {length}");
+        }
+    }
+}
+
+#[test]
 fn short_material_makes_no_session() {
     for profile in PROFILES {
         let material = material(profile);

@@ -71,6 +71,22 @@ impl Rewrite {
         }
         !packet.is_empty()
     }
+
+    /// Makes a peer's report on the stream on the wire one about the media plane's stream; false if it reports on nothing
+    /// that has been sent.
+    pub(super) fn heard(&self, ssrc: u32, packet: &mut Vec<u8>) -> bool {
+        let Some(last) = &self.last else { return false };
+        let mut parts = rtcp::parse(packet);
+        packet.clear();
+        for part in &mut parts {
+            let (Rtcp::SenderReport { blocks, .. } | Rtcp::ReceiverReport { blocks, .. }) = part else { continue };
+            for block in blocks.iter_mut().filter(|block| block.ssrc == ssrc) {
+                block.ssrc = last.source.ssrc;
+            }
+            rtcp::write(part, packet);
+        }
+        !packet.is_empty()
+    }
 }
 
 #[cfg(test)]
@@ -120,5 +136,21 @@ mod tests {
         assert!(rewrite.report(77, &mut bytes));
         assert_eq!(bytes, packet(77, info(timestamp + 320)));
         assert!(!rewrite.report(77, &mut packet(1, info(80_000))), "of a call that is over");
+    }
+
+    #[test]
+    fn a_browsers_report_is_about_the_stream_of_the_plane() {
+        let block = |ssrc| rtcp::ReportBlock { ssrc, fraction_lost: 20, ..rtcp::ReportBlock::default() };
+        let packet = |about| {
+            let mut bytes = Vec::new();
+            rtcp::write(&Rtcp::ReceiverReport { ssrc: 5, blocks: vec![block(about), block(6)] }, &mut bytes);
+            bytes
+        };
+        let mut rewrite = Rewrite::default();
+        assert!(!rewrite.heard(77, &mut packet(77)), "nothing was sent yet");
+        rewrite.next(Instant::now(), &header(1, 500, 80_000));
+        let mut bytes = packet(77);
+        assert!(rewrite.heard(77, &mut bytes));
+        assert_eq!(bytes, packet(1));
     }
 }

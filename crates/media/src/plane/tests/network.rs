@@ -71,6 +71,7 @@ fn comfort_noise_is_a_sign_of_life_but_never_locks() {
         lab.run(1000);
         lab.inject(A, addr_of(A), &noise);
     }
+    lab.events.retain(|event| !matches!(event, Event::Quality { .. }));
     assert_eq!(lab.events, [Event::MediaStarted { leg: A }]);
     assert_eq!(lab.plane.stats(A).unwrap().dropped_payload_type, 10);
 }
@@ -318,4 +319,66 @@ proptest! {
         }
         lab.handle(Command::StopRecord { recording: RecordingKey(1) });
     }
+}
+
+#[test]
+fn what_a_network_loses_is_told_every_window_and_at_the_end() {
+    let mut lab = Lab::pair();
+    lab.peer(A).speaking = false;
+    for n in 0..1500u32 {
+        let bytes = lab.peer(A).speak();
+        // Every tenth packet of A is lost on its way; B's come all.
+        if !n.is_multiple_of(10) {
+            lab.inject(A, addr_of(A), &bytes);
+        }
+        lab.run(20);
+    }
+    let of = |leg: LegKey| {
+        let told = |event: &Event| match event {
+            Event::Quality { leg: about, quality } if *about == leg => Some(*quality),
+            _ => None,
+        };
+        lab.events.iter().filter_map(told).collect::<Vec<_>>()
+    };
+    let (about_a, about_b) = (of(A), of(B));
+    assert_eq!((about_a.len(), about_b.len()), (6, 6), "one a window");
+    assert!(about_a.iter().all(|q| (95..=105).contains(&q.lost_in.unwrap()) && q.mos < 360), "{about_a:?}");
+    assert!(about_b.iter().all(|q| q.lost_in == Some(0) && q.mos > 430), "{about_b:?}");
+    let now = lab.now;
+    let whole = lab.plane.quality(now, A).unwrap();
+    assert!((95..=105).contains(&whole.whole.lost_in.unwrap()), "{whole:?}");
+    assert_eq!((whole.slices.len(), whole.slice_ms), (3, 10_000));
+}
+
+#[test]
+fn a_peers_report_counts_without_what_was_lost_before_us() {
+    let mut lab = Lab::pair();
+    lab.peer(A).speaking = false;
+    let report = |ssrc, fraction_lost| {
+        let block = rtcp::ReportBlock { ssrc, fraction_lost, jitter: 160, ..Default::default() };
+        let mut bytes = Vec::new();
+        rtcp::write(&Rtcp::ReceiverReport { ssrc: 9, blocks: vec![block] }, &mut bytes);
+        bytes
+    };
+    for n in 0..1000u32 {
+        let bytes = lab.peer(A).speak();
+        if !n.is_multiple_of(4) {
+            lab.inject(A, addr_of(A), &bytes);
+        }
+        // B misses a quarter, all of it lost before us, and later half of the rest.
+        if n % 200 == 150 {
+            let ssrc = lab.peer(B).headers.last().unwrap().ssrc;
+            let bytes = report(ssrc, if n < 600 { 64 } else { 192 });
+            lab.inject(B, addr_of(B), &bytes);
+        }
+        lab.run(20);
+    }
+    let told = |event: &Event| match event {
+        Event::Quality { leg: B, quality } => quality.lost_out.map(|lost| (lost, quality.jitter_ms)),
+        _ => None,
+    };
+    let about_b: Vec<_> = lab.events.iter().filter_map(told).collect();
+    assert!(about_b.iter().all(|(_, jitter)| *jitter == 20), "{about_b:?}");
+    assert!(about_b[1].0 < 20 && about_b[2].0 < 20, "{about_b:?}");
+    assert!((480..=520).contains(&about_b.last().unwrap().0), "{about_b:?}");
 }
