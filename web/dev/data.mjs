@@ -44,6 +44,15 @@ export const breaks = [
   { id: 'brk_2', name: L('培训', 'Training') },
 ];
 
+const sound = (lost, mos, grade) => ({ mos, grade, lost_in: lost, lost_out: 0.2, jitter_ms: 3, round_trip_ms: 42 });
+export const good = sound(0, 4.39, 'good');
+export const lossy = sound(8.2, 3.55, 'fair');
+/** A leg that was good but for these slices. */
+function legQuality(count, bad) {
+  const slices = Array.from({ length: count }, (_, i) => (bad.includes(i) ? (i % 2 ? sound(21, 2.6, 'poor') : lossy) : i % 7 === 6 ? null : good));
+  return { mos_min: bad.length ? 2.6 : 4.39, whole: { ...good, lost_in: bad.length ? 1.4 : 0 }, slice_ms: 10_000, slices };
+}
+
 const alone = { consult: null, asked_by: null, others: [], watchers: [], watching: null };
 export const desk = {
   agent: agents[0], extension: '801', signed_in: true, leaving: false, presence: { state: 'available' }, presence_since_at: now - 400_000,
@@ -64,7 +73,7 @@ export const live = {
   at: now,
   totals: { counts, calls: 4, calls_max: 100, seats: 6, seats_max: 50, degraded: false, refusing: false },
   queues: queues.map((q, i) => ({ ...q, open: i === 0, waiting: i ? 0 : 2, longest_since_at: i ? null : now - 48_000, agents: counts, today: figures })),
-  agents: agents.map((a, i) => ({ ...a, extension: `80${i + 1}`, team: 'tea_1', signed_in: i < 5, leaving: false, presence: i === 5 ? { state: 'offline' } : i === 3 ? { state: 'break', reason: 'brk_1' } : { state: 'available' }, break_reason: i === 3 ? breaks[0].name : null, presence_since_at: now - 900_000, occupancy: occupancy[i], occupancy_since_at: now - 70_000 * (i + 1), device_ready: i < 5, device_kind: i === 5 ? null : i === 4 ? 'sip' : 'browser', work: occupancy[i] === 'idle' ? [] : [{ interaction: 'int_1', queue: 'que_support', medium: 'voice', from: addr('+86 10 8888 6666'), state: occupancy[i] === 'busy' ? 'talking' : 'wrap_up', state_since_at: now - 60_000, segment: `seg_l${i}`, watching: null }] })),
+  agents: agents.map((a, i) => ({ ...a, extension: `80${i + 1}`, team: 'tea_1', signed_in: i < 5, leaving: false, presence: i === 5 ? { state: 'offline' } : i === 3 ? { state: 'break', reason: 'brk_1' } : { state: 'available' }, break_reason: i === 3 ? breaks[0].name : null, presence_since_at: now - 900_000, occupancy: occupancy[i], occupancy_since_at: now - 70_000 * (i + 1), device_ready: i < 5, device_kind: i === 5 ? null : i === 4 ? 'sip' : 'browser', work: occupancy[i] === 'idle' ? [] : [{ interaction: 'int_1', queue: 'que_support', medium: 'voice', from: addr('+86 10 8888 6666'), state: occupancy[i] === 'busy' ? 'talking' : 'wrap_up', state_since_at: now - 60_000, segment: `seg_l${i}`, watching: null, quality: i === 0 ? { segment: 'seg_l0', own: good, customer: lossy } : i === 2 ? { segment: 'seg_l2', own: lossy, customer: good } : null }] })),
   interactions: [
     { id: 'int_1', medium: 'voice', direction: 'inbound', number: ref(numbers[0]), from: addr('+86 10 8888 6666'), started_at: now - 130_000, segments: [{ segment: 'seg_1', queue: 'que_support', agent: 'agt_0', state: 'talking', started_at: now - 90_000, state_since_at: now - 90_000, watching: null }] },
     { id: 'int_2', medium: 'voice', direction: 'inbound', number: ref(numbers[1]), from: addr('+86 138 0013 8000'), started_at: now - 48_000, segments: [{ segment: 'seg_2', queue: 'que_support', agent: null, state: 'waiting', started_at: now - 48_000, state_since_at: now - 48_000, watching: null }] },
@@ -101,8 +110,8 @@ export const detail = (id) => ({
     { ...base, id: 'seg_f', of: 'supervisor', agent: agents[5], started_at: t0 + 190_000, start: 'watch', ended_at: t0 + 284_000, end: 'watch_over', spans: [span('connecting', 190, 191), span('watching', 191, 284)] },
   ],
   legs: [
-    { id: 'leg_1', segment: null, role: 'customer', direction: 'inbound', destination: 'number', device: null, codec: 'pcma', started_at: t0, ringing_at: t0 + 40, answered_at: t0 + 90, ended_at: t0 + 284_000, cause: 'hangup', ended_by: 'peer', stats: { answered_ms: 283_910, rtp_received: 14_195, rtp_sent: 14_196, rtp_lost: 2, jitter_ms: 3, rtp_foreign: 0 } },
-    { id: 'leg_2', segment: 'seg_d', role: 'agent', direction: 'outbound', destination: 'browser', device: 'dev_1', codec: 'pcmu', started_at: t0 + 54_000, ringing_at: null, answered_at: t0 + 55_000, ended_at: t0 + 284_000, cause: 'hangup', ended_by: 'us', stats: { answered_ms: 229_000, rtp_received: 11_450, rtp_sent: 11_449, rtp_lost: 0, jitter_ms: 1, rtp_foreign: 0 } },
+    { id: 'leg_1', segment: null, role: 'customer', direction: 'inbound', destination: 'number', device: null, codec: 'pcma', started_at: t0, ringing_at: t0 + 40, answered_at: t0 + 90, ended_at: t0 + 284_000, cause: 'hangup', ended_by: 'peer', stats: { answered_ms: 283_910, rtp_received: 14_195, rtp_sent: 14_196, rtp_lost: 2, jitter_ms: 3, rtp_foreign: 0, quality: legQuality(29, [8, 9, 14]) } },
+    { id: 'leg_2', segment: 'seg_d', role: 'agent', direction: 'outbound', destination: 'browser', device: 'dev_1', codec: 'pcmu', started_at: t0 + 54_000, ringing_at: null, answered_at: t0 + 55_000, ended_at: t0 + 284_000, cause: 'hangup', ended_by: 'us', stats: { answered_ms: 229_000, rtp_received: 11_450, rtp_sent: 11_449, rtp_lost: 0, jitter_ms: 1, rtp_foreign: 0, quality: legQuality(23, []) } },
     { id: 'leg_3', segment: 'seg_e', role: 'agent', direction: 'outbound', destination: 'sip_device', device: 'dev_2', codec: 'pcma', started_at: t0 + 170_000, ringing_at: t0 + 171_000, answered_at: t0 + 178_000, ended_at: t0 + 260_000, cause: 'hangup', ended_by: 'us', stats: null },
     { id: 'leg_4', segment: 'seg_f', role: 'supervisor', direction: 'outbound', destination: 'browser', device: 'dev_1', codec: 'opus', started_at: t0 + 190_000, ringing_at: null, answered_at: t0 + 191_000, ended_at: t0 + 284_000, cause: 'hangup', ended_by: 'us', stats: null },
   ],

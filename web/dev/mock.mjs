@@ -113,6 +113,7 @@ server.on('upgrade', (req, socket) => {
       if (m.type === 'hello') {
         const now = Date.now();
         send({ type: 'snapshot', epoch: 'e1', seq, now, desk: m.subscribe.includes('desk') ? scene.desk : null, live: m.subscribe.includes('live') ? scene.live : null });
+        send({ type: 'quality', calls: (scene.desk?.work ?? []).filter((w) => w.state !== 'wrap_up').map((w) => ({ segment: w.segment, own: d.lossy, customer: d.good })) });
         clearInterval(timer);
         timer = setInterval(() => send({ type: 'live', seq: ++seq, now: Date.now(), changes: { totals: null, queues: d.live.queues, agents: [], interactions: [], removed: [] } }), 1000);
       } else if (m.type === 'device_offer') {

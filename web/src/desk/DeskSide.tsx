@@ -1,10 +1,16 @@
 // Right: the device in words, the facts of the work at hand, the queues served.
+import { Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useMe } from '../api/session';
 import { useLocal } from '../i18n/localized';
 import { useConnection, useDevice } from '../socket/session';
 import { dateTime } from '../ui/format';
+import { Icon } from '../ui/icons';
+import { later } from '../ui/later';
+import { DialogComing } from '../ui/States';
 import { type DeskView, type DeskWork, deviceTrouble } from './words';
+
+const SoundDialog = later(() => import('../talk/SoundDialog'), 'SoundDialog');
 
 export function DeskSide({ desk, work }: { desk: DeskView; work: DeskWork | undefined }) {
   const { t, i18n } = useTranslation('common');
@@ -12,6 +18,7 @@ export function DeskSide({ desk, work }: { desk: DeskView; work: DeskWork | unde
   const me = useMe();
   const device = useDevice();
   const trouble = deviceTrouble(desk, device?.view ?? null, useConnection());
+  const [sound, setSound] = useState(false);
   const variables = Object.entries(work?.variables ?? {});
   return (
     <section className="desk-side" aria-label={t('desk.details')}>
@@ -30,10 +37,21 @@ export function DeskSide({ desk, work }: { desk: DeskView; work: DeskWork | unde
           {device?.view.leading ? (
             <>
               <dt>{t('desk.microphone')}</dt>
-              <dd>{t(`microphone.${device.view.microphone}`)}</dd>
+              <dd>{device.view.microphoneName || t(`microphone.${device.view.microphone}`)}</dd>
             </>
           ) : null}
         </dl>
+        {device?.view.leading ? (
+          <button type="button" className="link row" data-testid="sound-settings" onClick={() => setSound(true)}>
+            <Icon name="gear" size={16} />
+            {t('desk.sound')}
+          </button>
+        ) : null}
+        {sound ? (
+          <Suspense fallback={<DialogComing />}>
+            <SoundDialog close={() => setSound(false)} />
+          </Suspense>
+        ) : null}
         {desk.blocked ? <p className="alert" data-tone="warn">{t([`blocked.${desk.blocked.replace('.', '_')}`, 'blocked.other'])}</p> : null}
       </div>
       {work ? (

@@ -1,4 +1,6 @@
 // The ring tone, made here: two soft notes every three seconds. Silent where the browser allows no sound yet.
+import { soundChoice, soundTo } from '../device/sound';
+
 let context: AudioContext | undefined;
 
 export function ring(): () => void {
@@ -6,6 +8,7 @@ export function ring(): () => void {
   try {
     context ??= new AudioContext();
     const c = context;
+    void soundTo(c as { setSinkId?: (id: string) => Promise<void> }, soundChoice().bell);
     void c.resume();
     const once = () => {
       if (c.state !== 'running') return;

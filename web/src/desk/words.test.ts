@@ -3,7 +3,7 @@ import type { DeviceView } from '../device/device';
 import { activeCall, activity, allowed, type DeskWork, deviceTrouble, holdMs, inCompany, talkMs } from './words';
 
 const open = { state: 'open', retryAt: null } as const;
-const well: DeviceView = { leading: true, microphone: 'ok', link: 'ready', code: null, soundBlocked: false };
+const well: DeviceView = { leading: true, microphone: 'ok', link: 'ready', code: null, soundBlocked: false, microphoneName: '' };
 
 describe('the desk in words', () => {
   it('shows work before the chosen presence', () => {

@@ -155,4 +155,35 @@ describe('the browser as a device', () => {
     device.setSpeaking(true);
     expect(mine.enabled).toBe(true);
   });
+
+  it('goes back to the chosen microphone when it is plugged in again, in mid-call, without a new connection', async () => {
+    const named = (deviceId: string) => Object.assign(track(), { label: deviceId, getSettings: () => ({ deviceId }) });
+    const asked: unknown[] = [];
+    let plugged = ['headset', 'laptop'];
+    const media = Object.assign(new EventTarget(), {
+      getUserMedia: async (wish: { audio: { deviceId?: { ideal: string } } }) => {
+        asked.push(wish.audio.deviceId?.ideal);
+        const wanted = wish.audio.deviceId?.ideal;
+        return { getAudioTracks: () => [named(wanted && plugged.includes(wanted) ? wanted : 'laptop')] };
+      },
+      enumerateDevices: async () => plugged.map((deviceId) => ({ kind: 'audioinput', deviceId, label: deviceId })),
+    });
+    Object.defineProperty(navigator, 'mediaDevices', { configurable: true, value: media });
+    await start();
+    await connected();
+    await device.chooseSound({ microphone: 'headset' });
+    expect(device.view()).toMatchObject({ microphone: 'ok', microphoneName: 'headset' });
+    plugged = ['laptop'];
+    await device.askMicrophone(); // as the end of its track makes it
+    expect(device.view().microphoneName).toBe('laptop');
+    media.dispatchEvent(new Event('devicechange'));
+    await settle();
+    expect(device.view().microphoneName).toBe('laptop');
+    plugged = ['headset', 'laptop'];
+    media.dispatchEvent(new Event('devicechange'));
+    await settle();
+    expect(device.view().microphoneName).toBe('headset');
+    expect(offers()).toHaveLength(1);
+    localStorage.removeItem('cordboard.sound');
+  });
 });

@@ -8,6 +8,7 @@
 import { followLead, type Leader } from './leader';
 import { type Microphone, type MicrophoneState, openMicrophone } from './microphone';
 import { Peer } from './peer';
+import { keepSoundChoice, soundChoice, type SoundChoice, soundDevices, soundTo } from './sound';
 
 export type LinkState = 'idle' | 'connecting' | 'ready' | 'lost' | 'refused';
 
@@ -19,6 +20,8 @@ export interface DeviceView {
   code: string | null;
   /** The browser wants a gesture before it plays sound. */
   soundBlocked: boolean;
+  /** The microphone in use, by the name the system gives it; empty without one. */
+  microphoneName: string;
 }
 
 /** What the device says to the server; the socket carries it. */
@@ -31,7 +34,7 @@ const RETRY_MS = [500, 1000, 2000, 5000, 10_000];
 const ANSWER_MS = 8000;
 
 export class BrowserDevice {
-  private state: DeviceView = { leading: false, microphone: 'asking', link: 'idle', code: null, soundBlocked: false };
+  private state: DeviceView = { leading: false, microphone: 'asking', link: 'idle', code: null, soundBlocked: false, microphoneName: '' };
   private readonly listeners = new Set<() => void>();
   private readonly audio: HTMLAudioElement;
   private readonly leader: Leader;
@@ -44,6 +47,7 @@ export class BrowserDevice {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private generation = 0;
   private stopped = false;
+  private sound: SoundChoice = soundChoice();
 
   constructor(
     private readonly send: (message: DeviceMessage) => void,
@@ -53,6 +57,7 @@ export class BrowserDevice {
     this.audio.autoplay = true;
     this.audio.dataset.cordboard = 'remote';
     document.body.append(this.audio);
+    void soundTo(this.audio, this.sound.speaker);
     this.expose();
     this.leader = followLead(lockName, (leading, taken) => void this.leadChanged(leading, taken));
     navigator.mediaDevices?.addEventListener?.('devicechange', this.devicesChanged);
@@ -140,12 +145,21 @@ export class BrowserDevice {
   async askMicrophone(): Promise<void> {
     const former = this.microphone?.track;
     this.set({ microphone: 'asking' });
-    const mic = await openMicrophone();
+    const mic = await openMicrophone(this.sound.microphone);
     this.adopt(mic);
     await this.peer?.useTrack(mic.track);
     if (former && former !== mic.track) former.stop();
     this.tellPreflight();
     if (this.state.link !== 'ready') this.connect();
+  }
+
+  /** Other devices from now on, also in the middle of a call. */
+  async chooseSound(choice: SoundChoice): Promise<void> {
+    const former = this.sound;
+    this.sound = choice;
+    keepSoundChoice(choice);
+    if (choice.speaker !== former.speaker) await soundTo(this.audio, choice.speaker);
+    if (choice.microphone !== former.microphone && this.state.leading) await this.askMicrophone();
   }
 
   async unlockSound(): Promise<void> {
@@ -169,8 +183,21 @@ export class BrowserDevice {
   private readonly devicesChanged = () => {
     const m = this.state.microphone;
     const ended = this.microphone?.track.readyState === 'ended';
-    if (this.state.leading && (m === 'missing' || m === 'listen_only' || ended)) void this.askMicrophone();
+    // The element keeps to a loudspeaker that is gone, and does not find one that came back.
+    void soundTo(this.audio, this.sound.speaker);
+    if (!this.state.leading) return;
+    if (m === 'missing' || m === 'listen_only' || ended) void this.askMicrophone();
+    else if (m === 'ok') void this.backToChosen();
   };
+
+  /** The microphone that was chosen has been plugged in again. */
+  private async backToChosen(): Promise<void> {
+    const wanted = this.sound.microphone;
+    const used = this.microphone?.track.getSettings?.().deviceId;
+    if (!wanted || !used || used === wanted) return;
+    const { microphones } = await soundDevices();
+    if (microphones.some((d) => d.id === wanted)) await this.askMicrophone();
+  }
 
   private async leadChanged(leading: boolean, taken: boolean): Promise<void> {
     // The lock can be granted before the constructor returns.
@@ -186,7 +213,7 @@ export class BrowserDevice {
       return;
     }
     if (this.online) this.send({ type: 'lead', take: taken });
-    if (!this.microphone) this.adopt(await openMicrophone());
+    if (!this.microphone) this.adopt(await openMicrophone(this.sound.microphone));
     this.tellPreflight();
     this.connect();
   }
@@ -197,7 +224,8 @@ export class BrowserDevice {
     this.microphone = { state, track: mic.track };
     mic.track.enabled = this.speaking;
     mic.track.addEventListener('ended', this.devicesChanged);
-    this.set({ microphone: state, code: mic.state === 'insecure' ? 'microphone.insecure' : this.state.code });
+    const microphoneName = state === 'ok' ? mic.track.label : '';
+    this.set({ microphone: state, microphoneName, code: mic.state === 'insecure' ? 'microphone.insecure' : this.state.code });
   }
 
   private tellPreflight(): void {

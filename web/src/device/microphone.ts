@@ -30,12 +30,12 @@ export function silentTrack(): MediaStreamTrack {
   return silence.track;
 }
 
-/** Asks for the microphone. Never throws: what is wrong is in `state`. */
-export async function openMicrophone(): Promise<Microphone> {
+/** Asks for the microphone, for this one if it is there. Never throws: what is wrong is in `state`. */
+export async function openMicrophone(wanted?: string): Promise<Microphone> {
   if (!navigator.mediaDevices?.getUserMedia) return { state: 'insecure', track: silentTrack() };
   try {
     const stream = await navigator.mediaDevices.getUserMedia({
-      audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },
+      audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1, ...(wanted ? { deviceId: { ideal: wanted } } : {}) },
     });
     const track = stream.getAudioTracks()[0];
     return track ? { state: 'ok', track } : { state: 'missing', track: silentTrack() };

@@ -16,6 +16,8 @@ interface Session {
   device: BrowserDevice | null;
 }
 
+const t = i18next.t.bind(i18next);
+
 let session: Session | null = null;
 let starting = false;
 const waiting = new Set<() => void>();
@@ -66,6 +68,15 @@ function connectDevice(socket: SocketClient, device: BrowserDevice): void {
         break;
       default:
     }
+  });
+  let microphone = '';
+  device.subscribe(() => {
+    const { microphone: state, microphoneName: name } = device.view();
+    if (state === 'asking' || name === microphone) return;
+    // Plugged in or out while somebody may be talking: which one listens is worth a word.
+    if (microphone && state === 'ok') toast(t('device.microphone_now', { ns: 'common', name }));
+    else if (microphone) toast(t('device.microphone_gone', { ns: 'common' }), 'bad');
+    microphone = name;
   });
   let was = socket.connection.state;
   socket.subscribe(() => {
