@@ -105,8 +105,11 @@ impl Coverage {
             EventBody::SegmentStarted { segment, of, state, .. } if self.voice => {
                 let (agent, queue) = match of {
                     SegmentOf::Agent { agent, queue, .. } => (Some(*agent), *queue),
-                    SegmentOf::Device { .. } => (None, None),
-                    SegmentOf::Flow { .. } | SegmentOf::Queue { .. } | SegmentOf::Supervisor { .. } => return,
+                    SegmentOf::Device { .. } | SegmentOf::Outside { .. } => (None, None),
+                    SegmentOf::Flow { .. }
+                    | SegmentOf::Queue { .. }
+                    | SegmentOf::Parked { .. }
+                    | SegmentOf::Supervisor { .. } => return,
                 };
                 let begun = Conversation {
                     agent,
@@ -157,10 +160,10 @@ impl Coverage {
                     self.lose(*recording, lost, false);
                 }
             }
-            EventBody::RecordingStored { recording, length_ms, gaps, .. } => {
-                if self.tapes.get(recording).is_some_and(|t| t.cut) {
-                    self.found(*recording, lost_in(*length_ms, gaps));
-                }
+            EventBody::RecordingStored { recording, length_ms, gaps, .. }
+                if self.tapes.get(recording).is_some_and(|t| t.cut) =>
+            {
+                self.found(*recording, lost_in(*length_ms, gaps));
             }
             _ => {}
         }

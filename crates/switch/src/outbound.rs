@@ -322,8 +322,10 @@ impl Switch {
         let state = leg.and_then(|leg| self.legs.get_mut(&leg)).filter(|l| l.media_key().is_some() && !l.is_up());
         let local = state.as_ref().and_then(|l| l.media.as_ref()).and_then(|m| m.local);
         let session = state.and_then(Leg::session_mut);
-        let answer = match (session, local, read_offer(sdp)) {
-            (Some(session), Some(local), Ok(offer)) => session.answer(local, &offer).ok(),
+        let answer = match (session, local) {
+            (Some(session), Some(local)) => {
+                session.read_offer(sdp).and_then(|offer| session.answer(local, &offer)).ok()
+            }
             _ => None,
         };
         let (Some(leg), Some((answer, remote))) = (leg, answer) else {

@@ -129,6 +129,7 @@ impl Lab {
             | Event::Trying { call }
             | Event::Progress { call, .. }
             | Event::Answered { call, .. }
+            | Event::EarlyOffer { call, .. }
             | Event::Established { call, .. }
             | Event::Reinvite { call, .. }
             | Event::ReinviteAcked { call, .. }

@@ -82,10 +82,10 @@ impl Exchange {
 
     pub(super) fn speaks(&mut self, phone: usize, line: Line) {
         let p = &mut self.phones[phone];
-        if p.line != line || p.state != State::Up {
+        if p.line != line || !p.speaks() {
             return;
         }
-        if !p.is_browser() && self.out.now > p.heard_at + DEAD_LINE && !p.holding {
+        if p.state == State::Up && !p.is_browser() && self.out.now > p.heard_at + DEAD_LINE && !p.holding {
             p.hang_up(&mut self.out);
             return self.phone_news(phone);
         }

@@ -253,12 +253,23 @@ impl Phone {
         self.state = State::Up;
         self.up_at = out.now;
         self.heard_at = out.now;
-        out.plan(Duration::from_millis(20), Happening::Speak(self.index, self.line));
+        if !self.is_outside() {
+            out.plan(Duration::from_millis(20), Happening::Speak(self.index, self.line));
+        }
+    }
+
+    fn is_outside(&self) -> bool {
+        matches!(self.owner, Owner::Desk { device: OUTSIDE, .. })
+    }
+
+    /// One outside does so before the answer.
+    pub(crate) fn speaks(&self) -> bool {
+        self.state == State::Up || (self.state == State::Ringing && self.is_outside())
     }
 
     /// Says 20 ms; `pace` is the time to the next word.
     pub(crate) fn speak(&mut self, out: &mut Outside, pace: Duration) {
-        if self.state != State::Up {
+        if !self.speaks() {
             return;
         }
         self.header.sequence = self.header.sequence.wrapping_add(1);
@@ -354,11 +365,13 @@ impl Phone {
                 self.begin(out, State::Ringing);
                 self.call = Some(call);
                 self.remote = incoming.sdp().and_then(rtp_address);
-                let (status, sdp) = match self.owner {
-                    Owner::Desk { device: OUTSIDE, .. } => (183, Some(self.sdp(out, "sendrecv"))),
-                    _ => (180, None),
-                };
-                self.command(out, Command::Progress { call, status, sdp });
+                // A carrier lets itself be heard before the answer.
+                let early = self.is_outside().then(|| self.sdp(out, "sendrecv"));
+                let status = if early.is_some() { 183 } else { 180 };
+                self.command(out, Command::Progress { call, status, sdp: early });
+                if self.is_outside() {
+                    out.plan(Duration::from_millis(200), Happening::Speak(self.index, self.line));
+                }
                 Some(Noticed::Rings)
             }
             Event::Answered { call, sdp, .. } if self.call == Some(call) => {
@@ -374,7 +387,7 @@ impl Phone {
                 self.command(out, Command::Hangup { call, headers: Vec::new() });
                 None
             }
-            Event::Reinvite { call, .. } => {
+            Event::Reinvite { call, .. } | Event::EarlyOffer { call, .. } => {
                 let sdp = self.sdp(out, "sendrecv");
                 self.command(out, Command::AnswerReinvite { call, sdp });
                 None
