@@ -63,6 +63,7 @@ export const desk = {
     { interaction: 'int_1', segment: 'seg_1', medium: 'voice', direction: 'inbound', queue: queues[0], from: addr('+86 10 8888 6666'), number: ref(numbers[0]), lang: 'zh-CN', state: 'talking', state_since_at: now - 90_000, started_at: now - 130_000, answered_at: now - 90_000, talk_ms: 0, hold_ms: 12_000, muted: false, peer_held: false, recording: 'rec_1', record: { on: true, on_demand: false, mode: { mode: 'always' }, of: { of: 'queue', queue: 'que_1' } }, masked_until_at: null, dispositions, disposition: null, disposition_required: true, wrap_up_until_at: null, variables: { order: '20261122' }, ...alone },
     { interaction: 'int_3', segment: 'seg_3', medium: 'voice', direction: 'inbound', queue: queues[1], from: { kind: 'withheld', text: 'withheld' }, number: ref(numbers[1]), lang: 'en', state: 'wrap_up', state_since_at: now - 9_000, started_at: now - 330_000, answered_at: now - 290_000, talk_ms: 281_000, hold_ms: 0, muted: false, peer_held: false, recording: null, record: null, masked_until_at: null, dispositions, disposition: 'dsp_1', disposition_required: false, wrap_up_until_at: now + 600_000, variables: {}, ...alone },
   ],
+  parked: [],
   queues, break_reasons: breaks,
 };
 
@@ -119,7 +120,7 @@ export const detail = (id) => ({
     { id: 'ofr_a', segment: 'seg_c', agent: agents[1], made_at: t0 + 25_000, until_at: t0 + 45_000, ended_at: t0 + 45_000, accepted: false, end: 'missed', trace: { strategy: 'longest_idle', waited_ms: 3000, priority: 0, place: 1, candidates: [{ agent: agents[1], priority: 1, level: 0, idle_ms: 250_000 }, { agent: agents[0], priority: 1, level: 0, idle_ms: 12_000 }], excluded: [{ agent: agents[3], why: 'on_break' }, { agent: agents[4], why: 'capacity' }], left_out: 2 } },
     { id: 'ofr_b', segment: 'seg_d', agent: agents[0], made_at: t0 + 45_000, until_at: t0 + 65_000, ended_at: t0 + 54_000, accepted: true, end: null, trace: { strategy: 'longest_idle', waited_ms: 23_000, priority: 0, place: 1, candidates: [{ agent: agents[0], priority: 1, level: 0, idle_ms: 32_000 }], excluded: [{ agent: agents[1], why: 'asked_before' }], left_out: 0 } },
   ],
-  recordings: [{ id: 'rec_1', interaction: id, segment: 'seg_d', started_at: t0 + 55_000, length_ms: 229_000, stored: true, gaps: [{ from_ms: 125_000, to_ms: 145_000, why: 'hold' }] }],
+  recordings: [{ id: 'rec_1', interaction: id, segment: 'seg_d', started_at: t0 + 55_000, length_ms: 229_000, stored: true, deleted: false, gaps: [{ from_ms: 125_000, to_ms: 145_000, why: 'hold' }] }],
 });
 const facts = [
   ['interaction_started'], ['dial_planned', { class: 'national', trunks: ['trk_1', 'trk_2'] }], ['leg_started'], ['segment_started'], ['step_entered'], ['leg_answered'], ['offer_made'], ['offer_ended'], ['offer_accepted'],
@@ -134,7 +135,7 @@ export const peaks = () => {
   const one = (phase) => Array.from({ length: n }, (_, i) => ({ min: -talk(i, phase), max: talk(i, phase) }));
   return { step_ms: 50, length_ms: 229_000, left: one(0), right: one(1.57) };
 };
-export const queueConfig = (q) => ({ ...q, media: ['voice'], members: agents.map((a) => ({ agent: a.id, priority: 1 })), required_skills: [{ skill: 'skl_1', level: 3 }], strategy: 'longest_idle', priority: 0, priority_boost_ms: 10_000, ring_timeout_ms: 20_000, away_after_missed: true, wrap_up: { mode: 'required', limit_ms: 30_000 }, dispositions: dispositions.map((d) => d.id), service_level_ms: 20_000, short_abandon_ms: 5000, calendar: 'cal_1', max_waiting: 100, overflow: { after_ms: 120_000, to: { to: 'voicemail', greeting: null } }, closed: { to: 'hang_up', prompt: null }, welcome: null, music: null, comfort: null, comfort_every_ms: 30_000, record: true, transferred: 'kept' });
+export const queueConfig = (q) => ({ ...q, media: ['voice'], members: agents.map((a) => ({ agent: a.id, priority: 1 })), required_skills: [{ skill: 'skl_1', level: 3 }], strategy: 'longest_idle', priority: 0, priority_boost_ms: 10_000, ring_timeout_ms: 20_000, away_after_missed: true, wrap_up: { mode: 'required', limit_ms: 30_000 }, dispositions: dispositions.map((d) => d.id), service_level_ms: 20_000, short_abandon_ms: 5000, calendar: 'cal_1', max_waiting: 100, overflow: { after_ms: 120_000, to: { to: 'voicemail', greeting: null } }, closed: { to: 'hang_up', prompt: null }, welcome: null, music: null, comfort: null, comfort_every_ms: 30_000, record: { mode: 'sample', percent: 20, notice: null }, transferred: 'kept' });
 export const calendar = { id: 'cal_1', name: L('工作时间', 'Office hours'), time_zone: 'Asia/Shanghai', weekly: [1, 2, 3, 4, 5].map((weekday) => ({ weekday, from_minute: 540, to_minute: 1080 })), holidays: [{ date: '2027-01-01', name: L('元旦', 'New Year'), hours: [] }] };
 export const flow = {
   name: L('总机', 'Main menu'), start: 'hours',
@@ -168,6 +169,12 @@ const ringing = (kind) => ({ desk: { ...desk, work: [second], offers: desk.offer
 const free = { ...desk, offers: [], work: [], occupancy: 'idle' };
 export const scenes = {
   talking: busy({}),
+  on_demand: busy({ recording: null, record: { on: false, on_demand: true, mode: { mode: 'on_demand' }, of: { of: 'agent', agent: 'agt_0' } } }),
+  parked: { desk: { ...free, parked: [
+    { interaction: 'int_7', place: 701, from: addr('+86 10 8888 6666'), queue: queues[0], by: agents[1], since_at: now - 40_000, until_at: now + 80_000 },
+    { interaction: 'int_8', place: 702, from: { kind: 'withheld', text: 'withheld' }, queue: null, by: agents[3], since_at: now - 5_000, until_at: now + 115_000 },
+  ] } },
+  masked: busy({ masked_until_at: now + 110_000 }),
   consult_rings: busy({ state: 'consulting', consult: party('offered') }),
   consult: busy({ state: 'consulting', consult: party('consulting'), watchers: [{ agent: agents[5], mode: 'whisper' }] }),
   switched: busy({ consult: party('consulting') }),

@@ -56,7 +56,7 @@ function answer(method, path, url) {
   if (path === '/me' || path === '/sign-in' || path === '/sign-in/link') return me;
   if (path === '/live') return d.live;
   if (path.endsWith('/targets')) return d.targets;
-  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, monitoring_shown: false, outbound: d.outbound, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
+  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, monitoring_shown: false, outbound: d.outbound, recording: { rule: null, notice: { kind: 'none' }, mask_s: 120, keep_days: 90 }, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
   if (path === '/demo-call') return { queue: 'que_support', agents_ready: ['agt_0'] };
   if (path === '/reports/formulas') return { items: formulas };
   if (path === '/reports/queues') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('queue', d.queues, d.figures), total: d.figures };

@@ -454,6 +454,11 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         gaps: Vec<Gap>,
     },
+    /// Its time was over: the sound is gone, what is known about it stays.
+    RecordingDeleted {
+        interaction: InteractionId,
+        recording: RecordingId,
+    },
 }
 
 macro_rules! kinds {
@@ -523,4 +528,5 @@ kinds! {
     RecordingStarted = "recording_started",
     RecordingEnded = "recording_ended",
     RecordingStored = "recording_stored",
+    RecordingDeleted = "recording_deleted",
 }

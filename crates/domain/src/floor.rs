@@ -212,6 +212,9 @@ impl Floor {
             Input::RecordingStored { recording, blob, length_ms, bytes, gaps } => {
                 self.emit(EventBody::RecordingStored { recording, blob, length_ms, bytes, gaps });
             }
+            Input::RecordingDeleted { interaction, recording } => {
+                self.emit(EventBody::RecordingDeleted { interaction, recording });
+            }
             Input::Recovered { last_heartbeat } => self.recover(last_heartbeat),
             Input::Tick => {}
         }

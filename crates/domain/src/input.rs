@@ -75,6 +75,11 @@ pub enum Input {
         /// Of one that never ended in order.
         gaps: Vec<Gap>,
     },
+    /// The sound of a stored recording was deleted because its time was over.
+    RecordingDeleted {
+        interaction: InteractionId,
+        recording: RecordingId,
+    },
     /// First input after a crash (after snapshot and journal were applied): nothing live survived, calls ended at the
     /// last heartbeat.
     Recovered {

@@ -163,6 +163,7 @@ fn samples() -> Vec<EventBody> {
         EventBody::RecordingAnnounced { interaction, prompt: PromptId(32) },
         EventBody::MaskStarted { interaction, segment, agent, until: AT + Duration::from_secs(120) },
         EventBody::MaskEnded { interaction, why: MaskEnd::Agent, agent: Some(agent) },
+        EventBody::RecordingDeleted { interaction, recording },
     ]
 }
 

@@ -44,7 +44,7 @@ use crate::recording_shipper::{Render, Shipper};
 use crate::routes::Routes;
 use crate::saver::Saving;
 use crate::trunks::TrunkBoard;
-use crate::{bindings, directory, floors, heartbeat, intake};
+use crate::{bindings, directory, floors, heartbeat, intake, retention};
 
 /// Callers' addresses remembered with their row ids.
 const ADDRESSES_MAX: usize = 50_000;
@@ -146,6 +146,12 @@ impl Shared {
 
     pub fn owned(&self) -> Vec<Ownership> {
         self.of_all_floors(|floor| floor.ownership)
+    }
+
+    /// The tenants whose floors are open here.
+    pub fn tenants(&self) -> Vec<(TenantId, Ownership)> {
+        let floors = self.floors.read().unwrap_or_else(PoisonError::into_inner);
+        floors.iter().map(|(tenant, floor)| (*tenant, floor.ownership)).collect()
     }
 
     /// Waits until the tables know what the journals held at the start.
@@ -262,6 +268,7 @@ impl Engine {
         let (stop, stopped) = oneshot::channel();
         let intake = Some((stop, intake::Intake::spawn(shared.clone(), port.up, stopped)));
         helpers.extend(shared.shipper.spawn(shared.clone()));
+        helpers.push(retention::spawn(shared.clone()));
         helpers.push(tokio::spawn(crate::projector::fold_samples(shared.clone())).abort_handle());
         *shared.running.lock().unwrap_or_else(PoisonError::into_inner) = Running { intake, helpers };
         shared.ready.store(true, Ordering::Release);
@@ -275,6 +282,11 @@ impl Engine {
 
     pub fn now(&self) -> Timestamp {
         self.shared.clock.now()
+    }
+
+    /// Deletes the recordings whose time is over at `now`, as happens by itself every hour; how many of the fullest tenant.
+    pub async fn delete_due_recordings(&self, now: Timestamp) -> Result<usize, String> {
+        retention::delete_due(&self.shared, now).await
     }
 
     /// Floors are restored and calls are taken.

@@ -29,6 +29,7 @@ pub mod port;
 mod projector;
 mod quality;
 mod recording_shipper;
+mod retention;
 mod routes;
 mod saver;
 mod trunks;

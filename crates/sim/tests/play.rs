@@ -34,12 +34,28 @@ fn lively_hours_leave_nothing_stuck_lost_or_doubled() {
 #[test]
 fn the_plays_reach_every_kind_of_event_and_end() {
     // Not of the floor's own making, or needing a person at a button the simulation does not press.
-    let others =
-        ["recording_stored", "agent_queues_changed", "leg_muted", "language_set", "variable_set", "wrap_up_extended"];
+    let others = [
+        "recording_stored",
+        "recording_deleted",
+        "agent_queues_changed",
+        "leg_muted",
+        "language_set",
+        "variable_set",
+        "wrap_up_extended",
+    ];
     // What agents and supervisors do with one another is played by the exchange: `tests/exchange.rs`;
     // calls to the outside are played in `domain/tests/outbound.rs`.
-    let between_desks =
-        ["consult_merged", "watch_changed", "leg_moved", "dial_planned", "leg_early_media", "trunk_changed"];
+    let between_desks = [
+        "consult_merged",
+        "watch_changed",
+        "leg_moved",
+        "dial_planned",
+        "leg_early_media",
+        "trunk_changed",
+        "mask_started",
+        "mask_ended",
+        "recording_announced",
+    ];
     let mut kinds: BTreeSet<&str> = others.into_iter().chain(between_desks).collect();
     let mut ends = BTreeMap::<String, u32>::new();
     for seed in 10..14 {

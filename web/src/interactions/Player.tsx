@@ -29,7 +29,7 @@ export function Player({ recording }: { recording: Schemas['Recording'] }) {
         ) : null}
       </div>
       {!recording.stored ? (
-        <p className="placeholder">{t('player.not_stored')}</p>
+        <p className="placeholder">{t(recording.deleted ? 'player.deleted' : 'player.not_stored')}</p>
       ) : peaks.error ? (
         <Failed error={peaks.error} retry={() => void peaks.refetch()} />
       ) : !peaks.data ? (

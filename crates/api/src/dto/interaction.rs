@@ -196,6 +196,8 @@ pub struct Recording {
     pub length_ms: Option<u64>,
     /// The sound can be fetched from `/recordings/{id}`.
     pub stored: bool,
+    /// Its time was over: there is no sound any more.
+    pub deleted: bool,
     pub gaps: Vec<Gap>,
 }
 

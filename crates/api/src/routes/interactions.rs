@@ -384,6 +384,7 @@ fn offer(row: OfferRow, known: &Known, until: &HashMap<OfferId, i64>) -> Offer {
 }
 
 fn recording_view(row: RecordingRow) -> Recording {
+    let deleted = is_deleted(&row);
     let gaps: Vec<domain::leg::Gap> = serde_json::from_value(row.gaps).unwrap_or_default();
     Recording {
         id: row.id,
@@ -392,6 +393,7 @@ fn recording_view(row: RecordingRow) -> Recording {
         started_at: row.started_at.0,
         length_ms: row.length_ms,
         stored: row.blob_id.is_some(),
+        deleted,
         gaps: gaps.into_iter().map(Into::into).collect(),
     }
 }
@@ -418,7 +420,11 @@ async fn audible(app: &App, caller: &Caller, id: RecordingId) -> ApiResult<domai
     let interaction = app.store().interaction(scope, row.interaction_id).await?;
     let agents = row.agent_id.into_iter().chain(interaction.agent_id);
     caller.require(Action::RecordingListen, &caller.resource(&known.config, interaction.queue_id, agents))?;
-    row.blob_id.ok_or_else(|| Code::RecordingNotReady.into())
+    row.blob_id.ok_or_else(|| if is_deleted(&row) { Code::RecordingDeleted } else { Code::RecordingNotReady }.into())
+}
+
+fn is_deleted(row: &RecordingRow) -> bool {
+    row.state == "deleted"
 }
 
 async fn recording(

@@ -42,7 +42,8 @@ impl State {
             EventBody::DeviceLost { device, why } => {
                 self.devices.insert(*device, Device { lost: Some(*why), since: at });
             }
-            EventBody::CallRejected { .. } | EventBody::RecordingStored { .. } => {}
+            EventBody::CallRejected { .. } | EventBody::RecordingStored { .. } | EventBody::RecordingDeleted { .. } => {
+            }
             EventBody::InteractionStarted { interaction, medium, direction, number, from, lang, priority } => {
                 let begun = Interaction {
                     medium: *medium,

@@ -157,7 +157,8 @@ impl Derived {
             | EventBody::RecordingRequested { .. }
             | EventBody::RecordingStarted { .. }
             | EventBody::RecordingEnded { .. }
-            | EventBody::RecordingStored { .. } => {}
+            | EventBody::RecordingStored { .. }
+            | EventBody::RecordingDeleted { .. } => {}
         }
     }
 

@@ -210,7 +210,8 @@ impl Rows {
             EventBody::RecordingRequested { .. }
             | EventBody::RecordingStarted { .. }
             | EventBody::RecordingEnded { .. }
-            | EventBody::RecordingStored { .. } => concerns = self.recording(tx, event).await?,
+            | EventBody::RecordingStored { .. }
+            | EventBody::RecordingDeleted { .. } => concerns = self.recording(tx, event).await?,
             EventBody::AgentSignedIn { .. }
             | EventBody::PresenceChanged { .. }
             | EventBody::OccupancyChanged { .. }
@@ -526,7 +527,8 @@ fn interaction_of(body: &EventBody) -> Option<InteractionId> {
         | EventBody::MaskEnded { interaction, .. }
         | EventBody::RecordingRequested { interaction, .. }
         | EventBody::RecordingStarted { interaction, .. }
-        | EventBody::RecordingEnded { interaction, .. } => Some(*interaction),
+        | EventBody::RecordingEnded { interaction, .. }
+        | EventBody::RecordingDeleted { interaction, .. } => Some(*interaction),
         EventBody::ConfigPublished { .. }
         | EventBody::CallRejected { .. }
         | EventBody::FloorRecovered { .. }

@@ -71,3 +71,26 @@ async fn what_a_crash_left_in_the_spool_is_adopted_once() {
     eventually("the removal", async || (spooled(&rig) == 1).then_some(())).await;
     assert_eq!(recording(&life, interaction).await.blob_id, row.blob_id);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_goes_when_its_days_are_over_and_what_is_known_of_it_stays() {
+    let rig = Rig::new().await;
+    let life = rig.life().await;
+    let _tab = life.on_duty().await;
+    let interaction = life.serve("13800000001").await;
+    let row = stored(&life, interaction).await;
+    let blob = row.blob_id.unwrap();
+    // The company is entitled to thirty days.
+    let after = |days: i64| domain::time::Timestamp(life.engine.now().0 + days * 86_400_000);
+    assert_eq!(life.engine.delete_due_recordings(after(29)).await, Ok(0));
+    assert!(life.store.blobs().read(life.scope(), blob).await.is_ok());
+
+    assert_eq!(life.engine.delete_due_recordings(after(31)).await, Ok(1));
+    assert!(matches!(life.store.blobs().read(life.scope(), blob).await, Err(store::Error::NotFound { .. })));
+    let row = eventually("the row that says so", async || {
+        Some(recording(&life, interaction).await).filter(|r| r.state == "deleted")
+    })
+    .await;
+    assert_eq!((row.blob_id, row.length_ms.is_some()), (None, true));
+    assert_eq!(life.engine.delete_due_recordings(after(31)).await, Ok(0));
+}

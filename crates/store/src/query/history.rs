@@ -159,6 +159,23 @@ impl Store {
         RecordingRow::read(&query.one(&mut self.db.read().await?, "recording").await?)
     }
 
+    /// Stored recordings of a floor that began before `before`, oldest first, at most `limit`; none under legal hold.
+    pub async fn recordings_due(
+        &self,
+        tenant: TenantId,
+        floor: domain::id::FloorId,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<RecordingRow>> {
+        let mut query = select::<RecordingRow>("WHERE legal_hold = 0 AND blob_id IS NOT NULL");
+        Scope::Tenant(tenant).filter(&mut query);
+        query.push_bind(" AND floor_id = ?", floor);
+        query.push_bind(" AND started_at < ?", before);
+        query.push_bind(" ORDER BY started_at, id LIMIT ?", limit);
+        let rows = query.all(&mut self.db.read().await?).await?;
+        rows.iter().map(RecordingRow::read).collect()
+    }
+
     /// Newest first.
     pub async fn recordings(&self, scope: Scope, page: &PageRequest) -> Result<Page<RecordingRow>> {
         let mut query = select::<RecordingRow>("WHERE 1 = 1");

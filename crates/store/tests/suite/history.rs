@@ -252,6 +252,26 @@ both! {
         assert_eq!(store.interaction_detail(scope, InteractionId(3)).await.unwrap(), before);
     }
 
+    async fn recordings_are_due_by_their_age_unless_they_are_held_or_have_no_sound(env) {
+        let floor = env.history(env.a, FloorKind::Live, 0, 4).await;
+        let mut tx = env.store.begin_projection(floor.id).await.unwrap();
+        for n in 1..=3 {
+            let mut row = tx.recording(RecordingId(n)).await.unwrap().unwrap();
+            (row.blob_id, row.legal_hold) = (Some(BlobId(n)), n == 2);
+            tx.put_recordings(&[row]).await.unwrap();
+        }
+        tx.commit(4, NOW).await.unwrap();
+        let due = async |tenant, after_s: i64, limit| {
+            let before = Timestamp(NOW.0 + after_s * 1000);
+            let rows = env.store.recordings_due(tenant, floor.id, before, limit).await.unwrap();
+            rows.into_iter().map(|row| row.id.0).collect::<Vec<_>>()
+        };
+        assert_eq!(due(env.a, 3, 9).await, [1], "the third is not old enough");
+        assert_eq!(due(env.a, 60, 9).await, [1, 3]);
+        assert_eq!(due(env.a, 60, 1).await, [1]);
+        assert_eq!(due(env.b, 60, 9).await, [0; 0], "of another company");
+    }
+
     async fn a_projected_row_is_replaced_and_read_back(env) {
         let floor = env.history(env.a, FloorKind::Live, 0, 1).await;
         let mut tx = env.store.begin_projection(floor.id).await.unwrap();

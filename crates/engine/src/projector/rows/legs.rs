@@ -163,6 +163,14 @@ impl Rows {
                 }
                 Ok(interaction)
             }
+            EventBody::RecordingDeleted { interaction, recording } => {
+                with_row!(self, tx, recordings, recording, *recording, |row| {
+                    row.state = "deleted".to_owned();
+                    row.blob_id = None;
+                });
+                with_row!(self, tx, interactions, interaction, *interaction, |row| row.recorded = false);
+                Ok(Some(*interaction))
+            }
             _ => Ok(None),
         }
     }
