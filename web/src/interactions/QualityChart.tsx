@@ -5,7 +5,8 @@ import { Bars } from '../talk/Bars';
 import { percent } from '../talk/quality';
 import { clock } from '../ui/format';
 import { useLegName } from './names';
-import { edits, place, qualitySlices, tickStep } from './words';
+import { TimeAxis } from './TimeAxis';
+import { edits, place, qualitySlices } from './words';
 
 type Judged = Schemas['Leg'] & { stats: Schemas['LegStats'] & { quality: Schemas['LegQuality'] } };
 
@@ -16,8 +17,6 @@ export function QualityChart({ detail }: { detail: Schemas['InteractionDetail'] 
   if (legs.length === 0) return null;
   const start = detail.summary.started_at;
   const end = Math.max(start + 1000, detail.summary.ended_at ?? 0, ...detail.legs.map((l) => l.ended_at ?? 0));
-  const step = tickStep(end - start);
-  const ticks = Array.from({ length: Math.floor((end - start) / step) + 1 }, (_, i) => i * step);
   const changes = edits(detail.segments, start, end);
   const figures = (q: Schemas['Quality']) =>
     t('quality.figures', { mos: q.mos.toFixed(1), in: percent(q.lost_in), out: percent(q.lost_out), jitter: q.jitter_ms, trip: q.round_trip_ms ?? '–' });
@@ -35,13 +34,7 @@ export function QualityChart({ detail }: { detail: Schemas['InteractionDetail'] 
         </ul>
       </div>
       <div className="chart" aria-hidden>
-        <div className="chart-axis">
-          {ticks.map((x) => (
-            <span key={x} style={{ left: `${(100 * x) / (end - start)}%` }}>
-              {clock(x)}
-            </span>
-          ))}
-        </div>
+        <TimeAxis length={end - start} />
         {legs.map((l) => (
           <div key={l.id} className="chart-row quality-row">
             <span className="cut" title={name(l.id)}>

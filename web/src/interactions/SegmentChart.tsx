@@ -4,9 +4,10 @@ import type { Schemas } from '../api/client';
 import { useMe } from '../api/session';
 import { useLocal } from '../i18n/localized';
 import { useNow } from '../ui/clock';
-import { clock, span, timeOfDay } from '../ui/format';
+import { span, timeOfDay } from '../ui/format';
 import { useSegmentName } from './names';
-import { dialEnd, legend, place, type Segment, tickStep } from './words';
+import { TimeAxis } from './TimeAxis';
+import { dialEnd, legend, place, type Segment } from './words';
 
 export function SegmentChart({ detail }: { detail: Schemas['InteractionDetail'] }) {
   const { t, i18n } = useTranslation('interactions');
@@ -21,8 +22,6 @@ export function SegmentChart({ detail }: { detail: Schemas['InteractionDetail'] 
     const calledOut = start === 'dial' ? dialEnd(end) : null;
     return calledOut ? t(`dial_end.${calledOut}`) : t(`segment_end.${end?.replace('.', '_')}`);
   };
-  const step = tickStep(end - start);
-  const ticks = Array.from({ length: Math.floor((end - start) / step) + 1 }, (_, i) => i * step);
   return (
     <section className="card" aria-label={t('segments.title')}>
       <div className="card-head">
@@ -37,13 +36,7 @@ export function SegmentChart({ detail }: { detail: Schemas['InteractionDetail'] 
         </ul>
       </div>
       <div className="chart" aria-hidden>
-        <div className="chart-axis">
-          {ticks.map((x) => (
-            <span key={x} style={{ left: `${(100 * x) / (end - start)}%` }}>
-              {clock(x)}
-            </span>
-          ))}
-        </div>
+        <TimeAxis length={end - start} />
         {detail.segments.map((s) => (
           <div key={s.id} className="chart-row">
             <span className="cut" title={name(s)}>
