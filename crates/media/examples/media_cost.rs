@@ -13,12 +13,9 @@ const TICKS: u32 = 500;
 
 fn add(plane: &mut Plane, now: Duration, n: u64, codec: Codec) -> Result<(), MediaError> {
     let transport = Transport::Rtp { remote: Some(addr()), lock: LockPolicy::Any, rtcp: RtcpMode::Off };
-    let codec = CodecParams { codec, payload_type: codec.static_payload_type() };
+    let codec = CodecParams::new(codec, codec.payload_type());
     let direction = Direction::BOTH;
-    plane.handle(
-        now,
-        Command::AddLeg(AddLeg { leg: LegKey(n), transport, codec, dtmf_payload_type: None, direction, seed: n }),
-    )
+    plane.handle(now, Command::AddLeg(AddLeg { leg: LegKey(n), transport, codec, dtmf: None, direction, seed: n }))
 }
 
 fn addr() -> SocketAddr {
@@ -48,7 +45,7 @@ fn measure(name: &str, legs: u64, group: u64, mixed: bool, record: bool) -> Resu
     for tick in 0..TICKS {
         for n in 1..=legs {
             let header = rtp::Header {
-                payload_type: codec_of(n).static_payload_type(),
+                payload_type: codec_of(n).payload_type(),
                 sequence: tick as u16,
                 timestamp: tick * 160,
                 ssrc: n as u32,

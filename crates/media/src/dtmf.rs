@@ -59,6 +59,12 @@ impl Payload {
         Some(Self { event, end: flags & 0x80 != 0, volume: flags & 0x3f, duration: u16::from_be_bytes([high, low]) })
     }
 
+    /// The same with its duration counted by another clock.
+    pub(crate) fn at(self, clock: u32, other: u32) -> Self {
+        let duration = u64::from(self.duration) * u64::from(other) / u64::from(clock.max(1));
+        Self { duration: duration.min(u64::from(u16::MAX)) as u16, ..self }
+    }
+
     pub fn to_bytes(self) -> [u8; 4] {
         let [high, low] = self.duration.to_be_bytes();
         [self.event, (u8::from(self.end) << 7) | (self.volume & 0x3f), high, low]
@@ -87,21 +93,34 @@ struct Pressed {
 }
 
 impl Pressed {
-    fn ended(&self) -> Press {
+    fn ended(&self, clock: u32) -> Press {
         let units = u64::from(self.earlier) + u64::from(self.duration);
-        Press::Ended(self.digit, Duration::from_micros(units * 125))
+        Press::Ended(self.digit, Duration::from_micros(units * 1_000_000 / u64::from(clock)))
     }
 }
 
 /// Turns telephone-event packets of one source into presses.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Receiver {
+    /// Units of a duration in a second.
+    clock: u32,
     pressed: Option<Pressed>,
     /// Timestamp of the newest press, kept after its end so that its repeated end packets are known as such.
     newest: Option<u32>,
 }
 
+impl Default for Receiver {
+    fn default() -> Self {
+        Self { clock: crate::RATE, pressed: None, newest: None }
+    }
+}
+
 impl Receiver {
+    /// Durations are counted by this clock from now on.
+    pub fn set_clock(&mut self, clock: u32) {
+        self.clock = clock.max(1);
+    }
+
     /// Takes one packet; answers at most an end (of the former press) and a start or an end, in order.
     pub fn packet(&mut self, now: Duration, timestamp: u32, marker: bool, payload: Payload) -> [Option<Press>; 3] {
         let mut out = [None; 3];
@@ -121,7 +140,7 @@ impl Receiver {
                 pressed.duration = pressed.duration.max(payload.duration);
                 pressed.last_packet = now;
                 if payload.end {
-                    out[0] = Some(pressed.ended());
+                    out[0] = Some(pressed.ended(self.clock));
                     self.pressed = None;
                 }
                 return out;
@@ -131,7 +150,7 @@ impl Receiver {
         if self.newest.is_some_and(|newest| timestamp.wrapping_sub(newest) as i32 <= 0) {
             return out;
         }
-        out[0] = self.pressed.take().map(|pressed| pressed.ended());
+        out[0] = self.pressed.take().map(|pressed| pressed.ended(self.clock));
         self.newest = Some(timestamp);
         out[1] = Some(Press::Started(digit));
         let pressed = Pressed {
@@ -143,7 +162,7 @@ impl Receiver {
             last_packet: now,
         };
         if payload.end {
-            out[2] = Some(pressed.ended());
+            out[2] = Some(pressed.ended(self.clock));
         } else {
             self.pressed = Some(pressed);
         }
@@ -157,13 +176,13 @@ impl Receiver {
             return None;
         }
         self.pressed = None;
-        Some(pressed.ended())
+        Some(pressed.ended(self.clock))
     }
 
     /// A new source: its timestamps have nothing to do with the former's. Ends a press under way.
     pub fn reset(&mut self) -> Option<Press> {
         self.newest = None;
-        self.pressed.take().map(|pressed| pressed.ended())
+        self.pressed.take().map(|pressed| pressed.ended(self.clock))
     }
 }
 

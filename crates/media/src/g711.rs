@@ -1,4 +1,4 @@
-//! G.711 A-law and µ-law, one octet per 8 kHz sample. Pure functions called by [`crate::codec`].
+//! G.711 A-law and µ-law, one octet per 8 kHz sample. Pure functions called by [`crate::codec`] and the recorder.
 //! Samples are 16-bit linear, scaled so that full scale of the companding law is near full scale of `i16`.
 //!
 //! Source: ITU-T G.711 (11/88), tables 1a/1b and 2a/2b; digital milliwatt of tables 5 and 6 in the tests.
@@ -66,6 +66,47 @@ pub fn linear_to_alaw(sample: i16) -> u8 {
     let segment = (27 - (magnitude | 0x1f).leading_zeros() as i32).min(7);
     let mantissa = if segment < 2 { magnitude >> 1 } else { magnitude >> segment } & 0x0f;
     ((segment << 4 | mantissa) ^ mask) as u8
+}
+
+/// One of the two companding laws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Law {
+    Mu,
+    A,
+}
+
+impl Law {
+    /// The octet that, repeated, is silence.
+    pub fn silence(self) -> u8 {
+        match self {
+            Self::Mu => ULAW_SILENCE,
+            Self::A => ALAW_SILENCE,
+        }
+    }
+
+    /// One octet to linear.
+    pub fn sample(self, octet: u8) -> i16 {
+        match self {
+            Self::Mu => ulaw_to_linear(octet),
+            Self::A => alaw_to_linear(octet),
+        }
+    }
+
+    /// Appends a sample for each octet.
+    pub fn decode(self, octets: &[u8], out: &mut Vec<i16>) {
+        match self {
+            Self::Mu => out.extend(octets.iter().map(|&octet| ulaw_to_linear(octet))),
+            Self::A => out.extend(octets.iter().map(|&octet| alaw_to_linear(octet))),
+        }
+    }
+
+    /// Appends an octet for each sample.
+    pub fn encode(self, samples: &[i16], out: &mut Vec<u8>) {
+        match self {
+            Self::Mu => out.extend(samples.iter().map(|&sample| linear_to_ulaw(sample))),
+            Self::A => out.extend(samples.iter().map(|&sample| linear_to_alaw(sample))),
+        }
+    }
 }
 
 #[cfg(test)]

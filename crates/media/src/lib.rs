@@ -7,8 +7,8 @@
 //! After every `handle*` call drain [`Plane::poll`] until `None`, then wait until [`Plane::next_timeout`].
 //!
 //! ```
-//! use media::{AddLeg, Codec, CodecParams, Command, Direction, LegKey, LockPolicy, Output, Plane, PlaneConfig};
-//! use media::{BridgeKey, RtcpMode, Transport, bridge, rtp};
+//! use media::{AddLeg, BridgeKey, Codec, CodecParams, Command, Direction, DtmfParams, LegKey, LockPolicy, Output, Plane};
+//! use media::{PlaneConfig, RtcpMode, Transport, bridge, rtp};
 //! use std::time::Duration;
 //!
 //! let mut plane = Plane::new(PlaneConfig::default());
@@ -18,8 +18,8 @@
 //!     let leg = AddLeg {
 //!         leg: LegKey(n),
 //!         transport: Transport::Rtp { remote, lock: LockPolicy::Any, rtcp: RtcpMode::Off },
-//!         codec: CodecParams { codec: Codec::Pcma, payload_type: 8 },
-//!         dtmf_payload_type: Some(101),
+//!         codec: CodecParams::new(Codec::Pcma, 8),
+//!         dtmf: Some(DtmfParams::new(101)),
 //!         direction: Direction::BOTH,
 //!         seed: n,
 //!     };
@@ -45,8 +45,11 @@ pub mod bridge;
 pub mod codec;
 pub mod dtmf;
 pub mod g711;
+pub mod g722;
 pub mod jitter;
+pub mod opus;
 mod plane;
+pub mod plc;
 pub mod quality;
 pub mod recorder;
 pub mod rtcp;

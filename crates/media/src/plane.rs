@@ -4,7 +4,7 @@
 //!
 //! For each listener the cheapest way that serves it: *relay* when it hears exactly one leg of its own codec and
 //! nothing else is going on (the packet gets a new header, nothing is decoded), else *mix* on the tick (prompts,
-//! conferences, differing codecs, digits being sent). Either way the listener sees one continuous stream.
+//! conferences, differing codecs, digits being sent: decoded, and encoded anew). Either way the listener sees one continuous stream.
 
 mod command;
 mod leg;
@@ -36,6 +36,23 @@ const PACKETS_WAITING_MAX: usize = 16_384;
 /// Largest audio payload: 200 ms. Nobody sends more, and the jitter buffer would be pushed around by it.
 const PAYLOAD_MAX: usize = 1600;
 
+/// Source: RFC 3389 §4, RFC 3551 §6.
+const COMFORT_NOISE: u8 = 13;
+
+/// What a relayed packet is.
+#[derive(Debug, Clone, Copy)]
+enum Relayed {
+    Audio {
+        /// Of 8 kHz.
+        samples: u32,
+    },
+    ComfortNoise,
+    Event {
+        payload: dtmf::Payload,
+        clock: u32,
+    },
+}
+
 /// One media thread's worth of legs and bridges.
 pub struct Plane {
     config: PlaneConfig,
@@ -54,8 +71,6 @@ pub struct Plane {
     frames: Vec<([i16; FRAME], bool)>,
     next_tick: Option<Duration>,
     out: VecDeque<Output>,
-    /// For the jitter buffer's decoding; kept to spare an allocation per packet.
-    samples: Vec<i16>,
 }
 
 impl Plane {
@@ -72,7 +87,6 @@ impl Plane {
             frames: Vec::new(),
             next_tick: None,
             out: VecDeque::new(),
-            samples: Vec::new(),
         }
     }
 
@@ -128,12 +142,13 @@ impl Plane {
         };
         let header = &packet.header;
         let is_audio = header.payload_type == leg.codec.payload_type;
-        let is_dtmf = !is_audio && Some(header.payload_type) == leg.dtmf_payload_type;
+        let is_dtmf = !is_audio && leg.dtmf.is_some_and(|dtmf| dtmf.payload_type == header.payload_type);
+        let is_comfort = !is_audio && leg.codec.comfort_noise && header.payload_type == COMFORT_NOISE;
         if packet.payload.is_empty() || packet.payload.len() > PAYLOAD_MAX {
             leg.dropped_invalid += 1;
             return;
         }
-        let used = is_audio || is_dtmf;
+        let used = is_audio || is_dtmf || is_comfort;
         if let Some(source) = &mut leg.source {
             // What was not agreed can keep a known peer alive, but not make an address the peer.
             let known =
@@ -166,8 +181,10 @@ impl Plane {
         }
         if is_audio {
             self.audio(now, slot, &packet);
-        } else {
+        } else if is_dtmf {
             self.telephone_event(now, slot, &packet);
+        } else {
+            self.comfort(now, slot, &packet);
         }
     }
 
@@ -177,22 +194,34 @@ impl Plane {
             return;
         }
         let codec = leg.codec.codec;
-        for recording in &leg.taps {
-            if let Some(recorder) = self.recordings.get_mut(recording) {
-                recorder.tap(now, leg.key, codec, &packet.header, packet.payload);
+        if let Some(law) = codec.law() {
+            for recording in &leg.taps {
+                if let Some(recorder) = self.recordings.get_mut(recording) {
+                    recorder.tap(now, leg.key, law, &packet.header, packet.payload);
+                }
             }
         }
         if let Some(jitter) = &mut leg.jitter {
-            self.samples.clear();
-            codec.decode(packet.payload, &mut self.samples);
-            jitter.push(packet.header.ssrc, packet.header.timestamp, &self.samples);
+            jitter.push(packet.header.ssrc, packet.header.timestamp, packet.payload);
         }
-        let samples = codec.samples(packet.payload.len()) as u32;
-        self.relay(now, slot, packet, Some(samples));
+        let samples = codec.samples(packet.payload) as u32;
+        self.relay(now, slot, packet, Relayed::Audio { samples });
     }
 
-    /// Sends a packet on to everybody who hears this leg by relay. `samples` is `None` for telephone events.
-    fn relay(&mut self, now: Duration, slot: usize, packet: &rtp::Packet, samples: Option<u32>) {
+    /// The peer says nothing for a while, and how that sounds.
+    fn comfort(&mut self, now: Duration, slot: usize, packet: &rtp::Packet) {
+        let Some(leg) = self.legs[slot].as_mut() else { return };
+        if leg.muted {
+            return;
+        }
+        if let (Some(jitter), Some(&level)) = (&mut leg.jitter, packet.payload.first()) {
+            jitter.comfort(level);
+        }
+        self.relay(now, slot, packet, Relayed::ComfortNoise);
+    }
+
+    /// Sends a packet on to everybody who hears this leg by relay.
+    fn relay(&mut self, now: Duration, slot: usize, packet: &rtp::Packet, what: Relayed) {
         // By index: the listeners live in the same vector as the speaker.
         let targets = self.legs[slot].as_ref().map_or(0, |leg| leg.relay_to.len());
         for at in 0..targets {
@@ -200,16 +229,23 @@ impl Plane {
             let Some(listener) = self.legs.get_mut(target).and_then(Option::as_mut) else { continue };
             debug_assert_eq!(listener.relay_from, Some(slot), "plans of speaker and listener agree");
             let Some(dst) = listener.destination() else { continue };
-            let payload_type = match (samples, listener.dtmf_payload_type) {
-                (Some(_), _) => listener.codec.payload_type,
+            let (payload_type, samples) = match (what, listener.dtmf) {
+                (Relayed::Audio { samples }, _) => (listener.codec.payload_type, samples),
+                (Relayed::ComfortNoise, _) if listener.codec.comfort_noise => (COMFORT_NOISE, 0),
                 // An echo of one's own digits would be taken for the other side's.
-                (None, Some(payload_type)) if target != slot => payload_type,
-                (None, _) => continue,
+                (Relayed::Event { .. }, Some(dtmf)) if target != slot => (dtmf.payload_type, 0),
+                (Relayed::ComfortNoise | Relayed::Event { .. }, _) => continue,
             };
-            let length = packet.payload.len();
-            let header = listener.stream.relay(now, &packet.header, payload_type, samples.unwrap_or(0), length);
+            let event = match (what, listener.dtmf) {
+                (Relayed::Event { payload, clock }, Some(dtmf)) if dtmf.clock != clock => {
+                    Some(payload.at(clock, dtmf.clock).to_bytes())
+                }
+                _ => None,
+            };
+            let payload = event.as_ref().map_or(packet.payload, |event| event);
+            let header = listener.stream.relay(now, &packet.header, payload_type, samples, payload.len());
             if let Some(header) = header {
-                let bytes = rtp::Packet::new(header, packet.payload).to_vec();
+                let bytes = rtp::Packet::new(header, payload).to_vec();
                 push_packet(&mut self.out, Outgoing { leg: listener.key, dst, rtcp: false, bytes });
             }
         }
@@ -229,7 +265,8 @@ impl Plane {
         // What a play has used is not for the other side, up to its last repeated end packet.
         if !leg.press_used && !leg.muted && leg.relay_to.iter().any(|&to| to != slot) {
             leg.press_relayed = true;
-            self.relay(now, slot, packet, None);
+            let clock = leg.dtmf.map_or(crate::RATE, |dtmf| dtmf.clock);
+            self.relay(now, slot, packet, Relayed::Event { payload, clock });
         }
     }
 
@@ -318,7 +355,7 @@ impl Plane {
                 leg.remote_fraction_lost = block.fraction_lost;
                 // Reports that come closer together count by the worst.
                 let (lost, jitter) = leg.far.unwrap_or_default();
-                let theirs = Duration::from_micros(u64::from(block.jitter) * 125);
+                let theirs = Duration::from_micros(u64::from(block.jitter) * 125 / u64::from(leg.codec.codec.units()));
                 leg.far = Some((lost.max(block.fraction_lost), jitter.max(theirs)));
                 if block.last_sr != 0 {
                     let arrived = (tick::ntp(now) >> 16) as u32;

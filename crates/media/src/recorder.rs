@@ -2,7 +2,7 @@
 //! per recording and hands its frames out; `segment` puts frames into a spool file and `export` makes a stereo WAV of it.
 //!
 //! Taps copy the received payload into a lane per leg, at the place its RTP timestamp gives it on the plane's clock;
-//! nothing is decoded on the way. A lane trails the clock by 80 ms so that late packets find their place, and is cut
+//! G.711 is not decoded on the way, and other codecs are by the leg's jitter buffer, tick by tick. A lane trails the clock by 80 ms so that late packets find their place, and is cut
 //! every 60 ms: with the tick of 20 ms and the writer a crash loses at most 200 ms. Length = stop − start, whatever the
 //! packets did.
 //! When a stall is followed by a burst, the burst is laid after what was cut already, so no word is lost; the lane then
@@ -13,7 +13,8 @@ pub mod segment;
 
 use crate::LegKey;
 use crate::audio::mix_into;
-use crate::codec::Codec;
+use crate::codec::FRAME;
+use crate::g711::Law;
 use crate::rtp::Header;
 use std::time::Duration;
 
@@ -43,9 +44,9 @@ pub enum GapReason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sound {
     Silence,
-    /// One source, as it was received.
+    /// One source, as it was received where that was G.711.
     Coded {
-        codec: Codec,
+        law: Law,
         payload: Vec<u8>,
     },
     /// Several sources mixed, 8 kHz.
@@ -58,7 +59,7 @@ impl Sound {
         let mut out = Vec::with_capacity(length);
         match self {
             Self::Silence => {}
-            Self::Coded { codec, payload } => codec.decode(payload, &mut out),
+            Self::Coded { law, payload } => law.decode(payload, &mut out),
             Self::Pcm(samples) => out.extend_from_slice(samples),
         }
         out.resize(length, 0);
@@ -93,9 +94,9 @@ pub enum Frame {
 struct Lane {
     leg: LegKey,
     right: bool,
-    /// Codec and octets from position `from` on, which is not before the recorder's `emitted`; silence before them is
+    /// Law and octets from position `from` on, which is not before the recorder's `emitted`; silence before them is
     /// not kept. They end no later than [`LEAD_MAX`] after the clock.
-    codec: Codec,
+    law: Law,
     octets: Vec<u8>,
     from: u64,
     /// Which timeline position (samples) belongs to which timestamp of which source.
@@ -139,7 +140,7 @@ impl Recorder {
                 self.lanes.push(Lane {
                     leg,
                     right: on_right,
-                    codec: Codec::Pcmu,
+                    law: Law::Mu,
                     octets: Vec::new(),
                     from: 0,
                     anchor: None,
@@ -171,14 +172,24 @@ impl Recorder {
     }
 
     /// Takes a received audio packet of `leg`.
-    pub fn tap(&mut self, now: Duration, leg: LegKey, codec: Codec, header: &Header, payload: &[u8]) {
+    pub fn tap(&mut self, now: Duration, leg: LegKey, law: Law, header: &Header, payload: &[u8]) {
         if self.pause.is_some() {
             return;
         }
         let (arrival, emitted) = (self.position(now), self.emitted);
         for lane in self.lanes.iter_mut().filter(|lane| lane.leg == leg && !lane.closed) {
-            lane.tap(arrival, emitted, codec, header, payload);
+            lane.tap(arrival, emitted, law, header, payload);
         }
+    }
+
+    /// Takes what a leg of a codec with state says on this tick.
+    pub(crate) fn tap_samples(&mut self, now: Duration, leg: LegKey, samples: &[i16; FRAME]) {
+        /// Keeps more of it than a telephone does.
+        const LAW: Law = Law::A;
+        let header = Header { timestamp: self.position(now) as u32, ..Header::default() };
+        let mut octets = Vec::with_capacity(FRAME);
+        LAW.encode(samples, &mut octets);
+        self.tap(now, leg, LAW, &header, &octets);
     }
 
     /// Hands out what is due. Call on each tick.
@@ -219,7 +230,7 @@ impl Recorder {
         for lane in &mut self.lanes {
             let Some(payload) = lane.take(self.emitted, end) else { continue };
             let side = if lane.right { &mut right } else { &mut left };
-            let new = Sound::Coded { codec: lane.codec, payload };
+            let new = Sound::Coded { law: lane.law, payload };
             if *side == Sound::Silence {
                 *side = new;
             } else {
@@ -235,9 +246,9 @@ impl Recorder {
 }
 
 impl Lane {
-    fn tap(&mut self, arrival: u64, emitted: u64, codec: Codec, header: &Header, payload: &[u8]) {
-        if codec != self.codec {
-            self.recode(codec);
+    fn tap(&mut self, arrival: u64, emitted: u64, law: Law, header: &Header, payload: &[u8]) {
+        if law != self.law {
+            self.recode(law);
         }
         let length = payload.len() as u64;
         let by_timestamp = self.anchor.filter(|anchor| anchor.0 == header.ssrc).map(|(_, timestamp, position)| {
@@ -253,7 +264,7 @@ impl Lane {
             _ => arrival as i64 - length as i64,
         };
         let lead = position + length as i64 - arrival as i64;
-        if lead > LEAD_WANTED && is_quiet(codec, payload) {
+        if lead > LEAD_WANTED && is_quiet(law, payload) {
             self.anchor = Some((header.ssrc, header.timestamp, (position - length as i64).max(0) as u64));
             return;
         }
@@ -265,7 +276,7 @@ impl Lane {
         if octets.is_empty() {
             return;
         }
-        let silence = self.codec.silence_octet();
+        let silence = self.law.silence();
         if self.octets.is_empty() {
             self.from = at;
         } else if at < self.from {
@@ -294,26 +305,26 @@ impl Lane {
         let (samples, before) = ((end - start) as usize, (self.from - start) as usize);
         let taken = self.octets.len().min(samples - before);
         let mut payload = Vec::with_capacity(samples);
-        payload.resize(before, self.codec.silence_octet());
+        payload.resize(before, self.law.silence());
         payload.extend_from_slice(&self.octets[..taken]);
-        payload.resize(samples, self.codec.silence_octet());
+        payload.resize(samples, self.law.silence());
         self.octets.drain(..taken);
         self.from = end;
         Some(payload)
     }
 
-    fn recode(&mut self, codec: Codec) {
+    fn recode(&mut self, law: Law) {
         let mut samples = Vec::new();
-        self.codec.decode(&self.octets, &mut samples);
+        self.law.decode(&self.octets, &mut samples);
         self.octets.clear();
-        codec.encode(&samples, &mut self.octets);
-        self.codec = codec;
+        law.encode(&samples, &mut self.octets);
+        self.law = law;
     }
 }
 
-fn is_quiet(codec: Codec, payload: &[u8]) -> bool {
+fn is_quiet(law: Law, payload: &[u8]) -> bool {
     let mut samples = Vec::new();
-    codec.decode(payload, &mut samples);
+    law.decode(payload, &mut samples);
     samples.iter().all(|sample| sample.unsigned_abs() < QUIET)
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// Octets of a header without CSRCs and extension.
 pub const HEADER_LEN: usize = 12;
 /// Octets that whoever encrypts a written packet can append without moving it.
-const SEAL_ROOM: usize = 16;
+pub(crate) const SEAL_ROOM: usize = 16;
 
 /// Why bytes are not an RTP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -84,9 +84,31 @@ pub enum Codec {
     Opus,
     /// RFC 4733 digits, at clock 8000.
     TelephoneEvent,
+    /// The same at clock 48000, beside Opus (RFC 4733 §2.1 wants the clock of the sound they interrupt).
+    TelephoneEvent48,
+    /// RFC 3389, at clock 8000.
+    ComfortNoise,
 }
 
 impl Codec {
+    const ALL: [Self; 7] = [
+        Self::Pcmu,
+        Self::Pcma,
+        Self::G722,
+        Self::Opus,
+        Self::TelephoneEvent,
+        Self::TelephoneEvent48,
+        Self::ComfortNoise,
+    ];
+
+    /// It carries a voice; the others go with one that does.
+    pub fn is_voice(self) -> bool {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 | Self::Opus => true,
+            Self::TelephoneEvent | Self::TelephoneEvent48 | Self::ComfortNoise => false,
+        }
+    }
+
     /// Encoding name, clock rate, channels.
     fn rtpmap(self) -> (&'static str, u32, u8) {
         match self {
@@ -95,6 +117,8 @@ impl Codec {
             Self::G722 => ("G722", 8000, 1),
             Self::Opus => ("opus", 48000, 2),
             Self::TelephoneEvent => ("telephone-event", 8000, 1),
+            Self::TelephoneEvent48 => ("telephone-event", 48000, 1),
+            Self::ComfortNoise => ("CN", 8000, 1),
         }
     }
 
@@ -111,11 +135,13 @@ impl Codec {
             Self::G722 => 9,
             Self::Opus => 111,
             Self::TelephoneEvent => 101,
+            Self::TelephoneEvent48 => 110,
+            Self::ComfortNoise => 13,
         }
     }
 
     fn from_rtpmap(name: &str, clock: u32, channels: u8) -> Option<Self> {
-        [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus, Self::TelephoneEvent].into_iter().find(|codec| {
+        Self::ALL.into_iter().find(|codec| {
             let (known, rate, count) = codec.rtpmap();
             known.eq_ignore_ascii_case(name) && rate == clock && count == channels
         })
@@ -127,6 +153,7 @@ impl Codec {
             0 => Some(Self::Pcmu),
             8 => Some(Self::Pcma),
             9 => Some(Self::G722),
+            13 => Some(Self::ComfortNoise),
             _ => None,
         }
     }
@@ -149,9 +176,9 @@ impl Format {
         let (name, clock, channels) = codec.rtpmap();
         let rtpmap = if channels > 1 { format!("{name}/{clock}/{channels}") } else { format!("{name}/{clock}") };
         let fmtp = match codec {
-            Codec::TelephoneEvent => Some("0-15".to_owned()),
+            Codec::TelephoneEvent | Codec::TelephoneEvent48 => Some("0-15".to_owned()),
             Codec::Opus => Some("useinbandfec=1".to_owned()),
-            Codec::Pcmu | Codec::Pcma | Codec::G722 => None,
+            Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::ComfortNoise => None,
         };
         Self { payload, codec: Some(codec), rtpmap: Some(rtpmap), fmtp }
     }

@@ -155,7 +155,7 @@ impl Switch {
                 self.emit(Output::MoveMedia { media: key, transport: Transport::Peer(peer) });
                 let mut update = media::UpdateLeg::new(key);
                 update.codec = changed.then_some(audio.codec);
-                update.dtmf_payload_type = Some(audio.dtmf_payload_type);
+                update.dtmf = Some(audio.dtmf);
                 self.media(media::Command::UpdateLeg(update));
             }
             // Answered while the peer was away.
@@ -249,7 +249,7 @@ impl Switch {
             leg: key,
             transport: media::Transport::WebRtc,
             codec: audio.codec,
-            dtmf_payload_type: audio.dtmf_payload_type,
+            dtmf: audio.dtmf,
             direction: Direction::BOTH,
             seed,
         }));

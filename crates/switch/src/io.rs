@@ -153,6 +153,6 @@ pub enum PeerEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAudio {
     pub codec: media::CodecParams,
-    /// telephone-event at 8000 Hz, if agreed.
-    pub dtmf_payload_type: Option<u8>,
+    /// Telephone events, if agreed.
+    pub dtmf: Option<media::DtmfParams>,
 }

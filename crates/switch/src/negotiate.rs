@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use domain::config::Srtp;
-use media::{CodecParams, RtcpMode};
+use media::{CodecParams, DtmfParams, RtcpMode};
 use sip::sdp::{
     Agreement, Capabilities, Codec, Direction, Key, Keys, NegotiateError, Protect, SdpError, SessionDescription,
 };
@@ -30,7 +30,7 @@ pub(crate) struct Remote {
     /// `None`: to be learnt from its packets.
     pub(crate) address: Option<SocketAddr>,
     pub(crate) codec: CodecParams,
-    pub(crate) dtmf_payload_type: Option<u8>,
+    pub(crate) dtmf: Option<DtmfParams>,
     pub(crate) direction: media::Direction,
     pub(crate) rtcp: RtcpMode,
     /// The peer does not want to hear us.
@@ -44,12 +44,15 @@ impl Remote {
         let codec = match agreement.codec {
             Codec::Pcmu => media::Codec::Pcmu,
             Codec::Pcma => media::Codec::Pcma,
-            Codec::G722 | Codec::Opus | Codec::TelephoneEvent => return Err(SessionError::Codec),
+            Codec::G722 => media::Codec::G722,
+            Codec::Opus => media::Codec::Opus,
+            Codec::TelephoneEvent | Codec::TelephoneEvent48 | Codec::ComfortNoise => return Err(SessionError::Codec),
         };
+        let (payload_type, clock) = (agreement.payload, agreement.digits_hz);
         Ok(Self {
             address: agreement.remote,
-            codec: CodecParams { codec, payload_type: agreement.payload },
-            dtmf_payload_type: agreement.digits.map(|(send, _)| send),
+            codec: CodecParams { codec, payload_type, comfort_noise: agreement.comfort_noise },
+            dtmf: agreement.digits.map(|(payload_type, _)| DtmfParams { payload_type, clock }),
             direction: media::Direction { send: agreement.direction.sends(), receive: agreement.direction.receives() },
             rtcp: if agreement.has_rtcp_mux { RtcpMode::Mux } else { RtcpMode::NextPort },
             held: agreement.is_held_by_peer,
@@ -84,6 +87,7 @@ impl Session {
     fn capabilities(&self, local: SocketAddr, codecs: Vec<Codec>, protect: Protect) -> Capabilities {
         Capabilities {
             codecs,
+            comfort_noise: false,
             local,
             direction: Direction::SendRecv,
             ptime: Duration::from_millis(20),
@@ -109,7 +113,8 @@ impl Session {
             Srtp::Offered => Protect::IfPossible,
             Srtp::Required => Protect::Always,
         };
-        self.capabilities(local, in_order_of(offer), protect)
+        // Offered by ourselves it would talk phones into leaving sound out.
+        Capabilities { comfort_noise: true, ..self.capabilities(local, in_order_of(offer), protect) }
     }
 
     /// Everything we can, for an INVITE or where the peer asks us for an offer.
@@ -168,8 +173,8 @@ pub(crate) fn floor_codec(codec: media::Codec) -> domain::leg::Codec {
     match codec {
         media::Codec::Pcmu => domain::leg::Codec::Pcmu,
         media::Codec::Pcma => domain::leg::Codec::Pcma,
-        // `media` grows codecs before the switch offers them; none other is offered today.
-        _ => domain::leg::Codec::Opus,
+        media::Codec::G722 => domain::leg::Codec::G722,
+        media::Codec::Opus => domain::leg::Codec::Opus,
     }
 }
 
@@ -277,10 +282,10 @@ mod tests {
     fn the_callers_order_of_codecs_decides() {
         let (_, remote) = answer(&offer("0 8 96", "")).unwrap();
         assert_eq!(remote.codec.codec, media::Codec::Pcmu);
-        assert_eq!(remote.dtmf_payload_type, Some(96));
+        assert_eq!(remote.dtmf, Some(DtmfParams::new(96)));
         let (sdp, remote) = answer(&offer("18 8 0", "")).unwrap();
         assert_eq!(remote.codec.codec, media::Codec::Pcma);
-        assert_eq!(remote.dtmf_payload_type, None);
+        assert_eq!(remote.dtmf, None);
         assert!(sdp.contains("m=audio 10000 RTP/AVP 8\r\n"), "{sdp}");
     }
 

@@ -82,7 +82,7 @@ impl Switch {
                 rtcp: remote.rtcp,
             },
             codec: remote.codec,
-            dtmf_payload_type: remote.dtmf_payload_type,
+            dtmf: remote.dtmf,
             direction: remote.direction,
             seed,
         }));
@@ -98,7 +98,7 @@ impl Switch {
         let mut update = media::UpdateLeg::new(key);
         update.remote = remote.address;
         update.codec = Some(remote.codec);
-        update.dtmf_payload_type = Some(remote.dtmf_payload_type);
+        update.dtmf = Some(remote.dtmf);
         update.direction = Some(remote.direction);
         self.media(media::Command::UpdateLeg(update));
     }

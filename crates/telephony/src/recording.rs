@@ -354,11 +354,11 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::Codec;
+    use media::g711::Law;
     use media::recorder::Sound;
 
     fn audio(position_ms: u64) -> Frame {
-        let left = Sound::Coded { codec: Codec::Pcmu, payload: vec![0x55; 800] };
+        let left = Sound::Coded { law: Law::Mu, payload: vec![0x55; 800] };
         Frame::Audio { position_ms, length_ms: 100, left, right: Sound::Silence }
     }
 

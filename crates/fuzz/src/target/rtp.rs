@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use media::{
-    AddLeg, BridgeKey, Clip, Codec, CodecParams, Collect, Command, Direction, LegKey, LockPolicy, Output, Plane,
-    PlaneConfig, Play, PlayKey, RecordingKey, RtcpMode, Transport, bridge, dtmf, rtcp, rtp,
+    AddLeg, BridgeKey, Clip, Codec, CodecParams, Collect, Command, Direction, DtmfParams, LegKey, LockPolicy, Output,
+    Plane, PlaneConfig, Play, PlayKey, RecordingKey, RtcpMode, Transport, bridge, dtmf, rtcp, rtp,
 };
 
 use crate::Target;
@@ -145,12 +145,12 @@ fn parsers(bytes: &[u8]) {
 }
 
 fn add(plane: &mut Plane, now: Duration, leg: u64) {
-    let codec = if leg == 3 { Codec::Pcmu } else { Codec::Pcma };
+    let codec = [Codec::Pcma, Codec::G722, Codec::Opus][leg as usize % 3];
     let wish = AddLeg {
         leg: LegKey(leg),
         transport: Transport::Rtp { remote: Some(address(leg)), lock: LockPolicy::SameIp, rtcp: RtcpMode::NextPort },
-        codec: CodecParams { codec, payload_type: codec.static_payload_type() },
-        dtmf_payload_type: Some(101),
+        codec: CodecParams { comfort_noise: true, ..CodecParams::new(codec, codec.payload_type()) },
+        dtmf: Some(DtmfParams::new(101)),
         direction: Direction::BOTH,
         seed: leg,
     };

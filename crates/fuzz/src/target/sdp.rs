@@ -14,7 +14,8 @@ pub const TARGET: Target =
 
 fn capabilities(protect: Protect) -> Capabilities {
     Capabilities {
-        codecs: vec![Codec::Pcma, Codec::Pcmu],
+        codecs: vec![Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Opus],
+        comfort_noise: true,
         local: SocketAddr::from(([192, 0, 2, 1], 4000)),
         direction: Direction::SendRecv,
         ptime: Duration::from_millis(20),

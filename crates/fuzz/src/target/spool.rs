@@ -4,10 +4,11 @@
 //! Checksums would stop every change at the door, so the target repairs them first: damage that goes unnoticed is the
 //! harder case. Recordings of more than ten minutes are not laid out here: they are long by right.
 
+use media::g711::Law;
 use media::recorder::export::Recording;
 use media::recorder::segment::{self, SpoolHeader};
 use media::recorder::{Frame, GapReason, Sound};
-use media::{Codec, wav};
+use media::wav;
 
 use crate::Target;
 
@@ -26,10 +27,10 @@ const LONGEST_MS: u64 = 600_000;
 
 fn seeds() -> Vec<Vec<u8>> {
     let audio = |position_ms, left, right| Frame::Audio { position_ms, length_ms: 20, left, right };
-    let coded = |codec| Sound::Coded { codec, payload: vec![0x55; 160] };
+    let coded = |law| Sound::Coded { law, payload: vec![0x55; 160] };
     let frames = [
-        audio(0, coded(Codec::Pcma), Sound::Silence),
-        audio(20, Sound::Pcm(vec![7; 160]), coded(Codec::Pcmu)),
+        audio(0, coded(Law::A), Sound::Silence),
+        audio(20, Sound::Pcm(vec![7; 160]), coded(Law::Mu)),
         Frame::GapStarted { position_ms: 40, why: GapReason::Hold },
         Frame::GapEnded { position_ms: 80 },
         audio(100, Sound::Silence, Sound::Silence),

@@ -8,6 +8,7 @@ use super::types::*;
 use crate::bridge::{Bridge, Matrix};
 use crate::codec::FRAME;
 use crate::dtmf;
+use crate::jitter::JitterBuffer;
 use crate::recorder::Recorder;
 use std::time::Duration;
 
@@ -125,10 +126,10 @@ impl Plane {
             source.signalled(now, remote);
         }
         if let Some(codec) = update.codec {
-            leg.codec = codec;
+            leg.set_codec(codec);
         }
-        if let Some(payload_type) = update.dtmf_payload_type {
-            leg.dtmf_payload_type = payload_type;
+        if let Some(dtmf) = update.dtmf {
+            leg.set_dtmf(dtmf);
         }
         if let Some(direction) = update.direction {
             if direction.receive && !leg.direction.receive {
@@ -247,8 +248,16 @@ impl Plane {
     fn tap_leg(&mut self, key: LegKey) {
         let Some(leg) = self.slots.get(&key).and_then(|&slot| self.legs[slot].as_mut()) else { return };
         let taps = self.recordings.iter().filter(|(_, recorder)| recorder.legs().any(|leg| leg == key));
-        leg.taps.clear();
-        leg.taps.extend(taps.map(|(&recording, _)| recording).take(TAPS_MAX));
+        let taps = taps.map(|(&recording, _)| recording).take(TAPS_MAX);
+        let (had, has) = (!leg.taps.is_empty(), {
+            leg.taps.clear();
+            leg.taps.extend(taps);
+            !leg.taps.is_empty()
+        });
+        // A codec with state must be decoded for its recordings.
+        if had != has && leg.codec.codec.law().is_none() {
+            self.replan(key);
+        }
     }
 
     /// Something about this leg changed: plan anew for it and all who share its bridge.
@@ -286,8 +295,7 @@ impl Plane {
             .collect();
         let relayable = |from: usize, to: &Leg| {
             self.legs[from].as_ref().is_some_and(|speaker| {
-                speaker.codec.codec == to.codec.codec
-                    && speaker.dtmf_payload_type.is_some() == to.dtmf_payload_type.is_some()
+                speaker.codec.codec == to.codec.codec && speaker.dtmf.is_some() == to.dtmf.is_some()
             })
         };
         let Some(leg) = self.legs[slot].as_ref() else { return };
@@ -313,13 +321,14 @@ impl Plane {
         for &slot in slots {
             let listeners = || slots.iter().filter_map(|&at| Some((at, self.legs[at].as_ref()?)));
             let relay_to = listeners().filter(|(_, leg)| leg.relay_from == Some(slot)).map(|(at, _)| at).collect();
-            let decoded = listeners().any(|(_, leg)| leg.hears.contains(&slot));
+            let mixed = listeners().any(|(_, leg)| leg.hears.contains(&slot));
             let Some(leg) = self.legs[slot].as_mut() else { continue };
             leg.relay_to = relay_to;
-            if !decoded {
+            let codec = leg.codec.codec;
+            if !mixed && (leg.taps.is_empty() || codec.law().is_some()) {
                 leg.drop_jitter();
             } else if leg.jitter.is_none() {
-                leg.jitter = Some(Box::default());
+                leg.jitter = Some(Box::new(JitterBuffer::new(codec)));
             }
         }
     }

@@ -4,6 +4,7 @@ use super::player::{DIGITS_MAX, Player};
 use super::source::{Reception, Source};
 use super::stream::OutStream;
 use super::types::*;
+use crate::codec::Encoder;
 use crate::dtmf;
 use crate::jitter::{JitterBuffer, JitterStats};
 use crate::quality::{Counted, Meter, Quality, Summary};
@@ -18,7 +19,9 @@ pub(super) struct Leg {
     pub(super) source: Option<Source>,
     pub(super) rtcp: RtcpMode,
     pub(super) codec: CodecParams,
-    pub(super) dtmf_payload_type: Option<u8>,
+    pub(super) dtmf: Option<DtmfParams>,
+    /// Of what is mixed or played for the leg; made when first needed.
+    pub(super) encoder: Option<Encoder>,
     pub(super) direction: Direction,
     pub(super) muted: bool,
 
@@ -30,7 +33,7 @@ pub(super) struct Leg {
     pub(super) relay_to: Vec<usize>,
     /// Slots mixed for this leg.
     pub(super) hears: Vec<usize>,
-    /// Present while somebody hears this leg through the mixer.
+    /// Present while somebody hears this leg through the mixer, or a recording needs it decoded in order.
     pub(super) jitter: Option<Box<JitterBuffer>>,
     pub(super) taps: Vec<RecordingKey>,
 
@@ -83,12 +86,13 @@ impl Leg {
             Transport::Rtp { remote, lock, rtcp } => (Some(Source::new(lock, remote)), rtcp),
             Transport::WebRtc => (None, RtcpMode::Mux),
         };
-        Self {
+        let mut leg = Self {
             key: add.leg,
             source,
             rtcp,
             codec: add.codec,
-            dtmf_payload_type: add.dtmf_payload_type,
+            dtmf: add.dtmf,
+            encoder: None,
             direction: add.direction,
             muted: false,
             sending: Sending::Off,
@@ -97,8 +101,8 @@ impl Leg {
             hears: Vec::new(),
             jitter: None,
             taps: Vec::new(),
-            stream: OutStream::new(add.seed),
-            reception: Reception::default(),
+            stream: OutStream::new(add.seed, add.codec.codec.units()),
+            reception: Reception::new(add.codec.codec.units()),
             dtmf_in: dtmf::Receiver::default(),
             press_used: false,
             press_relayed: false,
@@ -126,6 +130,16 @@ impl Leg {
             far: None,
             far_trip: None,
             lost_lately: [0; 2],
+        };
+        leg.set_dtmf(add.dtmf);
+        leg
+    }
+
+    /// How digits come and go from now on.
+    pub(super) fn set_dtmf(&mut self, dtmf: Option<DtmfParams>) {
+        self.dtmf = dtmf;
+        if let Some(dtmf) = dtmf {
+            self.dtmf_in.set_clock(dtmf.clock);
         }
     }
 
@@ -143,6 +157,17 @@ impl Leg {
             self.typed.pop_front();
         }
         self.typed.push_back(digit);
+    }
+
+    /// Another codec, or the same under another number.
+    pub(super) fn set_codec(&mut self, codec: CodecParams) {
+        if self.codec.codec != codec.codec {
+            self.encoder = None;
+            self.drop_jitter();
+            self.stream.set_units(codec.codec.units());
+            self.reception.set_units(codec.codec.units());
+        }
+        self.codec = codec;
     }
 
     pub(super) fn drop_jitter(&mut self) {

@@ -102,8 +102,10 @@ impl Source {
 }
 
 /// Losses and jitter of the received stream. Source: RFC 3550 appendix A.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Reception {
+    /// Of the RTP clock, for each 8 kHz sample.
+    units: u32,
     pub(super) packets: u64,
     pub(super) bytes: u64,
     stream: Option<Stream>,
@@ -135,12 +137,24 @@ impl Stream {
 }
 
 impl Reception {
+    pub(super) fn new(units: u32) -> Self {
+        Self { units, packets: 0, bytes: 0, stream: None, lost_before: 0 }
+    }
+
+    /// The codec's clock is another from now on.
+    pub(super) fn set_units(&mut self, units: u32) {
+        self.units = units;
+        if let Some(stream) = &mut self.stream {
+            stream.jitter16 = 0;
+        }
+    }
+
     /// Counts an accepted packet. Answers whether it begins a new stream (another SSRC than before). Telephone events
     /// say nothing about jitter: their timestamp stands still.
     pub(super) fn count(&mut self, now: Duration, header: &Header, payload_len: usize, is_audio: bool) -> bool {
         self.packets += 1;
         self.bytes += payload_len as u64;
-        let transit = (clock_units(now) as u32).wrapping_sub(header.timestamp);
+        let transit = (clock_units(now) as u32).wrapping_mul(self.units).wrapping_sub(header.timestamp);
         let sequence = u32::from(header.sequence);
         // A jump of thousands within one stream is a restarted sender, not that many losses.
         let jumped = |stream: &Stream| {
@@ -185,7 +199,7 @@ impl Reception {
     }
 
     pub(super) fn jitter_us(&self) -> u64 {
-        self.stream.map_or(0, |stream| u64::from(stream.jitter16 >> 4) * 125)
+        self.stream.map_or(0, |stream| u64::from(stream.jitter16 >> 4) * 125 / u64::from(self.units))
     }
 
     /// The report block for the current stream, and a new start for its fraction.
@@ -283,7 +297,7 @@ mod tests {
 
     #[test]
     fn losses_survive_wrap_and_a_new_stream() {
-        let mut reception = Reception::default();
+        let mut reception = Reception::new(1);
         for sequence in [65_534u16, 65_535, 1, 2] {
             reception.count(SECOND, &header(1, sequence), 160, true);
         }

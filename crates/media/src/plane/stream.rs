@@ -5,15 +5,17 @@ use super::source::clock_units;
 use crate::rtp::Header;
 use std::time::Duration;
 
-/// A stream that fell this far behind the clock jumps to it (with a marker) instead of trailing for ever.
+/// A stream that fell this far (in samples) behind the clock jumps to it (with a marker) instead of trailing for ever.
 const BEHIND_MAX: i32 = 480;
 /// Sequence distance within which packets belong to the stream being relayed.
 const REORDER_MAX: i16 = 100;
-/// A relayed timestamp may differ this much from the time that passed; beyond it the source's clock jumped.
+/// A relayed timestamp may differ this much (in samples) from the time that passed; beyond it the source's clock jumped.
 const CLOCK_JUMP: i32 = 24_000;
 
 #[derive(Debug, Clone)]
 pub(super) struct OutStream {
+    /// Of the RTP clock, for each 8 kHz sample.
+    units: u32,
     ssrc: u32,
     next_sequence: u16,
     next_timestamp: u32,
@@ -40,13 +42,14 @@ struct Mapping {
 }
 
 impl OutStream {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, units: u32) -> Self {
         // SplitMix64: spreads whatever seed the caller had over both words.
         let mut bits = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^= bits >> 31;
         Self {
+            units,
             ssrc: bits as u32,
             // Below 2^15, so that the first packets do not wrap (RFC 3711 §3.3.1 footnote on SRTP's roll-over).
             next_sequence: (bits >> 32) as u16 & 0x7fff,
@@ -64,17 +67,27 @@ impl OutStream {
         self.ssrc
     }
 
+    /// The codec's clock is another from now on.
+    pub(super) fn set_units(&mut self, units: u32) {
+        self.units = units;
+        self.anchor = None;
+        self.mark();
+    }
+
     /// The RTP timestamp that belongs to `now` (for sender reports).
     pub(super) fn timestamp_at(&self, now: Duration) -> u32 {
         match self.anchor {
             None => self.next_timestamp,
-            Some((at, timestamp)) => timestamp.wrapping_add((clock_units(now) as i64 - clock_units(at) as i64) as u32),
+            Some((at, timestamp)) => {
+                let passed = clock_units(now) as i64 - clock_units(at) as i64;
+                timestamp.wrapping_add((passed * i64::from(self.units)) as u32)
+            }
         }
     }
 
-    /// How many clock units the stream has run ahead of `now`.
+    /// How many samples the stream has run ahead of `now`.
     pub(super) fn ahead(&self, now: Duration) -> i32 {
-        self.next_timestamp.wrapping_sub(self.timestamp_at(now)) as i32
+        self.next_timestamp.wrapping_sub(self.timestamp_at(now)) as i32 / self.units as i32
     }
 
     /// Catches up when the stream fell behind; call before reading `next_timestamp`.
@@ -122,9 +135,9 @@ impl OutStream {
         self.number(Header { marker: first, payload_type, sequence: 0, timestamp, ssrc: self.ssrc }, bytes)
     }
 
-    /// Lets time pass without a packet.
+    /// Lets the time of some samples pass without a packet.
     pub(super) fn advance(&mut self, samples: u32) {
-        self.next_timestamp = self.next_timestamp.wrapping_add(samples);
+        self.next_timestamp = self.next_timestamp.wrapping_add(samples.wrapping_mul(self.units));
     }
 
     fn number(&mut self, mut header: Header, bytes: usize) -> Header {
@@ -135,7 +148,7 @@ impl OutStream {
         header
     }
 
-    /// Header for a relayed packet of `samples` length (0 for telephone events); `None` when it is too old to be sent.
+    /// Header for a relayed packet of `samples` length (0 for what has none: telephone events, comfort noise); `None` when it is too old to be sent.
     pub(super) fn relay(
         &mut self,
         now: Duration,
@@ -145,7 +158,9 @@ impl OutStream {
         bytes: usize,
     ) -> Option<Header> {
         let mut mapping = match self.mapping {
-            Some(mapping) if mapping.ssrc == source.ssrc && !mapping.jumped(now, source, samples) => mapping,
+            Some(mapping) if mapping.ssrc == source.ssrc && !mapping.jumped(now, source, samples, self.units) => {
+                mapping
+            }
             _ => self.map(now, source),
         };
         let ahead = source.sequence.wrapping_sub(mapping.highest_sequence) as i16;
@@ -163,7 +178,7 @@ impl OutStream {
                 self.anchor = Some((now, timestamp));
             }
         }
-        let end = timestamp.wrapping_add(samples);
+        let end = timestamp.wrapping_add(samples * self.units);
         if end.wrapping_sub(self.next_timestamp) as i32 > 0 {
             self.next_timestamp = end;
         }
@@ -179,7 +194,7 @@ impl OutStream {
         let start = match self.anchor {
             None => self.next_timestamp,
             // Not before what was sent, and not behind the clock.
-            Some(_) => self.timestamp_at(now).wrapping_add(self.ahead(now).max(0) as u32),
+            Some(_) => self.timestamp_at(now).wrapping_add(self.ahead(now).max(0) as u32 * self.units),
         };
         self.marker = true;
         self.next_timestamp = start;
@@ -196,7 +211,7 @@ impl OutStream {
 
 impl Mapping {
     /// Did the source start over, so that its numbers need a new mapping?
-    fn jumped(&self, now: Duration, source: &Header, samples: u32) -> bool {
+    fn jumped(&self, now: Duration, source: &Header, samples: u32, units: u32) -> bool {
         let ahead = source.sequence.wrapping_sub(self.highest_sequence) as i16;
         if !(-REORDER_MAX..=REORDER_MAX).contains(&ahead) {
             return true;
@@ -206,8 +221,8 @@ impl Mapping {
             return false;
         }
         let (timestamp, at) = self.newest;
-        let passed = clock_units(now.saturating_sub(at)).min(1 << 30) as i32;
-        let moved = source.timestamp.wrapping_sub(timestamp) as i32;
+        let passed = clock_units(now.saturating_sub(at)).min(1 << 28) as i32;
+        let moved = source.timestamp.wrapping_sub(timestamp) as i32 / units as i32;
         moved.saturating_sub(passed).unsigned_abs() > CLOCK_JUMP as u32
     }
 }
@@ -229,7 +244,7 @@ mod tests {
 
     #[test]
     fn numbers_go_on_across_frames_relays_and_sources() {
-        let mut stream = OutStream::new(1);
+        let mut stream = OutStream::new(1, 1);
         let mut now = TICK;
         let mut last: Option<Header> = None;
         for n in 0..100u16 {
@@ -249,7 +264,7 @@ mod tests {
 
     #[test]
     fn losses_and_reordering_of_the_source_stay_visible() {
-        let mut stream = OutStream::new(2);
+        let mut stream = OutStream::new(2, 1);
         let headers: Vec<Header> = [3u16, 4, 7, 6, 8]
             .iter()
             .map(|&n| stream.relay(TICK * u32::from(n), &source(1, n), 0, 160, 160).unwrap())
@@ -262,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_pause_moves_the_timestamp_by_the_time_that_passed() {
-        let mut stream = OutStream::new(3);
+        let mut stream = OutStream::new(3, 1);
         let first = stream.frame(TICK, 0, 160, 160);
         let second = stream.frame(TICK * 51, 0, 160, 160);
         assert_eq!(second.timestamp.wrapping_sub(first.timestamp), 8000);

@@ -1,6 +1,7 @@
 //! The plane judged from outside: peers that speak RTP of their own, and listen with a tone detector. Nothing here
 //! looks into the plane except through its statistics.
 
+mod codecs;
 mod digits;
 mod modes;
 mod network;
@@ -10,7 +11,7 @@ mod recordings;
 use super::*;
 use crate::audio::Clip;
 use crate::bridge;
-use crate::codec::Codec;
+use crate::codec::{Codec, Decoder, Encoder};
 use crate::tone::{self, Generator, Tone};
 
 const A: LegKey = LegKey(1);
@@ -24,6 +25,11 @@ struct Peer {
     key: LegKey,
     addr: SocketAddr,
     codec: CodecParams,
+    encoder: Encoder,
+    decoder: Decoder,
+    /// Share of its packets that get lost on the way, in percent.
+    loses: u32,
+    dice: u32,
     dtmf: Option<u8>,
     speaking: bool,
     voice: Generator,
@@ -47,7 +53,7 @@ fn addr_of(leg: LegKey) -> SocketAddr {
 }
 
 fn params(codec: Codec) -> CodecParams {
-    CodecParams { codec, payload_type: codec.static_payload_type() }
+    CodecParams::new(codec, codec.payload_type())
 }
 
 fn ms(ms: u64) -> Duration {
@@ -80,7 +86,7 @@ impl Lab {
             leg: key,
             transport: Transport::Rtp { remote: Some(addr_of(key)), lock: LockPolicy::Any, rtcp: RtcpMode::Off },
             codec: params(codec),
-            dtmf_payload_type: dtmf,
+            dtmf: dtmf.map(DtmfParams::new),
             direction: Direction::BOTH,
             seed: key.0,
         }));
@@ -88,6 +94,10 @@ impl Lab {
             key,
             addr: addr_of(key),
             codec: params(codec),
+            encoder: Encoder::new(codec),
+            decoder: Decoder::new(codec),
+            loses: 0,
+            dice: key.0 as u32,
             dtmf,
             speaking: true,
             voice: Generator::new(Tone::single(TONES[key.0 as usize])),
@@ -153,7 +163,9 @@ impl Lab {
                 if self.now.as_millis() as u64 % 20 == offset && self.peers[at].speaking {
                     let bytes = self.peers[at].speak();
                     let (key, addr) = (self.peers[at].key, self.peers[at].addr);
-                    self.inject(key, addr, &bytes);
+                    if !self.peers[at].is_lost() {
+                        self.inject(key, addr, &bytes);
+                    }
                 }
             }
             self.now += ms(1);
@@ -198,7 +210,7 @@ impl Lab {
                 count += 1;
             }
             let peer = self.peer(leg);
-            peer.header.timestamp = peer.header.timestamp.wrapping_add(160);
+            peer.header.timestamp = peer.header.timestamp.wrapping_add(160 * peer.codec.codec.units());
             self.run(20);
         }
         self.peer(leg).speaking = speaking;
@@ -214,22 +226,27 @@ impl Lab {
 }
 
 impl Peer {
+    fn is_lost(&mut self) -> bool {
+        self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.dice >> 16) % 100 < self.loses
+    }
+
     fn speak(&mut self) -> Vec<u8> {
         let mut samples = [0; FRAME];
         self.voice.fill(&mut samples);
         let mut payload = Vec::new();
-        self.codec.codec.encode(&samples, &mut payload);
+        self.encoder.encode(&samples, &mut payload);
         self.header.payload_type = self.codec.payload_type;
         let bytes = rtp::Packet::new(self.header, &payload).to_vec();
         self.header.sequence = self.header.sequence.wrapping_add(1);
-        self.header.timestamp = self.header.timestamp.wrapping_add(160);
+        self.header.timestamp = self.header.timestamp.wrapping_add(160 * self.codec.codec.units());
         bytes
     }
 
     fn listen(&mut self, now: Duration, bytes: &[u8]) {
         let packet = rtp::Packet::parse(bytes).unwrap();
         if packet.header.payload_type == self.codec.payload_type {
-            self.codec.codec.decode(packet.payload, &mut self.heard);
+            self.decoder.decode(packet.payload, &mut self.heard);
         } else {
             assert_eq!(Some(packet.header.payload_type), self.dtmf);
             let payload = dtmf::Payload::parse(packet.payload).unwrap();
@@ -241,12 +258,13 @@ impl Peer {
 
     /// One SSRC, no hole in the sequence, timestamps never back nor further on than the longest stall left unfilled.
     fn assert_continuous(&self) {
+        let units = self.codec.codec.units() as i32;
         for pair in self.headers.windows(2) {
             let (a, b) = (&pair[0], &pair[1]);
             assert_eq!(a.ssrc, b.ssrc);
             assert_eq!(b.sequence, a.sequence.wrapping_add(1), "sequence");
             let step = b.timestamp.wrapping_sub(a.timestamp) as i32;
-            assert!((0..=4000 + 480).contains(&step), "timestamp moved by {step}");
+            assert!((0..=(4000 + 480) * units).contains(&step), "timestamp moved by {step}");
         }
     }
 

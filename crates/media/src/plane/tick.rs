@@ -5,7 +5,7 @@ use super::command::TICK;
 use super::leg::Leg;
 use super::types::*;
 use super::{Plane, push_packet};
-use crate::codec::FRAME;
+use crate::codec::{Encoder, FRAME};
 use crate::dtmf::{self, Send};
 use crate::rtcp::{self, Rtcp, SenderInfo};
 use crate::rtp;
@@ -43,10 +43,17 @@ impl Plane {
     fn tick(&mut self, now: Duration) {
         self.beep(now);
         for (leg, (frame, audible)) in self.legs.iter_mut().zip(&mut self.frames) {
-            *audible = match leg.as_mut().and_then(|leg| leg.jitter.as_mut()) {
-                Some(jitter) => jitter.pull(frame),
-                None => false,
-            };
+            *audible = false;
+            let Some(leg) = leg else { continue };
+            let Some(jitter) = &mut leg.jitter else { continue };
+            *audible = jitter.pull(frame);
+            if *audible && !leg.taps.is_empty() && leg.codec.codec.law().is_none() {
+                for recording in &leg.taps {
+                    if let Some(recorder) = self.recordings.get_mut(recording) {
+                        recorder.tap_samples(now, leg.key, frame);
+                    }
+                }
+            }
         }
         let mut presses = Vec::new();
         let mut changed = Vec::new();
@@ -159,12 +166,13 @@ impl Leg {
         let mut samples = [0; FRAME];
         let mut audible = false;
         match self.dtmf_out.tick() {
-            Some(Send::Event { payload, first, offset }) => match self.dtmf_payload_type {
-                Some(payload_type) => {
+            Some(Send::Event { mut payload, first, offset }) => match self.dtmf {
+                Some(dtmf) => {
+                    payload.duration *= dtmf.units() as u16;
                     if first {
                         self.press_timestamp = self.stream.begin(now);
                     }
-                    let header = self.stream.event(now, payload_type, self.press_timestamp, first, 4);
+                    let header = self.stream.event(now, dtmf.payload_type, self.press_timestamp, first, 4);
                     self.stream.advance(FRAME as u32);
                     let bytes = rtp::Packet::new(header, &payload.to_bytes()).to_vec();
                     push_packet(out, Outgoing { leg: self.key, dst, rtcp: false, bytes });
@@ -196,15 +204,16 @@ impl Leg {
                 }
             },
         }
-        let codec = self.codec.codec;
-        let header = self.stream.frame(now, self.codec.payload_type, FRAME as u32, FRAME);
-        let mut bytes = Vec::with_capacity(rtp::HEADER_LEN + FRAME);
-        rtp::Packet::new(header, &[]).write(&mut bytes);
+        let encoder = self.encoder.get_or_insert_with(|| Encoder::new(self.codec.codec));
+        let mut bytes = Vec::with_capacity(rtp::HEADER_LEN + FRAME + rtp::SEAL_ROOM);
+        bytes.resize(rtp::HEADER_LEN, 0);
         if audible {
-            codec.encode(&samples, &mut bytes);
+            encoder.encode(&samples, &mut bytes);
         } else {
-            bytes.resize(bytes.len() + FRAME, codec.silence_octet());
+            encoder.silence(&mut bytes);
         }
+        let header = self.stream.frame(now, self.codec.payload_type, FRAME as u32, bytes.len() - rtp::HEADER_LEN);
+        bytes[..rtp::HEADER_LEN].copy_from_slice(&header.to_bytes());
         push_packet(out, Outgoing { leg: self.key, dst, rtcp: false, bytes });
     }
 

@@ -6,6 +6,7 @@ use crate::bridge::{BridgeError, Matrix};
 use crate::codec::Codec;
 use crate::quality::Quality;
 use crate::recorder::{Frame, GapReason};
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
 use thiserror::Error;
@@ -76,10 +77,40 @@ impl Direction {
 }
 
 /// A codec and the payload type agreed for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodecParams {
     pub codec: Codec,
     pub payload_type: u8,
+    /// Comfort noise was agreed besides (RFC 3389, payload type 13).
+    #[serde(default)]
+    pub comfort_noise: bool,
+}
+
+impl CodecParams {
+    /// Without comfort noise.
+    pub fn new(codec: Codec, payload_type: u8) -> Self {
+        Self { codec, payload_type, comfort_noise: false }
+    }
+}
+
+/// How digits are sent and received as telephone events (RFC 4733).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DtmfParams {
+    pub payload_type: u8,
+    /// Units of their durations in a second: 8,000, or beside Opus 48,000.
+    pub clock: u32,
+}
+
+impl DtmfParams {
+    /// At 8 kHz.
+    pub fn new(payload_type: u8) -> Self {
+        Self { payload_type, clock: crate::RATE }
+    }
+
+    /// Units for each 8 kHz sample.
+    pub(super) fn units(self) -> u32 {
+        (self.clock / crate::RATE).max(1)
+    }
 }
 
 /// A new leg.
@@ -88,8 +119,8 @@ pub struct AddLeg {
     pub leg: LegKey,
     pub transport: Transport,
     pub codec: CodecParams,
-    /// Payload type of `telephone-event/8000`, when agreed. Without it digits are sent as in-band tones.
-    pub dtmf_payload_type: Option<u8>,
+    /// Telephone events, when agreed. Without them digits are sent as in-band tones.
+    pub dtmf: Option<DtmfParams>,
     pub direction: Direction,
     /// Random number from which SSRC, first sequence number and first timestamp are made.
     pub seed: u64,
@@ -102,14 +133,14 @@ pub struct UpdateLeg {
     /// RTP address of the SDP. The same address again keeps the lock, another one learns anew.
     pub remote: Option<SocketAddr>,
     pub codec: Option<CodecParams>,
-    pub dtmf_payload_type: Option<Option<u8>>,
+    pub dtmf: Option<Option<DtmfParams>>,
     pub direction: Option<Direction>,
 }
 
 impl UpdateLeg {
     /// Changes nothing yet; set the fields that differ.
     pub fn new(leg: LegKey) -> Self {
-        Self { leg, remote: None, codec: None, dtmf_payload_type: None, direction: None }
+        Self { leg, remote: None, codec: None, dtmf: None, direction: None }
     }
 }
 
@@ -353,7 +384,7 @@ pub struct LegStats {
     pub dropped_foreign: u64,
     /// Not RTP, or with an empty or oversized payload.
     pub dropped_invalid: u64,
-    /// RTP of a payload type that was not agreed (comfort noise, for one). It still counts as a sign of life.
+    /// RTP of a payload type that was not agreed. It still counts as a sign of life.
     pub dropped_payload_type: u64,
     /// Packets that reached the jitter buffer after their turn.
     pub late: u64,

@@ -13,7 +13,8 @@
 //! ```
 
 use super::{Frame, GapReason, Sound};
-use crate::codec::{Codec, RATE};
+use crate::codec::RATE;
+use crate::g711::Law;
 use thiserror::Error;
 
 const MAGIC: &[u8; 5] = b"CBREC";
@@ -95,10 +96,10 @@ pub fn write_frame(frame: &Frame, out: &mut Vec<u8>) {
 fn write_sound(sound: &Sound, out: &mut Vec<u8>) {
     match sound {
         Sound::Silence => out.extend_from_slice(&[0; 5]),
-        Sound::Coded { codec, payload } => {
-            out.push(match codec {
-                Codec::Pcmu => 1,
-                Codec::Pcma => 2,
+        Sound::Coded { law, payload } => {
+            out.push(match law {
+                Law::Mu => 1,
+                Law::A => 2,
             });
             out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
             out.extend_from_slice(payload);
@@ -206,8 +207,8 @@ impl<'a> Reader<'a> {
         let bytes = self.take(length)?;
         Some(match encoding {
             0 => Sound::Silence,
-            1 => Sound::Coded { codec: Codec::Pcmu, payload: bytes.to_vec() },
-            2 => Sound::Coded { codec: Codec::Pcma, payload: bytes.to_vec() },
+            1 => Sound::Coded { law: Law::Mu, payload: bytes.to_vec() },
+            2 => Sound::Coded { law: Law::A, payload: bytes.to_vec() },
             3 => Sound::Pcm(bytes.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect()),
             _ => return None,
         })

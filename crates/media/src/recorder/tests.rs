@@ -15,7 +15,7 @@ fn header() -> SpoolHeader {
 }
 
 fn frames() -> Vec<Frame> {
-    let coded = Sound::Coded { codec: Codec::Pcma, payload: vec![0x34; 800] };
+    let coded = Sound::Coded { law: Law::A, payload: vec![0x34; 800] };
     vec![
         Frame::Audio { position_ms: 0, length_ms: 100, left: coded.clone(), right: Sound::Silence },
         Frame::GapStarted { position_ms: 100, why: GapReason::Mask },
@@ -51,7 +51,7 @@ fn version_one_bytes_stay_readable() {
         &[1, 5, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 2, 0, 0, 0, 0xff, 0x80, 0, 0, 0, 0, 0],
     ]
     .concat();
-    let left = Sound::Coded { codec: Codec::Pcmu, payload: vec![0xff, 0x80] };
+    let left = Sound::Coded { law: Law::Mu, payload: vec![0xff, 0x80] };
     let frame = Frame::Audio { position_ms: 5, length_ms: 1, left, right: Sound::Silence };
     let mut written = Vec::new();
     segment::write_header(&SpoolHeader { recording_id: b"r1".to_vec(), start_unix_ms: 1 }, &mut written);
@@ -120,9 +120,9 @@ fn record(count: u64, arrival: impl Fn(u64) -> u64) -> Vec<i16> {
     for now in 0..end {
         for n in (0..count).filter(|&n| arrival(n) == now) {
             let mut payload = Vec::new();
-            Codec::Pcma.encode(&wave[n as usize * 160..][..160], &mut payload);
+            Law::A.encode(&wave[n as usize * 160..][..160], &mut payload);
             let header = Header { timestamp: (n as u32 * 160).wrapping_sub(500), ssrc: 3, ..Header::default() };
-            recorder.tap(ms(now), leg, Codec::Pcma, &header, &payload);
+            recorder.tap(ms(now), leg, Law::A, &header, &payload);
         }
         recorder.tick(ms(now)).iter().for_each(|frame| segment::write_frame(frame, &mut out));
     }
@@ -155,9 +155,9 @@ fn a_late_recorder_says_a_long_silence_once_and_keeps_every_place() {
     let quiet = recorder.tick(ms(2000));
     assert!(matches!(quiet[..], [Frame::Audio { position_ms: 0, length_ms: 1920, .. }]), "{quiet:?}");
     let mut payload = Vec::new();
-    Codec::Pcma.encode(&Tone::single(500.0).samples(20), &mut payload);
+    Law::A.encode(&Tone::single(500.0).samples(20), &mut payload);
     let header = Header { timestamp: 1, ssrc: 3, ..Header::default() };
-    recorder.tap(ms(3000), leg, Codec::Pcma, &header, &payload);
+    recorder.tap(ms(3000), leg, Law::A, &header, &payload);
     let mut out = spool(&quiet);
     let frames: Vec<Frame> = recorder.tick(ms(4000)).into_iter().chain(recorder.stop(ms(5000))).collect();
     assert!(frames.len() < 12, "silence, the word's chunks, silence, the end: {frames:?}");
@@ -196,8 +196,8 @@ proptest! {
         let (mut now, mut emitted) = (0, 0);
         for (timestamp, ssrc, length, wait, alaw) in taps {
             let header = Header { timestamp, ssrc, ..Header::default() };
-            let codec = if alaw { Codec::Pcma } else { Codec::Pcmu };
-            recorder.tap(ms(now), LegKey(1), codec, &header, &vec![1; length]);
+            let law = if alaw { Law::A } else { Law::Mu };
+            recorder.tap(ms(now), LegKey(1), law, &header, &vec![1; length]);
             let held = recorder.lanes.iter().map(|lane| lane.octets.len()).max().unwrap_or(0);
             prop_assert!(held as u64 <= LAG + CHUNK + LEAD_MAX + 8 * 500 + 1600);
             now += wait;

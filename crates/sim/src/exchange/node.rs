@@ -13,7 +13,7 @@ use domain::device::{DeviceReport, DeviceSignal};
 use domain::directory::Directory;
 use domain::id::{DeviceId, LegId};
 use domain::leg::{LegCommand, LegEvent};
-use media::{Codec, CodecParams, LegKey, Plane, PlaneConfig};
+use media::{Codec, CodecParams, DtmfParams, LegKey, Plane, PlaneConfig};
 use sip::{Admission, Endpoint, Hop};
 use switch::{Checkpoint, Input, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, Policy, Switch, Transport};
 
@@ -421,8 +421,8 @@ impl Node {
                 self.peers.insert(peer);
                 let answer_sdp = "answer".to_owned();
                 self.later(out, Input::Peer(PeerEvent::Accepted { peer, answer_sdp }));
-                let codec = CodecParams { codec: Codec::Pcma, payload_type: 8 };
-                let audio = PeerAudio { codec, dtmf_payload_type: Some(101) };
+                let codec = CodecParams::new(Codec::Pcma, 8);
+                let audio = PeerAudio { codec, dtmf: Some(DtmfParams::new(101)) };
                 // ICE and DTLS take a few round trips.
                 let ready = out.now + out.faults.media + 4 * out.faults.delay;
                 self.later_at(ready, Input::Peer(PeerEvent::Ready { peer, audio }));

@@ -10,6 +10,8 @@ use super::{Codec, Crypto, Direction, Format, Key, Keys, Media, Protect, Session
 pub struct Capabilities {
     /// Audio codecs, best first. Digits are always offered besides.
     pub codecs: Vec<Codec>,
+    /// Beside G.711: the peer may say that it pauses, and how that sounds (RFC 3389).
+    pub comfort_noise: bool,
     /// Where we receive RTP; the address is written as it stands.
     pub local: SocketAddr,
     /// What we want to do with audio: `SendOnly` holds the peer, `Inactive` stops both ways.
@@ -34,6 +36,10 @@ pub struct Agreement {
     pub receive_payload: u8,
     /// Payload types of digits to send and to receive; `None` when the peer has none.
     pub digits: Option<(u8, u8)>,
+    /// The clock of digits.
+    pub digits_hz: u32,
+    /// Agreed besides, with its static payload type.
+    pub comfort_noise: bool,
     /// Where the peer wants RTP. `None` when it gave a name or no address (0.0.0.0): learn it from what arrives.
     pub remote: Option<SocketAddr>,
     /// Where the peer wants RTCP; equal to `remote` under rtcp-mux.
@@ -65,8 +71,11 @@ pub enum NegotiateError {
 
 /// Makes an offer.
 pub fn offer(caps: &Capabilities) -> SessionDescription {
-    let codecs = caps.codecs.iter().filter(|codec| **codec != Codec::TelephoneEvent).copied();
-    let formats = codecs.chain([Codec::TelephoneEvent]).map(|codec| Format::new(codec, codec.payload())).collect();
+    let voices = caps.codecs.iter().filter(|codec| codec.is_voice()).copied();
+    let pauses = Some(Codec::ComfortNoise).filter(|_| caps.comfort_noise);
+    let wide = Some(Codec::TelephoneEvent48).filter(|_| caps.codecs.contains(&Codec::Opus));
+    let besides = pauses.into_iter().chain([Codec::TelephoneEvent]).chain(wide);
+    let formats = voices.chain(besides).map(|codec| Format::new(codec, codec.payload())).collect();
     let protocol = if caps.protect == Protect::Always { "RTP/SAVP" } else { "RTP/AVP" };
     let mut media = our_media(caps, protocol, formats, caps.direction, true);
     if caps.protect != Protect::Never {
@@ -78,7 +87,7 @@ pub fn offer(caps: &Capabilities) -> SessionDescription {
 /// Answers an offer: takes the first usable audio section, one that can be protected before others, and refuses the others
 /// with port 0 (RFC 3264 §6).
 ///
-/// Of the codecs both know, our order decides. Digits are kept when offered at the 8 kHz clock.
+/// Of the codecs both know, our order decides. Digits are kept when offered at the clock of the codec, or at 8 kHz.
 ///
 /// # Errors
 /// [`NegotiateError`]: answer with 488.
@@ -89,16 +98,18 @@ pub fn negotiate(
     let (chosen, crypto) = choose(offer, caps)?;
     let media = &offer.media[chosen];
     let find = |codec: Codec| media.formats.iter().find(|format| format.codec == Some(codec));
-    let voices = caps.codecs.iter().filter(|codec| **codec != Codec::TelephoneEvent);
+    let voices = caps.codecs.iter().filter(|codec| codec.is_voice());
     let (codec, voice) = voices
         .into_iter()
         .find_map(|codec| find(*codec).map(|format| (*codec, format)))
         .ok_or(NegotiateError::NoCodec)?;
-    let digits = find(Codec::TelephoneEvent);
+    let digits = digits_of(media, codec);
+    let pauses = find(Codec::ComfortNoise).filter(|_| caps.comfort_noise && may_pause(codec));
     let theirs = peer_direction(offer, media);
     let direction = caps.direction.and(theirs.reversed());
     // The answer uses the numbers of the offer (§6.1).
     let mut formats = vec![Format { fmtp: Format::new(codec, 0).fmtp, ..voice.clone() }];
+    formats.extend(pauses.map(|pauses| Format { fmtp: None, ..pauses.clone() }));
     if let Some(digits) = digits {
         formats.push(Format { fmtp: Some("0-15".to_owned()), ..digits.clone() });
     }
@@ -115,9 +126,10 @@ pub fn negotiate(
     });
     let answer = describe(caps, sections.collect());
     let payload = voice.payload;
-    let digits = digits.map(|format| (format.payload, format.payload));
+    let digits = digits.map(|format| (format.payload, format.payload, clock_of(format)));
     let keys = crypto.map(|(_, keys)| keys);
-    Ok((answer, agree(offer, media, codec, (payload, payload), digits, keys, direction, caps)))
+    let agreement = agree(offer, media, codec, (payload, payload), digits, keys, direction, caps);
+    Ok((answer, agreement))
 }
 
 /// Reads the answer to an offer of ours.
@@ -142,12 +154,14 @@ pub fn conclude(answer: &SessionDescription, caps: &Capabilities) -> Result<Agre
     }
     // The answerer's first codec is the one it will use (§6.1).
     let voice = media.formats.iter().find_map(|format| {
-        let codec = format.codec.filter(|codec| *codec != Codec::TelephoneEvent && caps.codecs.contains(codec))?;
+        let codec = format.codec.filter(|codec| codec.is_voice() && caps.codecs.contains(codec))?;
         Some((codec, format.payload))
     });
     let (codec, payload) = voice.ok_or(NegotiateError::NoCodec)?;
-    let digits = media.formats.iter().find(|format| format.codec == Some(Codec::TelephoneEvent));
-    let digits = digits.map(|format| (format.payload, Codec::TelephoneEvent.payload()));
+    let digits = digits_of(media, codec).map(|format| {
+        let ours = format.codec.unwrap_or(Codec::TelephoneEvent).payload();
+        (format.payload, ours, clock_of(format))
+    });
     let direction = caps.direction.and(peer_direction(answer, media).reversed());
     Ok(agree(answer, media, codec, (payload, codec.payload()), digits, keys, direction, caps))
 }
@@ -175,6 +189,24 @@ fn choose(offer: &SessionDescription, caps: &Capabilities) -> Result<(usize, Opt
     }
 }
 
+/// Digits that go with a codec: those of its own clock first.
+fn digits_of(media: &Media, codec: Codec) -> Option<&Format> {
+    let find = |codec| media.formats.iter().find(|format| format.codec == Some(codec));
+    match codec {
+        Codec::Opus => find(Codec::TelephoneEvent48).or_else(|| find(Codec::TelephoneEvent)),
+        _ => find(Codec::TelephoneEvent),
+    }
+}
+
+fn clock_of(format: &Format) -> u32 {
+    format.codec.unwrap_or(Codec::TelephoneEvent).clock_hz()
+}
+
+/// Opus has pauses of its own; to G.722 the noise of 8 kHz does not fit.
+fn may_pause(codec: Codec) -> bool {
+    matches!(codec, Codec::Pcmu | Codec::Pcma)
+}
+
 fn is_secure(media: &Media) -> bool {
     media.protocol.starts_with("RTP/SAVP")
 }
@@ -198,7 +230,7 @@ fn agree(
     media: &Media,
     codec: Codec,
     (payload, receive_payload): (u8, u8),
-    digits: Option<(u8, u8)>,
+    digits: Option<(u8, u8, u32)>,
     keys: Option<Keys>,
     direction: Direction,
     caps: &Capabilities,
@@ -214,7 +246,11 @@ fn agree(
         codec,
         payload,
         receive_payload,
-        digits,
+        digits: digits.map(|(send, receive, _)| (send, receive)),
+        digits_hz: digits.map_or(Codec::TelephoneEvent.clock_hz(), |(_, _, clock)| clock),
+        comfort_noise: caps.comfort_noise
+            && may_pause(codec)
+            && media.formats.iter().any(|format| format.codec == Some(Codec::ComfortNoise) && format.payload == 13),
         remote,
         remote_rtcp,
         has_rtcp_mux: media.has_rtcp_mux,

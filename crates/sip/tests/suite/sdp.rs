@@ -9,6 +9,7 @@ use sip::sdp::{
 fn caps(codecs: &[Codec]) -> Capabilities {
     Capabilities {
         codecs: codecs.to_vec(),
+        comfort_noise: false,
         local: "192.0.2.1:4000".parse().unwrap(),
         direction: Direction::SendRecv,
         protect: Default::default(),
@@ -46,6 +47,38 @@ fn dynamic_payload_types_are_the_peers() {
     let (answer, agreed) = negotiate(&parse(PHONE), &caps(&[Codec::Opus])).unwrap();
     assert_eq!((agreed.codec, agreed.payload, agreed.receive_payload), (Codec::Opus, 96, 96));
     assert!(answer.to_string().contains("a=rtpmap:96 opus/48000/2"));
+}
+
+#[test]
+fn digits_have_the_clock_of_the_sound_or_that_of_a_telephone() {
+    let wide = format!("{PHONE}a=rtpmap:97 telephone-event/48000\n").replace("8 0 96 101", "8 0 96 101 97");
+    for (text, codec, digits, hz) in [
+        (&wide, Codec::Opus, (97, 97), 48_000),
+        (&wide, Codec::Pcma, (101, 101), 8_000),
+        (&PHONE.to_owned(), Codec::Opus, (101, 101), 8_000),
+    ] {
+        let (answer, agreed) = negotiate(&parse(text), &caps(&[codec])).unwrap();
+        assert_eq!((agreed.digits, agreed.digits_hz), (Some(digits), hz));
+        assert!(answer.to_string().contains(&format!("telephone-event/{hz}")));
+    }
+    let offered = offer(&caps(&[Codec::Opus, Codec::Pcma]));
+    let (_, theirs) = negotiate(&offered, &caps(&[Codec::Opus])).unwrap();
+    assert_eq!((theirs.digits, theirs.digits_hz), (Some((110, 110)), 48_000));
+}
+
+#[test]
+fn comfort_noise_goes_with_g711_where_both_can() {
+    let pausing = PHONE.replace("8 0 96 101", "8 0 96 13 101");
+    for (codec, can, agreed) in [(Codec::Pcma, true, true), (Codec::Pcma, false, false), (Codec::Opus, true, false)] {
+        let caps = Capabilities { comfort_noise: can, ..caps(&[codec]) };
+        let (answer, agreement) = negotiate(&parse(&pausing), &caps).unwrap();
+        assert_eq!(agreement.comfort_noise, agreed);
+        assert_eq!(answer.media[0].formats.iter().any(|format| format.payload == 13), agreed);
+    }
+    let us = Capabilities { comfort_noise: true, ..caps(&[Codec::Pcma]) };
+    let offered = offer(&us);
+    assert!(conclude(&negotiate(&offered, &us).unwrap().0, &us).unwrap().comfort_noise);
+    assert!(!conclude(&negotiate(&offered, &caps(&[Codec::Pcma])).unwrap().0, &us).unwrap().comfort_noise);
 }
 
 #[test]

@@ -357,8 +357,8 @@ impl World {
         self.connect(device, generation);
         let peer = PeerRef { device, generation };
         self.input(Input::Peer(PeerEvent::Accepted { peer, answer_sdp: "v=0".to_owned() }));
-        let codec = media::CodecParams { codec: media::Codec::Pcmu, payload_type: 0 };
-        let audio = PeerAudio { codec, dtmf_payload_type: Some(101) };
+        let codec = media::CodecParams::new(media::Codec::Pcmu, 0);
+        let audio = PeerAudio { codec, dtmf: Some(media::DtmfParams::new(101)) };
         self.input(Input::Peer(PeerEvent::Ready { peer, audio }));
     }
 

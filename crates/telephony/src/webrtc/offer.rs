@@ -56,8 +56,8 @@ impl Wanted {
     }
 
     pub(super) fn audio(&self) -> PeerAudio {
-        let codec = media::CodecParams { codec: self.codec, payload_type: self.codec.static_payload_type() };
-        PeerAudio { codec, dtmf_payload_type: self.dtmf }
+        let codec = media::CodecParams::new(self.codec, self.codec.payload_type());
+        PeerAudio { codec, dtmf: self.dtmf.map(media::DtmfParams::new) }
     }
 }
 
@@ -74,7 +74,7 @@ mod tests {
         let wanted = read(CHROMIUM).unwrap();
         let audio = wanted.audio();
         assert_eq!(audio.codec.payload_type, 0);
-        assert_eq!(audio.dtmf_payload_type, Some(126));
+        assert_eq!(audio.dtmf, Some(media::DtmfParams::new(126)));
         let a_law = read(&CHROMIUM.replace(" 0 8 ", " 8 0 ")).unwrap();
         assert_eq!(a_law.audio().codec.payload_type, 8);
     }

@@ -1,6 +1,7 @@
 //! Who hears whom: relaying, mixing, and the way from one to the other.
 
 use super::*;
+use crate::g711::Law;
 
 #[test]
 fn two_legs_of_one_codec_are_relayed_and_hear_each_other_only() {
@@ -19,13 +20,13 @@ fn relayed_audio_is_bit_exact_with_the_listeners_numbers() {
     lab.add(A, Codec::Pcmu, None);
     lab.add(B, Codec::Pcmu, None);
     lab.peer(B).speaking = false;
-    let update = CodecParams { codec: Codec::Pcmu, payload_type: 97 };
+    let update = CodecParams::new(Codec::Pcmu, 97);
     lab.peer(B).codec = update;
     lab.handle(Command::UpdateLeg(UpdateLeg { codec: Some(update), ..UpdateLeg::new(B) }));
     lab.bridge(bridge::pair(A, B));
     let (mut expected, mut wave) = (Vec::new(), Vec::new());
-    Codec::Pcmu.encode(&Tone::single(440.0).samples(400), &mut wave);
-    Codec::Pcmu.decode(&wave, &mut expected);
+    Law::Mu.encode(&Tone::single(440.0).samples(400), &mut wave);
+    Law::Mu.decode(&wave, &mut expected);
     lab.run(400);
     assert_eq!(lab.peer(B).heard, expected);
     assert!(lab.peer(B).headers[0].marker);

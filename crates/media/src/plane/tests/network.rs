@@ -202,7 +202,7 @@ fn webrtc_legs_carry_sound_without_addresses() {
         leg: B,
         transport: Transport::WebRtc,
         codec: params(Codec::Pcma),
-        dtmf_payload_type: None,
+        dtmf: None,
         direction: Direction::BOTH,
         seed: 5,
     }));
@@ -220,14 +220,7 @@ fn webrtc_legs_carry_sound_without_addresses() {
 fn reports_measure_the_round_trip() {
     let mut plane = Plane::new(PlaneConfig::default());
     let transport = Transport::Rtp { remote: Some(addr_of(A)), lock: LockPolicy::Any, rtcp: RtcpMode::NextPort };
-    let add = AddLeg {
-        leg: A,
-        transport,
-        codec: params(Codec::Pcma),
-        dtmf_payload_type: None,
-        direction: Direction::BOTH,
-        seed: 0,
-    };
+    let add = AddLeg { leg: A, transport, codec: params(Codec::Pcma), dtmf: None, direction: Direction::BOTH, seed: 0 };
     plane.handle(ms(0), Command::AddLeg(add)).unwrap();
     let mut now = ms(0);
     let mut report = None;
