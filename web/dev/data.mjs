@@ -98,7 +98,7 @@ export const outboundDetail = (id) => ({
     { id: 'leg_1', segment: 'seg_o', role: 'agent', direction: 'outbound', destination: 'browser', device: 'dev_1', codec: 'opus', started_at: t0, ringing_at: null, answered_at: t0 + 200, ended_at: t0 + 31_000, cause: 'hangup', ended_by: 'us', stats: null },
     { id: 'leg_2', segment: null, role: 'customer', direction: 'outbound', destination: 'trunk', device: null, codec: 'pcma', started_at: t0 + 300, ringing_at: t0 + 2000, answered_at: null, ended_at: t0 + 31_000, cause: 'no_answer', ended_by: 'us', stats: null },
   ],
-  offers: [], recordings: [],
+  offers: [], recordings: [], calls_back: 'int_1', called_back_by: [],
 });
 export const detail = (id) => ({
   summary: { ...(interactions.find((i) => i.id === id) ?? interactions[1]), id, started_at: t0, ended_at: t0 + 330_000, end: 'served', waited_ms: 33_000, talk_ms: 209_000, hold_ms: 20_000, has_recording: true },
@@ -121,6 +121,7 @@ export const detail = (id) => ({
     { id: 'ofr_b', segment: 'seg_d', agent: agents[0], made_at: t0 + 45_000, until_at: t0 + 65_000, ended_at: t0 + 54_000, accepted: true, end: null, trace: { strategy: 'longest_idle', waited_ms: 23_000, priority: 0, place: 1, candidates: [{ agent: agents[0], priority: 1, level: 0, idle_ms: 32_000 }], excluded: [{ agent: agents[1], why: 'asked_before' }], left_out: 0 } },
   ],
   recordings: [{ id: 'rec_1', interaction: id, segment: 'seg_d', started_at: t0 + 55_000, length_ms: 229_000, stored: true, deleted: false, gaps: [{ from_ms: 125_000, to_ms: 145_000, why: 'hold' }] }],
+  calls_back: null, called_back_by: [],
 });
 const facts = [
   ['interaction_started'], ['dial_planned', { class: 'national', trunks: ['trk_1', 'trk_2'] }], ['leg_started'], ['segment_started'], ['step_entered'], ['leg_answered'], ['offer_made'], ['offer_ended'], ['offer_accepted'],
@@ -135,7 +136,26 @@ export const peaks = () => {
   const one = (phase) => Array.from({ length: n }, (_, i) => ({ min: -talk(i, phase), max: talk(i, phase) }));
   return { step_ms: 50, length_ms: 229_000, left: one(0), right: one(1.57) };
 };
-export const queueConfig = (q) => ({ ...q, media: ['voice'], members: agents.map((a) => ({ agent: a.id, priority: 1 })), required_skills: [{ skill: 'skl_1', level: 3 }], strategy: 'longest_idle', priority: 0, priority_boost_ms: 10_000, ring_timeout_ms: 20_000, away_after_missed: true, wrap_up: { mode: 'required', limit_ms: 30_000 }, dispositions: dispositions.map((d) => d.id), service_level_ms: 20_000, short_abandon_ms: 5000, calendar: 'cal_1', max_waiting: 100, overflow: { after_ms: 120_000, to: { to: 'voicemail', greeting: null } }, closed: { to: 'hang_up', prompt: null }, welcome: null, music: null, comfort: null, comfort_every_ms: 30_000, record: { mode: 'sample', percent: 20, notice: null }, transferred: 'kept' });
+export const mailbox = { on: true, greeting: 'prm_2', max_ms: 120_000, least_ms: 1000, notify: 'everybody', keep_days: 30 };
+export const voicemails = () => {
+  const now = Date.now();
+  const of = (n, state, from, queue, more = {}) => ({ id: `rec_m${n}`, interaction: `int_m${n}`, queue, number: { id: 'num_1', number: '95588', name: L('客服热线', 'Hotline') }, from, left_at: now - n * 2_700_000, length_ms: 8000 + n * 7300, state, state_at: now - n * 1_700_000, by: null, by_name: null, call: null, ...more });
+  const phone = (text) => ({ kind: 'phone', text });
+  return [
+    of(1, 'new', phone('+8613800138001'), queues[0]),
+    of(2, 'new', { kind: 'withheld', text: '' }, queues[0]),
+    of(3, 'heard', phone('+8613912345678'), queues[1], { by: 'usr_0', by_name: '陈晓' }),
+    of(4, 'handled', phone('+442079460018'), null, { by: 'usr_1', by_name: '李娜', call: 'int_out' }),
+    of(5, 'new', phone('+8618655501234'), queues[1]),
+  ];
+};
+export const voicemailCounts = () => {
+  const all = voicemails();
+  const count = (state, q) => all.filter((m) => m.state === state && (q === undefined || m.queue?.id === q?.id)).length;
+  return { new: count('new'), heard: count('heard'), handled: count('handled'), mailboxes: [null, ...queues].map((q) => ({ queue: q && { id: q.id, name: q.name }, new: count('new', q), heard: count('heard', q), handled: count('handled', q) })) };
+};
+
+export const queueConfig = (q) => ({ ...q, media: ['voice'], members: agents.map((a) => ({ agent: a.id, priority: 1 })), required_skills: [{ skill: 'skl_1', level: 3 }], strategy: 'longest_idle', priority: 0, priority_boost_ms: 10_000, ring_timeout_ms: 20_000, away_after_missed: true, wrap_up: { mode: 'required', limit_ms: 30_000 }, dispositions: dispositions.map((d) => d.id), service_level_ms: 20_000, short_abandon_ms: 5000, calendar: 'cal_1', max_waiting: 100, overflow: { after_ms: 120_000, to: { to: 'voicemail', greeting: null } }, closed: { to: 'hang_up', prompt: null }, welcome: null, music: null, comfort: null, comfort_every_ms: 30_000, record: { mode: 'sample', percent: 20, notice: null }, transferred: 'kept', voicemail: q.id === 'que_support' ? mailbox : null });
 export const calendar = { id: 'cal_1', name: L('工作时间', 'Office hours'), time_zone: 'Asia/Shanghai', weekly: [1, 2, 3, 4, 5].map((weekday) => ({ weekday, from_minute: 540, to_minute: 1080 })), holidays: [{ date: '2027-01-01', name: L('元旦', 'New Year'), hours: [] }] };
 export const flow = {
   name: L('总机', 'Main menu'), start: 'hours',

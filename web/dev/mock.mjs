@@ -14,7 +14,7 @@ const tenant = { id: 'ten_1', name: '示例公司 Sample Co.' };
 const me = {
   login: { id: 'lgn_1', email: 'admin@example.com' }, user: 'usr_1', name: '陈晓', lang: 'zh-CN', time_zone: 'Asia/Shanghai', tenant, tenants: [tenant],
   grants: [{ role: 'admin', scope: { scope: 'tenant' } }],
-  actions: ['desk.use', 'live.view', 'agent.control', 'interaction.view', 'interaction.end', 'call.monitor', 'call.intervene', 'recording.listen', 'report.view', 'user.view', 'user.manage', 'team.manage', 'skill.manage', 'queue.manage', 'calendar.manage', 'flow.manage', 'number.manage', 'device.manage', 'prompt.manage', 'config.view', 'audit.view', 'token.manage', 'sample.remove'],
+  actions: ['desk.use', 'live.view', 'agent.control', 'interaction.view', 'interaction.end', 'call.monitor', 'call.intervene', 'recording.listen', 'voicemail.use', 'voicemail.delete', 'report.view', 'user.view', 'user.manage', 'team.manage', 'skill.manage', 'queue.manage', 'calendar.manage', 'flow.manage', 'number.manage', 'device.manage', 'prompt.manage', 'config.view', 'audit.view', 'token.manage', 'sample.remove'],
   agent: 'agt_0', csrf_token: 'x', languages: ['zh-CN', 'en'],
 };
 const page = (items) => ({ items, next_cursor: null });
@@ -39,6 +39,7 @@ const lists = {
   audit: () => Array.from({ length: 30 }, (_, i) => ({ id: `aud_${i}`, at: Date.now() - i * 3_600_000, actor: 'usr_0', actor_name: '陈晓', action: ['queue.update', 'user.create', 'flow.publish'][i % 3], resource: 'que_support', revision: 40 - i, detail: { name: 'Support' } })),
   'config-revisions': () => Array.from({ length: 30 }, (_, i) => ({ number: 40 - i, at: Date.now() - i * 3_600_000, author: 'usr_0', author_name: '陈晓', reason: 'queue.update' })),
   interactions: () => d.interactions,
+  voicemails: () => d.voicemails(),
 };
 const day = 86_400_000;
 const rows = (who, list, figures) => Array.from({ length: 4 }, (_, k) => list.map((x) => ({ from_at: Date.now() - day + k * 21_600_000, to_at: Date.now() - day + (k + 1) * 21_600_000, [who]: x, figures }))).flat();
@@ -56,11 +57,16 @@ function answer(method, path, url) {
   if (path === '/me' || path === '/sign-in' || path === '/sign-in/link') return me;
   if (path === '/live') return d.live;
   if (path.endsWith('/targets')) return d.targets;
-  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, monitoring_shown: false, outbound: d.outbound, recording: { rule: null, notice: { kind: 'none' }, mask_s: 120, keep_days: 90 }, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
+  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, monitoring_shown: false, outbound: d.outbound, recording: { rule: null, notice: { kind: 'none' }, mask_s: 120, keep_days: 90 }, voicemail: d.mailbox, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
   if (path === '/demo-call') return { queue: 'que_support', agents_ready: ['agt_0'] };
   if (path === '/reports/formulas') return { items: formulas };
   if (path === '/reports/queues') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('queue', d.queues, d.figures), total: d.figures };
   if (path === '/reports/agents') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('agent', d.agents, agentFigures), total: agentFigures };
+  if (path === '/voicemails/counts') return d.voicemailCounts();
+  if (path === '/voicemails') {
+    const state = url.searchParams.get('state');
+    return page(d.voicemails().filter((m) => !state || m.state === state));
+  }
   if (path === '/trunks/status') return d.trunkStatus();
   if (/^\/trunks\/[^/]+\/test$/.test(path)) return d.trunkTest;
   if (path === '/devices/bulk') return { created: 1, failed: 0, rows: [{ row: 0, device: { id: 'dev_9', name: 'My phone', agent: null, kind: { kind: 'sip', user: 'phone-9' }, realm: 'sample.local', secret: 'sK3t-9xQm-77Lp' }, error: null }] };
@@ -113,6 +119,7 @@ server.on('upgrade', (req, socket) => {
       if (m.type === 'hello') {
         const now = Date.now();
         send({ type: 'snapshot', epoch: 'e1', seq, now, desk: m.subscribe.includes('desk') ? scene.desk : null, live: m.subscribe.includes('live') ? scene.live : null });
+        if (m.subscribe.includes('voicemail')) send({ type: 'voicemail', new: d.voicemailCounts().new, newest_at: now });
         send({ type: 'quality', calls: (scene.desk?.work ?? []).filter((w) => w.state !== 'wrap_up').map((w) => ({ segment: w.segment, own: d.lossy, customer: d.good })) });
         clearInterval(timer);
         timer = setInterval(() => send({ type: 'live', seq: ++seq, now: Date.now(), changes: { totals: null, queues: d.live.queues, agents: [], interactions: [], removed: [] } }), 1000);

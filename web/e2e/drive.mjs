@@ -76,7 +76,7 @@ async function record(ms) {
 function watch(page, name) {
   page.setDefaultTimeout(LIMIT);
   page.on('pageerror', (e) => complaints.push(`${name}: ${e.message}`));
-  page.on('console', (m) => m.type() === 'error' && complaints.push(`${name}: ${m.text()}`));
+  page.on('console', (m) => m.type() === 'error' && complaints.push(`${name}: ${m.text()} ${m.location().url}`));
   pages.set(name, page);
 }
 

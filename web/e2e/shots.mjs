@@ -34,6 +34,7 @@ async function routes(page) {
     'live-queues-wall': '/live/queues?wall=1',
     'live-agents': '/live/agents',
     interactions: '/interactions',
+    voicemail: '/voicemail',
     ...(served ? { interaction: `/interactions/${served}` } : {}),
     'reports-queues': '/reports/queues',
     'reports-agents': '/reports/agents',

@@ -42,7 +42,7 @@ check('customer page, first load', union(needs('index.html'), needs('src/custome
 for (const [key, chunk] of Object.entries(manifest)) {
   if (!chunk.isDynamicEntry || !/\.tsx$/.test(key) || /entry\.tsx$/.test(key)) continue;
   const extra = [...needs(key)].filter((f) => !(/src\/(ui|shell)\//.test(key) ? shell : warmed).has(f));
-  const area = /src\/(talk|live|interactions|reports|admin)\//.exec(key)?.[1];
+  const area = /src\/(talk|live|interactions|reports|admin|voicemail)\//.exec(key)?.[1];
   check(key.replace('src/', ''), union(extra, area ? words(area) : []), 100);
 }
 

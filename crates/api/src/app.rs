@@ -217,6 +217,7 @@ impl App {
                 monitoring_shown: false,
                 outbound: Default::default(),
                 recording: Default::default(),
+                voicemail: Default::default(),
             },
             Err(e) => return Err(e.into()),
         };

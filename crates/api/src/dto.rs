@@ -5,10 +5,12 @@
 //! `POST` takes them, `PATCH` takes any subset of them (each field given replaces, null resets). The schemas of all three
 //! are derived from the one struct (`crate::openapi`).
 pub mod analysis;
+pub mod command;
 pub mod common;
 pub mod desk;
 pub mod flow;
 pub mod interaction;
+pub mod live;
 pub mod people;
 pub mod quality;
 pub mod recording;
@@ -17,4 +19,5 @@ pub mod session;
 pub mod socket;
 pub mod trunk;
 pub mod voice;
+pub mod voicemail;
 pub mod words;

@@ -101,6 +101,7 @@ catalogue! {
     FlowInvalid = "flow.invalid", UNPROCESSABLE_ENTITY, "流程有问题，不能发布。", "The flow has problems and cannot be published.";
     BulkTooMany = "bulk.too_many", UNPROCESSABLE_ENTITY, "一次最多 1,000 行。", "At most 1,000 rows at once.";
     RecordingDeleted = "recording.deleted", GONE, "录音已到保存期，已被删除。", "The recording was deleted because its time was over.";
+    LegalHold = "recording.legal_hold", CONFLICT, "录音依法保留，不能删除。", "The recording is kept for legal reasons and cannot be deleted.";
     RecordingNotReady = "recording.not_ready", CONFLICT, "录音仍在保存。", "The recording is still being stored.";
     ReportRange = "report.range", UNPROCESSABLE_ENTITY, "时间范围过大或颠倒。", "The range is reversed or too long.";
     NotAnAgent = "agent.none", CONFLICT, "当前用户不是座席。", "The signed-in user is no agent.";

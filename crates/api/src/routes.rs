@@ -15,6 +15,7 @@ mod resource;
 pub mod session;
 mod sound;
 mod trunks;
+pub mod voicemails;
 mod wav;
 
 use crate::openapi::Operation;
@@ -29,6 +30,7 @@ pub fn operations() -> Vec<Operation> {
     all.extend(prompts::operations());
     all.extend(flows::operations());
     all.extend(interactions::operations());
+    all.extend(voicemails::operations());
     all.extend(analysis::operations());
     all.extend(live::operations());
     all.extend(public::operations());

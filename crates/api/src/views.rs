@@ -10,12 +10,13 @@ use engine::LiveQuality;
 
 use crate::App;
 use crate::app::Known;
+use crate::dto::command::{TargetAgent, TargetDevice, TargetQueue, Targets};
 use crate::dto::common::{AgentRef, Localized, QueueRef};
 use crate::dto::desk::{
     AddressView, Choice, DeskDevice, DeskHandover, DeskOffer, DeskParked, DeskParty, DeskView, DeskWatcher, DeskWork,
-    LiveAgent, LiveInteraction, LiveQueue, LiveSegment, LiveTotals, LiveView, LiveWork, NumberRef, TargetAgent,
-    TargetDevice, TargetQueue, Targets, Watching,
+    NumberRef, Watching,
 };
+use crate::dto::live::{LiveAgent, LiveInteraction, LiveQueue, LiveSegment, LiveTotals, LiveView, LiveWork};
 use crate::dto::quality::{CallQuality, Quality};
 use crate::dto::recording::RecordState;
 use crate::error::ApiResult;

@@ -282,6 +282,7 @@ fn company(dice: &mut u64) -> TenantConfig {
             comfort_every: Duration::from_secs(30),
             record: Some(domain::recording::RecordRule::NEVER),
             transferred: Default::default(),
+            voicemail: None,
         };
         (queue.id, queue)
     });
@@ -309,5 +310,6 @@ fn company(dice: &mut u64) -> TenantConfig {
         routes: Default::default(),
         outbound: Default::default(),
         recording: Default::default(),
+        voicemail: Default::default(),
     }
 }

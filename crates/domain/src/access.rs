@@ -30,6 +30,8 @@ actions! {
     CallIntervene = "call.intervene",
     RecordingListen = "recording.listen",
     RecordingDelete = "recording.delete",
+    VoicemailUse = "voicemail.use",
+    VoicemailDelete = "voicemail.delete",
     ReportView = "report.view",
     UserView = "user.view",
     UserManage = "user.manage",
@@ -64,7 +66,8 @@ pub enum BuiltIn {
     Host,
 }
 
-const AGENT: &[Action] = &[Action::DeskUse, Action::InteractionView, Action::RecordingListen, Action::ReportView];
+const AGENT: &[Action] =
+    &[Action::DeskUse, Action::InteractionView, Action::RecordingListen, Action::VoicemailUse, Action::ReportView];
 
 const SUPERVISOR: &[Action] = &[
     Action::DeskUse,
@@ -75,6 +78,8 @@ const SUPERVISOR: &[Action] = &[
     Action::CallMonitor,
     Action::CallIntervene,
     Action::RecordingListen,
+    Action::VoicemailUse,
+    Action::VoicemailDelete,
     Action::ReportView,
     Action::UserView,
     Action::ConfigView,

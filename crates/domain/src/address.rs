@@ -33,6 +33,13 @@ pub enum Address {
 }
 
 impl Address {
+    /// What a person types to find somebody: a number, or a SIP address with or without `sip:` and `@`.
+    pub fn typed(text: &str, own_domain: &str, region: Option<&str>) -> Address {
+        let uri = text.strip_prefix("sip:").unwrap_or(text);
+        let (user, host) = uri.split_once('@').unwrap_or((uri, own_domain));
+        Address::from_sip(user, host, region)
+    }
+
     /// Classifies the user part of a SIP From or To as seen from `region` (ISO 3166, for national numbers).
     ///
     /// `+` and digits become E.164; in region CN an 11-digit mobile number or a national number with trunk prefix 0

@@ -8,6 +8,7 @@ use crate::id::{
     AddressId, AgentId, BreakReasonId, DeviceId, DispositionId, FlowId, InteractionId, NoteId, NumberId, OfferId,
     PromptId, QueueId, SegmentId,
 };
+use crate::mailbox::CallBack;
 use crate::outbound::{CallClass, RouteTrunk};
 use crate::time::millis;
 
@@ -77,6 +78,9 @@ pub enum AgentCommand {
         trunks: Vec<RouteTrunk>,
         /// Shown to the callee; the company's own choice if none.
         caller: Option<NumberId>,
+        /// What the call answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        back: Option<CallBack>,
     },
     /// Blind transfer: the customer goes on to the target, the agent wraps up. A target that does not answer sends him
     /// back into the line he came from, with his place.

@@ -15,6 +15,7 @@ use crate::id::{
     TeamId, TenantId, TrunkId, UserId,
 };
 use crate::localized::{Lang, Localized};
+use crate::mailbox::MailboxRules;
 use crate::medium::{Medium, PerMedium};
 use crate::outbound::{OutboundRules, RouteConfig};
 use crate::recording::{RecordRule, RecordingRules};
@@ -56,6 +57,17 @@ pub struct TenantConfig {
     pub outbound: OutboundRules,
     #[serde(default)]
     pub recording: RecordingRules,
+    /// Of queues without rules of their own, and of messages for no queue.
+    #[serde(default)]
+    pub voicemail: MailboxRules,
+}
+
+impl TenantConfig {
+    /// How messages are taken for this queue, or for none.
+    pub fn mailbox(&self, queue: Option<QueueId>) -> &MailboxRules {
+        let own = queue.and_then(|q| self.queues.get(&q)).and_then(|q| q.voicemail.as_ref());
+        own.unwrap_or(&self.voicemail)
+    }
 }
 
 /// A line to a carrier or another exchange.
@@ -209,6 +221,9 @@ pub struct QueueConfig {
     /// Where a customer whom an agent sends here stands in line.
     #[serde(default)]
     pub transferred: Place,
+    /// How messages are taken; none: as the company says.
+    #[serde(default)]
+    pub voicemail: Option<MailboxRules>,
 }
 
 /// Place in line of a customer who has waited in this call before.

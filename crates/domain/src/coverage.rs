@@ -320,8 +320,14 @@ mod tests {
         let decided = EventBody::RecordingDecided { interaction: I, segment: S, on, mode, of, draw: None, by: None };
         c.apply(at(10), &decided);
         if on {
-            let requested =
-                EventBody::RecordingRequested { interaction: I, segment: S, recording: R, left: LegId(1), right: None };
+            let requested = EventBody::RecordingRequested {
+                interaction: I,
+                segment: S,
+                recording: R,
+                left: LegId(1),
+                right: None,
+                message: None,
+            };
             c.apply(at(10), &requested);
         }
         c

@@ -14,6 +14,7 @@ use crate::id::{
 };
 use crate::leg::{Codec, EndCause, EndedBy, Gap, Hears, LegStats, Via};
 use crate::localized::Lang;
+use crate::mailbox::{MessageFor, MessageState};
 use crate::medium::Medium;
 use crate::outbound::CallClass;
 use crate::recording::{MaskEnd, RecordMode, RuleOf};
@@ -433,6 +434,9 @@ pub enum EventBody {
         left: LegId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         right: Option<LegId>,
+        /// It is a message, and for whom.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<MessageFor>,
     },
     RecordingStarted {
         interaction: InteractionId,
@@ -458,6 +462,38 @@ pub enum EventBody {
     RecordingDeleted {
         interaction: InteractionId,
         recording: RecordingId,
+    },
+
+    // Messages: known by their recordings.
+    /// It can be heard now.
+    MessageLeft {
+        interaction: InteractionId,
+        recording: RecordingId,
+        length_ms: u64,
+    },
+    /// Too little is to be heard in it: nobody is told, and its sound is deleted.
+    MessageDiscarded {
+        interaction: InteractionId,
+        recording: RecordingId,
+        blob: BlobId,
+        heard_ms: u64,
+    },
+    MessageMarked {
+        interaction: InteractionId,
+        recording: RecordingId,
+        state: MessageState,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserId>,
+        /// The call by which it was handled.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<InteractionId>,
+    },
+    /// This call of ours answers an earlier interaction.
+    CallBackStarted {
+        interaction: InteractionId,
+        of: InteractionId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<RecordingId>,
     },
 }
 
@@ -529,4 +565,8 @@ kinds! {
     RecordingEnded = "recording_ended",
     RecordingStored = "recording_stored",
     RecordingDeleted = "recording_deleted",
+    MessageLeft = "message_left",
+    MessageDiscarded = "message_discarded",
+    MessageMarked = "message_marked",
+    CallBackStarted = "call_back_started",
 }

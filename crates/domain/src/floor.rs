@@ -193,8 +193,8 @@ impl Floor {
             Input::DeviceReady { device } => self.device_ready(device)?,
             Input::DeviceLost { device, why } => self.device_lost(device, why)?,
             Input::TrunkChanged { trunk, up } => self.trunk_changed(trunk, up)?,
-            Input::Agent { agent, command: AgentCommand::Dial { to, class, trunks, caller } } => {
-                return self.dial(agent, to, class, &trunks, caller).map(Some);
+            Input::Agent { agent, command: AgentCommand::Dial { to, class, trunks, caller, back } } => {
+                return self.dial(agent, (to, class, &trunks, caller), back).map(Some);
             }
             Input::Agent { agent, command } => {
                 let concerned =
@@ -209,8 +209,12 @@ impl Floor {
             }
             Input::WorkDone { interaction } => self.work_done(interaction)?,
             Input::Supervisor { by, command } => self.supervisor_command(by, command)?,
-            Input::RecordingStored { recording, blob, length_ms, bytes, gaps } => {
+            Input::RecordingStored { recording, blob, length_ms, bytes, gaps, heard_ms } => {
                 self.emit(EventBody::RecordingStored { recording, blob, length_ms, bytes, gaps });
+                self.message_stored(recording, blob, length_ms, heard_ms);
+            }
+            Input::MessageMarked { interaction, recording, state, by } => {
+                self.emit(EventBody::MessageMarked { interaction, recording, state, by: Some(by), call: None });
             }
             Input::RecordingDeleted { interaction, recording } => {
                 self.emit(EventBody::RecordingDeleted { interaction, recording });
@@ -236,7 +240,7 @@ impl Floor {
     fn keep_flows(&mut self) {
         let mut wanted: BTreeSet<(FlowId, u32)> = self.config.flows.values().map(|f| (f.id, f.version)).collect();
         for segment in self.state.interactions.values().flat_map(|i| i.segments.values()) {
-            if let crate::event::SegmentOf::Flow { flow: Some(flow), version: Some(version) } = segment.of {
+            if let crate::event::SegmentOf::Flow { flow: Some(flow), version: Some(version), .. } = segment.of {
                 wanted.insert((flow, version));
             }
         }

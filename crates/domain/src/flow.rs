@@ -81,6 +81,9 @@ pub enum Step {
         greeting: Option<PromptId>,
         #[serde(with = "millis")]
         max_length: Duration,
+        /// Whose mailbox it is; none: of the queue the caller was in, or the company's.
+        #[serde(default)]
+        queue: Option<QueueId>,
     },
     HangUp {
         prompt: Option<PromptId>,

@@ -10,6 +10,7 @@ use crate::id::{
 };
 use crate::leg::{Gap, LegEvent, Via};
 use crate::localized::Lang;
+use crate::mailbox::MessageState;
 use crate::medium::Medium;
 use crate::time::Timestamp;
 
@@ -74,8 +75,17 @@ pub enum Input {
         bytes: u64,
         /// Of one that never ended in order.
         gaps: Vec<Gap>,
+        /// How long something is to be heard of the customer in it.
+        heard_ms: u64,
     },
-    /// The sound of a stored recording was deleted because its time was over.
+    /// Somebody says what has become of a message.
+    MessageMarked {
+        interaction: InteractionId,
+        recording: RecordingId,
+        state: MessageState,
+        by: UserId,
+    },
+    /// The sound of a stored recording was deleted: its time was over, or somebody deleted the message.
     RecordingDeleted {
         interaction: InteractionId,
         recording: RecordingId,

@@ -54,6 +54,7 @@
 //!     routes: Default::default(),
 //!     outbound: Default::default(),
 //!     recording: Default::default(),
+//!     voicemail: Default::default(),
 //! });
 //! let mut floor = Floor::new(FloorId(1), config.clone(), IdMint::new(1, 1));
 //!
@@ -95,6 +96,7 @@ pub mod id;
 pub mod input;
 pub mod leg;
 pub mod localized;
+pub mod mailbox;
 pub mod medium;
 pub mod outbound;
 pub mod pii;

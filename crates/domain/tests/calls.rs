@@ -353,11 +353,11 @@ fn a_waiting_caller_hears_welcome_music_and_comfort_and_overflows_to_voicemail()
             67.000 play_started play=ply#5 segment=seg#1 what=comfort
                > play clips=[pmt5] interruptible=false leg=leg#1 looped=false play=ply#5
             120.000 segment_ended segment=seg#1 why=overflow
-            120.000 segment_started of=flow segment=seg#2 state=voicemail why=overflow
+            120.000 segment_started of=que1:flow segment=seg#2 state=voicemail why=overflow
             120.000 play_started play=ply#6 segment=seg#2 until=720.000 what=greeting
                > play clips=[pmt4] interruptible=false leg=leg#1 looped=false play=ply#6
             122.000 segment_state_changed segment=seg#2 state=voicemail until=242.000
-            122.000 recording_requested left=leg#1 recording=rec#1 segment=seg#2
+            122.000 recording_requested left=leg#1 message=1000:que1 recording=rec#1 segment=seg#2
                > record left=leg#1 recording=rec#1
             129.000 segment_ended segment=seg#2 why=finished
             129.000 leg_hang_up_sent cause=hangup leg=leg#1
@@ -456,7 +456,7 @@ fn after_hours_the_menu_takes_a_message() {
             32400.000 play_started play=ply#1 segment=seg#1 until=33000.000 what=greeting
                > play clips=[pmt4] interruptible=false leg=leg#1 looped=false play=ply#1
             32400.000 segment_state_changed segment=seg#1 state=voicemail until=32460.000
-            32400.000 recording_requested left=leg#1 recording=rec#1 segment=seg#1
+            32400.000 recording_requested left=leg#1 message=1000 recording=rec#1 segment=seg#1
                > record left=leg#1 recording=rec#1
             32460.000 segment_ended segment=seg#1 why=finished
             32460.000 leg_hang_up_sent cause=hangup leg=leg#1
@@ -483,7 +483,7 @@ fn a_full_queue_overflows_at_once() {
         expect![[r#"
             0.000 interaction_started direction=inbound lang=en medium=voice number=numz8 priority=0
             0.000 leg_started destination=number direction=inbound leg=leg#2 role=customer via=loopback
-            0.000 segment_started of=flow segment=seg#2 state=voicemail why=full
+            0.000 segment_started of=que1:flow segment=seg#2 state=voicemail why=full
             0.000 play_started play=ply#2 segment=seg#2 until=600.000 what=greeting
                > answer leg=leg#2
             0.000 leg_answered codec=pcma leg=leg#2

@@ -80,7 +80,7 @@ fn each_fault_names_its_step_and_code() {
     );
     assert_eq!(
         faults(|f| {
-            f.steps.insert(step("message"), Step::Voicemail { greeting: None, max_length: secs(1) });
+            f.steps.insert(step("message"), Step::Voicemail { greeting: None, max_length: secs(1), queue: None });
         }),
         ["message step.length"]
     );

@@ -13,6 +13,7 @@ use domain::flow::StepId;
 use domain::id::*;
 use domain::leg::{Codec, EndCause, EndedBy, Gap, GapCause, LegQuality, LegStats, Quality, Via};
 use domain::localized::Lang;
+use domain::mailbox::MessageState;
 use domain::medium::Medium;
 use domain::outbound::CallClass;
 use domain::recording::{MaskEnd, RecordMode, RuleOf};
@@ -135,7 +136,14 @@ fn samples() -> Vec<EventBody> {
         EventBody::LegHangUpSent { interaction, leg, cause: EndCause::Hangup },
         EventBody::LegEnded { interaction, leg, cause: EndCause::MediaLost, by: EndedBy::System, stats },
         EventBody::Bridged { interaction, segment, bridge: BridgeId(19), legs: vec![leg, LegId(20)], hears: vec![] },
-        EventBody::RecordingRequested { interaction, segment, recording, left: leg, right: Some(LegId(20)) },
+        EventBody::RecordingRequested {
+            interaction,
+            segment,
+            recording,
+            left: leg,
+            right: Some(LegId(20)),
+            message: None,
+        },
         EventBody::RecordingStarted { interaction, recording },
         EventBody::RecordingEnded {
             interaction,
@@ -164,6 +172,16 @@ fn samples() -> Vec<EventBody> {
         EventBody::MaskStarted { interaction, segment, agent, until: AT + Duration::from_secs(120) },
         EventBody::MaskEnded { interaction, why: MaskEnd::Agent, agent: Some(agent) },
         EventBody::RecordingDeleted { interaction, recording },
+        EventBody::MessageLeft { interaction, recording, length_ms: 7_000 },
+        EventBody::MessageDiscarded { interaction, recording, blob: BlobId(21), heard_ms: 120 },
+        EventBody::MessageMarked {
+            interaction,
+            recording,
+            state: MessageState::Handled,
+            by: Some(UserId(14)),
+            call: Some(InteractionId(33)),
+        },
+        EventBody::CallBackStarted { interaction: InteractionId(33), of: interaction, message: Some(recording) },
     ]
 }
 

@@ -16,21 +16,7 @@ const SPARE: TrunkId = TrunkId(72);
 const INBOUND_ONLY: TrunkId = TrunkId(73);
 
 fn trunk(id: TrunkId) -> TrunkConfig {
-    TrunkConfig {
-        id,
-        name: id.0.to_string(),
-        addresses: vec![],
-        region: None,
-        host: (id != INBOUND_ONLY).then(|| format!("carrier{}.example", id.0)),
-        transport: Default::default(),
-        check_certificate: true,
-        srtp: Default::default(),
-        calls_max: None,
-        calls_per_second: None,
-        account: None,
-        check_s: 0,
-        active: true,
-    }
+    rig::trunk(id, (id != INBOUND_ONLY).then(|| format!("carrier{}.example", id.0)))
 }
 
 /// One after the other.
@@ -152,7 +138,8 @@ fn extensions_of_ones_own_and_numbers_without_a_route_are_told_apart() {
 }
 
 fn dial(r: &mut Rig, class: CallClass) -> Result<(), &'static str> {
-    let command = AgentCommand::Dial { to: AddressId(9), class, trunks: in_turn(&[CARRIER, SPARE]), caller: None };
+    let command =
+        AgentCommand::Dial { to: AddressId(9), class, trunks: in_turn(&[CARRIER, SPARE]), caller: None, back: None };
     r.input(Input::Agent { agent: ANN, command }).map(drop).map_err(|e| e.code.as_str())
 }
 
@@ -263,8 +250,13 @@ fn limits_and_classes_hold_off_fraud_but_not_an_emergency() {
     assert_eq!(dial(&mut r, CallClass::National), Ok(()));
     // One at a time: Bob has to wait.
     r.sign_in(BOB, PHONE);
-    let command =
-        AgentCommand::Dial { to: AddressId(8), class: CallClass::National, trunks: in_turn(&[CARRIER]), caller: None };
+    let command = AgentCommand::Dial {
+        to: AddressId(8),
+        class: CallClass::National,
+        trunks: in_turn(&[CARRIER]),
+        caller: None,
+        back: None,
+    };
     assert_eq!(r.input(Input::Agent { agent: BOB, command }).unwrap_err().code.as_str(), "limit.outbound");
 }
 

@@ -237,6 +237,7 @@ impl Company {
             monitoring_shown: false,
             outbound: Default::default(),
             recording: Default::default(),
+            voicemail: Default::default(),
         };
         tx.put(settings, None).await?;
         let user = tx.create_user(&login, "Worker", Lang::En).await?.id;
@@ -295,6 +296,7 @@ impl Company {
             comfort_every: Duration::from_secs(30),
             record: Some(domain::recording::RecordRule::NEVER),
             transferred: Default::default(),
+            voicemail: None,
         };
         tx.put(config, None).await?;
         let entry = EntryPoint::Queue { queue };

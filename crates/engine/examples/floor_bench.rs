@@ -262,6 +262,7 @@ impl Bench {
                             length_ms: 1,
                             bytes: 1,
                             gaps: Vec::new(),
+                            heard_ms: 1,
                         });
                     }
                     _ => {}
@@ -305,6 +306,7 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         comfort_every: Duration::from_secs(30),
         record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
+        voicemail: None,
     };
     let agent = |n: u64| AgentConfig {
         id: AgentId(n.into()),
@@ -358,5 +360,6 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         routes: Default::default(),
         outbound: Default::default(),
         recording: Default::default(),
+        voicemail: Default::default(),
     }
 }

@@ -17,10 +17,12 @@ use domain::id::{AddressId, AgentId, DeviceId, IdMint, NumberId, SegmentId, Tena
 use domain::input::{Accepted, Input};
 use domain::leg::CallerId;
 use domain::localized::Lang;
+use domain::mailbox::CallBack;
 use domain::outbound::Plan;
 use domain::time::Timestamp;
 use domain::trunk::{TestStep, TrunkStatus};
 use domain::view::{AgentView, FloorView};
+use store::projection::RecordingRow;
 use store::{HostScope, NewAddress, Store};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -36,6 +38,7 @@ use crate::floor_task::{DeskState, FloorHandle, Persons};
 use crate::intake::shown;
 use crate::leases::{Attendance, Leases, Tab};
 use crate::live::LiveBoards;
+use crate::mailboxes::{Mailboxes, NewMessages};
 use crate::outlet::OfferGone;
 use crate::ownership::Ownership;
 use crate::port::{Down, PortClosed, TelephonyPort};
@@ -87,6 +90,7 @@ pub(crate) struct Shared {
     pub clips: ClipCache,
     pub demo_speech: Vec<(Lang, Arc<[i16]>)>,
     pub live: LiveBoards,
+    pub mailboxes: Mailboxes,
     pub quality: LiveQuality,
     pub leases: Leases,
     pub offers_gone: broadcast::Sender<OfferGone>,
@@ -240,6 +244,7 @@ impl Engine {
             clips: ClipCache::default(),
             demo_speech: config.demo_speech,
             live: LiveBoards::default(),
+            mailboxes: Mailboxes::default(),
             quality: LiveQuality::default(),
             leases: Leases::default(),
             offers_gone,
@@ -318,19 +323,21 @@ impl Engine {
         self.input(tenant, Input::Agent { agent, command }).await
     }
 
-    /// An agent calls out, as [`domain::outbound::plan`] allows; returns when the call's beginning is durable.
+    /// An agent calls out, as [`domain::outbound::plan`] allows; returns when the call's beginning is durable. `back`: what it
+    /// answers.
     pub async fn dial(
         &self,
         tenant: TenantId,
         agent: AgentId,
         plan: Plan,
         caller: Option<NumberId>,
+        back: Option<CallBack>,
     ) -> Result<Accepted, CommandError> {
         let floor = self.shared.floor(tenant).ok_or(CommandError::NoFloor)?;
         let Plan { address, class, number, trunks } = plan;
         let shown = CallerId { user: shown(&address), name: None };
         let (to, new) = self.shared.address_id(tenant, address, None).await;
-        let command = AgentCommand::Dial { to, class, trunks, caller };
+        let command = AgentCommand::Dial { to, class, trunks, caller, back };
         let persons = Persons { caller: shown, dialled: vec![(to, number)] };
         floor.dial(Input::Agent { agent, command }, persons, new).await
     }
@@ -402,6 +409,17 @@ impl Engine {
     /// The live board, once a second.
     pub async fn watch_live(&self, tenant: TenantId) -> Result<watch::Receiver<Arc<FloorView>>, CommandError> {
         self.shared.live.subscribe(&self.shared, tenant).await
+    }
+
+    /// New messages by mailbox, now and at every change.
+    pub async fn watch_mailboxes(&self, tenant: TenantId) -> watch::Receiver<Arc<NewMessages>> {
+        self.shared.mailboxes.watch(&self.shared.store, tenant).await
+    }
+
+    /// Deletes the sound of a recording; the event that says so is durable on return. One that is kept for a court is a
+    /// conflict.
+    pub async fn delete_recording(&self, tenant: TenantId, recording: &RecordingRow) -> Result<(), CommandError> {
+        retention::delete(&self.shared, tenant, recording).await
     }
 
     /// Offers taken away from desks, of all tenants: compare `tenant` and `agent`.

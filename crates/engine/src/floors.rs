@@ -16,6 +16,7 @@ use crate::floor_task::FloorTask;
 use crate::outlet::Outlet;
 use crate::ownership::Ownership;
 use crate::projector::{Fact, Feed, Projector};
+use crate::retention;
 
 /// A lease whose owner was not heard of for this long may be taken by another node.
 const LEASE_STALE: Duration = Duration::from_secs(10);
@@ -77,7 +78,10 @@ pub async fn open(
         store.clone(),
         ownership,
         outlet,
-        Arc::new(move |facts: &[Fact]| seen.demo.floor_events(facts.iter().map(|fact| &fact.event))),
+        Arc::new(move |facts: &[Fact]| {
+            seen.demo.floor_events(facts.iter().map(|fact| &fact.event));
+            retention::drop_discarded(&seen, tenant, facts);
+        }),
         feed.clone(),
         shared.failed.clone(),
     );

@@ -129,6 +129,9 @@ impl Projector {
                     info!("projections are up to date again");
                 }
                 folded.send_replace(target);
+                if projector.known.as_mut().is_some_and(|(_, known)| known.rows.take_mail()) {
+                    shared.mailboxes.changed(&shared.store, projector.floor.tenant_id).await;
+                }
                 if journalled.changed().await.is_err() {
                     return;
                 }

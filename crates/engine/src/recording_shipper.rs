@@ -29,6 +29,8 @@ pub struct Rendered {
     pub is_complete: bool,
     /// Silent stretches within it.
     pub gaps: Vec<Gap>,
+    /// How long something is to be heard of the customer.
+    pub heard_ms: u64,
 }
 
 pub struct Shipper {
@@ -57,6 +59,7 @@ struct Sealed {
     length_ms: u64,
     bytes: u64,
     gaps: Vec<Gap>,
+    heard_ms: u64,
 }
 
 /// At this many tries (some five minutes) a person is told; the file waits in the spool and is tried again until it goes.
@@ -129,9 +132,9 @@ async fn ship(shared: &Arc<Shared>, job: &mut Job) -> Result<(), String> {
         Some(sealed) => sealed,
         None => seal(shared, job, &file).await?,
     };
-    let Sealed { blob, length_ms, bytes, gaps } = job.sealed.insert(sealed).clone();
+    let Sealed { blob, length_ms, bytes, gaps, heard_ms } = job.sealed.insert(sealed).clone();
     let floor = shared.floor(job.tenant).ok_or("its floor is not open")?;
-    let input = Input::RecordingStored { recording: job.recording, blob, length_ms, bytes, gaps };
+    let input = Input::RecordingStored { recording: job.recording, blob, length_ms, bytes, gaps, heard_ms };
     floor.send(input).await.map_err(|e| e.to_string())?;
     remove(job.recording, &file);
     info!(recording = %job.recording, length_ms, "recording stored");
@@ -148,7 +151,7 @@ async fn seal(shared: &Arc<Shared>, job: &Job, file: &Path) -> Result<Sealed, St
     .await
     .map_err(|e| e.to_string())??;
     let gaps = job.ended_at.map(|ended_at| cut_off(&rendered, ended_at)).unwrap_or_default();
-    let Rendered { wav, length_ms, .. } = rendered;
+    let Rendered { wav, length_ms, heard_ms, .. } = rendered;
     let new = NewBlob {
         tenant: job.tenant,
         kind: "recording",
@@ -157,7 +160,7 @@ async fn seal(shared: &Arc<Shared>, job: &Job, file: &Path) -> Result<Sealed, St
         sample_floor: None,
     };
     let blob = shared.store.blobs().put_bytes(new, wav, shared.clock.now()).await.map_err(|e| e.to_string())?;
-    Ok(Sealed { blob: blob.id, length_ms, bytes: blob.length, gaps })
+    Ok(Sealed { blob: blob.id, length_ms, bytes: blob.length, gaps, heard_ms })
 }
 
 /// The gaps of a recording that never ended in order: what its frames say, and its end if that is missing.

@@ -1,16 +1,21 @@
 //! Stored recordings whose time is over go: after the days the company keeps them, and never later than it is entitled to.
 //! The blob goes first, then the event says so; whatever ends in between is found again and finished by the next round.
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::id::TenantId;
+use domain::event::EventBody;
+use domain::id::{BlobId, InteractionId, RecordingId, TenantId};
 use domain::input::Input;
 use domain::time::Timestamp;
 use store::Scope;
+use store::projection::RecordingRow;
 use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
 use crate::engine::Shared;
+use crate::error::CommandError;
+use crate::projector::Fact;
 
 const FIRST: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(3600);
@@ -44,20 +49,23 @@ pub(crate) async fn delete_due(shared: &Shared, now: Timestamp) -> Result<usize,
         let config = shared.store.load_config(tenant).await.map_err(|e| e.to_string())?;
         let entitled = config.entitlements.retention_days;
         let days = config.recording.keep_days.map_or(entitled, |days| days.min(entitled));
-        let before = Timestamp(now.0 - i64::from(days) * DAY_MS);
-        let due = shared.store.recordings_due(tenant, owned.floor, before, BATCH).await.map_err(|e| e.to_string())?;
+        let since = |days: u32| Timestamp(now.0 - i64::from(days) * DAY_MS);
+        let mut due =
+            shared.store.recordings_due(tenant, owned.floor, since(days), BATCH).await.map_err(|e| e.to_string())?;
+        // Messages may go sooner.
+        let own = config.queues.values().filter_map(|q| Some((q.id, q.voicemail.as_ref()?.keep_days.map(since))));
+        let (own, others) = (own.collect::<Vec<_>>(), config.voicemail.keep_days.map(since));
+        let messages = shared.store.messages_due(tenant, owned.floor, &own, others, BATCH).await;
+        due.extend(messages.map_err(|e| e.to_string())?);
         let mut deleted = 0;
-        for row in &due {
-            let Some(blob) = row.blob_id else { continue };
-            match shared.store.blobs().delete(Scope::Tenant(tenant), blob).await {
-                Ok(()) | Err(store::Error::NotFound { .. }) => {}
+        let mut seen = BTreeSet::new();
+        for row in due.iter().filter(|row| seen.insert(row.id)) {
+            match delete(shared, tenant, row).await {
+                Ok(()) => deleted += 1,
                 // Kept for a court.
-                Err(store::Error::Conflict { .. }) => continue,
+                Err(CommandError::Store(store::Error::Conflict { .. })) => {}
                 Err(e) => return Err(e.to_string()),
             }
-            tell(shared, tenant, Input::RecordingDeleted { interaction: row.interaction_id, recording: row.id })
-                .await?;
-            deleted += 1;
         }
         if deleted > 0 {
             info!(%tenant, deleted, days, "recordings whose time was over were deleted");
@@ -67,7 +75,40 @@ pub(crate) async fn delete_due(shared: &Shared, now: Timestamp) -> Result<usize,
     Ok(most)
 }
 
-async fn tell(shared: &Shared, tenant: TenantId, input: Input) -> Result<(), String> {
-    let floor = shared.floor(tenant).ok_or("its floor is not open")?;
-    floor.send(input).await.map(drop).map_err(|e| e.to_string())
+/// The blob, then the event. One under legal hold is a conflict.
+pub(crate) async fn delete(shared: &Shared, tenant: TenantId, row: &RecordingRow) -> Result<(), CommandError> {
+    let Some(blob) = row.blob_id else { return Ok(()) };
+    if row.legal_hold {
+        return Err(store::Error::Conflict { what: "recording.legal_hold".to_owned() }.into());
+    }
+    delete_sound(shared, tenant, row.interaction_id, row.id, blob).await
+}
+
+async fn delete_sound(
+    shared: &Shared,
+    tenant: TenantId,
+    interaction: InteractionId,
+    recording: RecordingId,
+    blob: BlobId,
+) -> Result<(), CommandError> {
+    match shared.store.blobs().delete(Scope::Tenant(tenant), blob).await {
+        Ok(()) | Err(store::Error::NotFound { .. }) => {}
+        Err(e) => return Err(e.into()),
+    }
+    let floor = shared.floor(tenant).ok_or(CommandError::NoFloor)?;
+    floor.send(Input::RecordingDeleted { interaction, recording }).await.map(drop)
+}
+
+/// Messages with nothing in them go at once; what ends in between is found by the next round.
+pub(crate) fn drop_discarded(shared: &Arc<Shared>, tenant: TenantId, facts: &[Fact]) {
+    for fact in facts {
+        if let EventBody::MessageDiscarded { interaction, recording, blob, .. } = fact.event.body {
+            let shared = shared.clone();
+            tokio::spawn(async move {
+                if let Err(e) = delete_sound(&shared, tenant, interaction, recording, blob).await {
+                    warn!(error = %e, "an empty message was not deleted; trying again within the hour");
+                }
+            });
+        }
+    }
 }

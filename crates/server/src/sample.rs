@@ -86,6 +86,7 @@ pub async fn seed(store: &Store, data_dir: &Path, password: Option<&str>, now: T
         monitoring_shown: false,
         outbound: Default::default(),
         recording: Default::default(),
+        voicemail: Default::default(),
     };
     for prompt in prompts {
         tx.put(prompt, None).await?;

@@ -243,6 +243,7 @@ fn render(spool: &[u8]) -> Result<Rendered, String> {
         started_at: Timestamp(recording.start_unix_ms),
         is_complete: recording.complete,
         gaps: gaps.collect(),
+        heard_ms: recording.heard_ms(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Calls to the outside by a carrier that is SIPp: from the desk in the browser with sound both ways and recorded, the
-//! second trunk when the first is dead, what the carrier announces before it refuses, and what the rules forbid.
+//! second trunk when the first is dead, what the carrier announces before it refuses, and what the rules forbid; callers
+//! who left a message are called back.
 mod support;
 
 use serde_json::{Value, json};
@@ -226,6 +227,74 @@ fn a_customer_is_parked_picked_up_and_handed_to_somebody_outside() {
     let outside = &detail["segments"][4];
     assert_eq!(outside["outside"]["text"], "+8613800138000");
     assert_eq!(detail["segments"][2]["place"], 701);
+}
+
+/// Comes to the voicemail of a queue in which nobody can wait, and says its tone, or nothing; the interaction.
+fn leaves_a_message(server: &Server, company: &Company, says: bool) -> String {
+    let known = company.interactions();
+    let mut caller = Caller::dial(server, "1000");
+    let interaction = id(&newest(company, &known));
+    if !says {
+        caller.rtp.say(None);
+    }
+    wait_for("the recording of the message", SOON, || {
+        let detail = company.interaction(&interaction);
+        detail["recordings"].as_array()?.iter().find(|r| r["started_at"].is_i64()).map(|_| ())
+    });
+    caller.rtp.listen_for(1600);
+    caller.sipp.hang_up();
+    caller.sipp.must_end_well();
+    interaction
+}
+
+#[test]
+fn a_message_is_heard_at_the_desk_and_its_caller_called_back_by_a_click() {
+    let server = Server::start("voicemail");
+    let company = Company::of(&server);
+    let mut carrier = Carrier::start(&server);
+    let living = trunk(&company, "carrier", &format!("127.0.0.1:{}", carrier.port));
+    route(&company, &["+86"], &[&living]);
+    company.patch(&format!("queues/{}", company.queue("Support")), json!({"max_waiting": 0}));
+    let mut chromium = Browser::start(&server, AGENT_HZ);
+    chromium.at_desk("agent", "agent1@sample.test");
+
+    // Whoever says nothing has left nothing.
+    let silent = leaves_a_message(&server, &company, false);
+    let interaction = leaves_a_message(&server, &company, true);
+    chromium.wait_shown("agent", "badge-voicemail");
+    let messages = company.get("voicemails");
+    let message = id(&messages["items"][0]);
+    assert_eq!((messages["items"].as_array().map(Vec::len), &messages["items"][0]["state"]), (Some(1), &json!("new")));
+    let (left, right) = stereo(&company.recording(&message));
+    assert!(heard_ms(&left, CALLER_HZ) >= 1200 && heard_ms(&right, CALLER_HZ) == 0, "{}", heard_ms(&left, CALLER_HZ));
+    wait_for("the silent one to be thrown away", SOON, || {
+        let detail = company.interaction(&silent);
+        (detail["recordings"][0]["deleted"] == true).then_some(())
+    });
+
+    // Heard at the desk, and called back from there: nobody types the number.
+    chromium.click("agent", "nav-voicemail");
+    chromium.click("agent", "message");
+    chromium.click("agent", "play");
+    chromium.wait("agent", "message", "data-state", "heard");
+    chromium.click("agent", "call-back");
+    carrier.wait_call();
+    chromium.wait("agent", "work-state", "data-state", "talking");
+    chromium.wait_tone("agent", CALLER_HZ);
+    carrier.rtp.wait_tone(AGENT_HZ, 300);
+    must("the agent", verdict::browser_hears(&chromium.listen("agent", 800), CALLER_HZ, AGENT_HZ));
+    must("the caller", verdict::browser_hears(&carrier.rtp.listen(800), AGENT_HZ, CALLER_HZ));
+    assert!(carrier.sipp.transcript().contains("INVITE sip:13800138000@127.0.0.1"));
+    let call = id(&newest(&company, &[]));
+    chromium.click("agent", "phone-hang_up");
+    carrier.sipp.must_end_well();
+
+    chromium.click("agent", "nav-voicemail");
+    chromium.wait("agent", "message", "data-state", "handled");
+    let handled = company.get(&format!("voicemails/{message}"));
+    assert_eq!((&handled["state"], &handled["call"]), (&json!("handled"), &json!(call)));
+    assert_eq!(company.wait_detail(&call)["calls_back"], json!(interaction));
+    assert_eq!(company.wait_detail(&interaction)["called_back_by"], json!([call]));
 }
 
 /// PRACK, an answer that says nothing of the session, and a session that is refreshed in mid-talk.

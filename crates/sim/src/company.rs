@@ -58,6 +58,7 @@ pub fn config() -> Arc<TenantConfig> {
         routes: Default::default(),
         outbound: Default::default(),
         recording: Default::default(),
+        voicemail: Default::default(),
     })
 }
 
@@ -127,6 +128,7 @@ fn queues() -> BTreeMap<QueueId, QueueConfig> {
         comfort_every: secs(20),
         record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
+        voicemail: None,
     };
     let sales = QueueConfig {
         id: SALES,
@@ -197,7 +199,7 @@ fn menu() -> Flow {
             (step("urgent"), Step::Set { assign: Assign::Priority { priority: 5 }, next: step("support") }),
             (step("support"), Step::Queue { queue: SUPPORT, priority: 1 }),
             (step("sales"), Step::Queue { queue: SALES, priority: 0 }),
-            (step("message"), Step::Voicemail { greeting: Some(PromptId(4)), max_length: secs(60) }),
+            (step("message"), Step::Voicemail { greeting: Some(PromptId(4)), max_length: secs(60), queue: None }),
             (step("bye"), Step::HangUp { prompt: Some(PromptId(3)) }),
         ]),
     }

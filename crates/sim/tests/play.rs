@@ -37,6 +37,10 @@ fn the_plays_reach_every_kind_of_event_and_end() {
     let others = [
         "recording_stored",
         "recording_deleted",
+        "message_left",
+        "message_discarded",
+        "message_marked",
+        "call_back_started",
         "agent_queues_changed",
         "leg_muted",
         "language_set",

@@ -21,6 +21,7 @@ use domain::id::{
 };
 use domain::leg::ClipRef;
 use domain::localized::{Lang, Localized};
+use domain::mailbox::MailboxRules;
 use domain::outbound::{OutboundRules, RouteConfig};
 use domain::recording::{RecordRule, RecordingRules};
 use domain::time::Timestamp;
@@ -115,6 +116,9 @@ pub struct Settings {
     /// Which conversations are recorded, and how long recordings are kept.
     #[serde(default)]
     pub recording: RecordingRules,
+    /// How messages are taken.
+    #[serde(default)]
+    pub voicemail: MailboxRules,
 }
 
 /// An id and a name.
@@ -180,6 +184,7 @@ impl ConfigItem for Settings {
             .chain(refs(Class::Number, self.outbound.caller))
             .chain(refs(Class::Prompt, self.recording.notice.prompt()))
             .chain(record_refs(self.recording.rule))
+            .chain(refs(Class::Prompt, self.voicemail.greeting))
             .collect()
     }
 }
@@ -235,6 +240,7 @@ impl ConfigItem for QueueConfig {
             .chain(refs(Class::Prompt, [self.welcome, self.music, self.comfort].into_iter().flatten()))
             .chain(destination_refs(&self.closed))
             .chain(record_refs(self.record))
+            .chain(refs(Class::Prompt, self.voicemail.as_ref().and_then(|v| v.greeting)))
             .collect();
         if let Some(overflow) = &self.overflow {
             all.extend(destination_refs(&overflow.to));
@@ -278,9 +284,10 @@ impl ConfigItem for Flow {
                     Step::Set { .. } => Vec::new(),
                     Step::Queue { queue, .. } => refs(Class::Queue, [queue]).collect(),
                     Step::Transfer { flow } => refs(Class::Flow, [flow]).collect(),
-                    Step::Voicemail { greeting: prompt, .. } | Step::HangUp { prompt } => {
-                        refs(Class::Prompt, prompt).collect()
+                    Step::Voicemail { greeting, queue, .. } => {
+                        refs(Class::Prompt, greeting).chain(refs(Class::Queue, queue)).collect()
                     }
+                    Step::HangUp { prompt } => refs(Class::Prompt, prompt).collect(),
                 }
             })
             .collect()
@@ -467,6 +474,7 @@ impl Store {
             routes: BTreeMap::new(),
             outbound: OutboundRules::default(),
             recording: RecordingRules::default(),
+            voicemail: MailboxRules::default(),
         };
         for row in &rows {
             let (Some(class), Some(body)) = (row.get::<Option<Class>>("class")?, row.get::<Option<String>>("body")?)
@@ -479,6 +487,7 @@ impl Store {
                     (config.name, config.time_zone, config.lang, config.music) = (s.name, s.time_zone, s.lang, s.music);
                     config.monitoring_shown = s.monitoring_shown;
                     (config.region, config.outbound, config.recording) = (s.region, s.outbound, s.recording);
+                    config.voicemail = s.voicemail;
                 }
                 Class::Agent => keyed(&body, |v: &AgentConfig| v.id, &mut config.agents)?,
                 Class::Team => keyed(&body, |v: &Team| v.id, &mut config.teams)?,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use domain::id::{
     AddressId, AgentId, BlobId, BreakReasonId, ContactId, DeviceId, DispositionId, FloorId, FlowId, InteractionId,
-    LegId, NoteId, NumberId, OfferId, QueueId, RecordingId, SegmentId, TenantId, TrunkId,
+    LegId, NoteId, NumberId, OfferId, QueueId, RecordingId, SegmentId, TenantId, TrunkId, UserId,
 };
 use domain::localized::Lang;
 use domain::medium::Medium;
@@ -192,6 +192,28 @@ table_row! {
         pub legal_hold: bool,
     }
 
+    /// A message, known by its recording.
+    pub struct VoicemailRow in "voicemails" (id) {
+        pub tenant_id: TenantId,
+        pub id: RecordingId,
+        pub floor_id: FloorId,
+        pub sample: bool,
+        pub interaction_id: InteractionId,
+        /// Whose mailbox it is in; the company's if none.
+        pub queue_id: Option<QueueId>,
+        pub number_id: Option<NumberId>,
+        pub address_id: Option<AddressId>,
+        pub left_at: Timestamp,
+        pub length_ms: u64,
+        /// `recording`, `new`, `heard`, `handled`, `discarded`, `deleted`.
+        pub state: String,
+        pub state_at: Timestamp,
+        /// Who marked it last.
+        pub user_id: Option<UserId>,
+        /// The last call that answered it.
+        pub call_id: Option<InteractionId>,
+    }
+
     /// The report fold of one queue or agent in one interval.
     pub struct IntervalRow in "intervals" (floor_id, subject, subject_id, interval_at) {
         pub tenant_id: TenantId,
@@ -262,6 +284,7 @@ impl TimelineRow {
 const TABLES: &[(&str, &str)] = &[
     ("offers", OF_INTERACTIONS),
     ("recordings", OF_INTERACTIONS),
+    ("voicemails", OF_INTERACTIONS),
     ("segments", OF_INTERACTIONS),
     ("legs", OF_INTERACTIONS),
     ("timeline", OF_INTERACTIONS),
@@ -454,6 +477,10 @@ impl Tx {
         self.find("id", id).await
     }
 
+    pub async fn voicemail(&mut self, id: RecordingId) -> Result<Option<VoicemailRow>> {
+        self.find("id", id).await
+    }
+
     /// The span of an agent that has no end yet.
     pub async fn open_agent_span(&mut self, agent: AgentId) -> Result<Option<AgentSpanRow>> {
         let query = select::<AgentSpanRow>(
@@ -519,6 +546,11 @@ impl Tx {
     }
 
     pub async fn put_recordings(&mut self, rows: &[RecordingRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
+        upsert_all(rows, &mut self.tx).await
+    }
+
+    pub async fn put_voicemails(&mut self, rows: &[VoicemailRow]) -> Result<()> {
         rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
         upsert_all(rows, &mut self.tx).await
     }

@@ -4,6 +4,7 @@
 //! details of the ids in a row are fetched by the caller once per page.
 mod history;
 mod lists;
+mod voicemails;
 
 use domain::id::TenantId;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::error::{Error, Result};
 
 pub use history::{InteractionDetail, InteractionFilter, Sample};
 pub use lists::TokenOwner;
+pub use voicemails::{MailboxCount, VoicemailFilter};
 
 /// Whose rows a read may see. Required by every read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ import { useChoices } from '../api/names';
 import { useLocal } from '../i18n/localized';
 import { clock } from '../ui/format';
 import { ChoiceField, ChoicesField, DestinationField, ListField, LocalizedField, NumberField, SecondsField, SkillsField } from './fields';
+import { MailboxField } from './Mailbox';
 import { RecordRuleField } from './RecordRule';
 import { type EditorProps, ResourcePage } from './ResourcePage';
 
@@ -35,6 +36,7 @@ const blank = (): Form => ({
   comfort_every_ms: 30_000,
   record: null,
   transferred: 'kept',
+  voicemail: null,
 });
 
 export function Queues() {
@@ -131,6 +133,9 @@ function QueueEditor({ value, set, error }: EditorProps<Form, Schemas['Queue']>)
           <DestinationField label={t('overflow_to')} value={value.overflow.to} onChange={(to) => value.overflow && set({ overflow: { ...value.overflow, to } })} />
         </>
       ) : null}
+
+      <h3>{t('voicemail.title')}</h3>
+      <MailboxField value={value.voicemail} onChange={(voicemail) => set({ voicemail })} error={error} />
 
       <h3>{t('sounds')}</h3>
       <div className="pair">

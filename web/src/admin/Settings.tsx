@@ -8,6 +8,7 @@ import { useMay } from '../api/session';
 import { Ready } from '../ui/States';
 import { toast } from '../ui/toast';
 import { ChoiceField, LangField, RegionField, ZoneField } from './fields';
+import { MailboxRules } from './Mailbox';
 import { RecordingRules } from './RecordRule';
 import { OutboundRules } from './OutboundRules';
 
@@ -36,12 +37,13 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
   const [region, setRegion] = useState(tenant.region);
   const [outbound, setOutbound] = useState(tenant.outbound);
   const [recording, setRecording] = useState(tenant.recording);
+  const [voicemail, setVoicemail] = useState(tenant.voicemail);
   const [music, setMusic] = useState(tenant.music);
   const [shown, setShown] = useState(tenant.monitoring_shown);
   const [sure, setSure] = useState(false);
   const words = (e: unknown) => problemText(e, i18n.language, (k) => t(k, { ns: 'common' }));
   const save = useMutation({
-    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, region, music, monitoring_shown: shown, outbound, recording } })),
+    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, region, music, monitoring_shown: shown, outbound, recording, voicemail } })),
     onSuccess: async () => {
       toast(t('saved'));
       await client.invalidateQueries();
@@ -93,6 +95,14 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
           </div>
           <fieldset className="plain card-body col" disabled={!may('queue.manage')}>
             <RecordingRules value={recording} set={(c) => setRecording((r) => ({ ...r, ...c }))} error={error} longest={tenant.entitlements.retention_days} />
+          </fieldset>
+        </section>
+        <section className="card">
+          <div className="card-head">
+            <h2>{t('voicemail.title')}</h2>
+          </div>
+          <fieldset className="plain card-body col" disabled={!may('queue.manage')}>
+            <MailboxRules value={voicemail} set={(c) => setVoicemail((v) => ({ ...v, ...c }))} error={error} />
           </fieldset>
         </section>
         {save.error ? (

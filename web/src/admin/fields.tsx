@@ -37,13 +37,15 @@ interface ChoiceProps {
   onChange: (id: string | null) => void;
   error?: string;
   required?: boolean;
+  /** What none means. */
+  placeholder?: string;
 }
 
 /** One thing of a kind, or none if not required. */
-export function ChoiceField({ label, kind, value, onChange, error, required }: ChoiceProps) {
+export function ChoiceField({ label, kind, value, onChange, error, required, placeholder }: ChoiceProps) {
   const { t } = useTranslation('admin');
   const data = useChoices(kind);
-  return <Select label={label} data={data} value={value ?? null} onChange={onChange} error={error} searchable clearable={!required} required={required} placeholder={t('none')} nothingFoundMessage={t('nothing_found')} />;
+  return <Select label={label} data={data} value={value ?? null} onChange={onChange} error={error} searchable clearable={!required} required={required} placeholder={placeholder ?? t('none')} nothingFoundMessage={t('nothing_found')} />;
 }
 
 export function ChoicesField({ label, kind, value, onChange, error }: { label: string; kind: Kind; value: string[]; onChange: (ids: string[]) => void; error?: string }) {

@@ -83,15 +83,33 @@ function Detail({ detail }: { detail: Schemas['InteractionDetail'] }) {
             {t(`direction.${s.direction}`, { ns: 'common' })}
           </dd>
         </div>
+        {detail.calls_back ? <Related name={t('detail.calls_back')} ids={[detail.calls_back]} /> : null}
+        {detail.called_back_by.length > 0 ? <Related name={t('detail.called_back_by')} ids={detail.called_back_by} /> : null}
         {s.sample ? <Fact name={t('list.marks')} value={t('list.sample')} /> : null}
       </dl>
       <SegmentChart detail={detail} />
-      {may('recording.listen') ? detail.recordings.map((r) => <Player key={r.id} recording={r} />) : null}
+      {may('recording.listen') || may('voicemail.use') ? detail.recordings.map((r) => <Player key={r.id} recording={r} />) : null}
       {/* A call of our own is offered to nobody, unless it is handed on. */}
       {s.direction === 'outbound' && detail.offers.length === 0 ? null : <Decisions offers={detail.offers} />}
       <QualityChart detail={detail} />
       <Legs detail={detail} />
       <Events detail={detail} />
+    </div>
+  );
+}
+
+/** Other interactions that belong to this one. */
+function Related({ name, ids }: { name: string; ids: string[] }) {
+  return (
+    <div>
+      <dt className="dim small">{name}</dt>
+      <dd className="row wrap mono">
+        {ids.map((id) => (
+          <Link key={id} to="/interactions/$id" params={{ id }}>
+            {id}
+          </Link>
+        ))}
+      </dd>
     </div>
   );
 }

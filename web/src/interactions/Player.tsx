@@ -8,8 +8,19 @@ import { clock } from '../ui/format';
 import { Icon } from '../ui/icons';
 import { Failed, Loading } from '../ui/States';
 import { drawWave } from './wave';
+import './interactions.css';
 
-export function Player({ recording }: { recording: Schemas['Recording'] }) {
+interface Props {
+  recording: Schemas['Recording'];
+  /** Plays as soon as it can. */
+  autoplay?: boolean;
+  /** Somebody listens. */
+  onPlay?: () => void;
+  /** One side only: a message. */
+  mono?: boolean;
+}
+
+export function Player({ recording, ...rest }: Props) {
   const { t } = useTranslation('interactions');
   const peaks = useQuery({
     queryKey: ['peaks', recording.id],
@@ -35,13 +46,13 @@ export function Player({ recording }: { recording: Schemas['Recording'] }) {
       ) : !peaks.data ? (
         <Loading />
       ) : (
-        <Wave recording={recording} peaks={peaks.data} />
+        <Wave recording={recording} peaks={peaks.data} {...rest} />
       )}
     </section>
   );
 }
 
-function Wave({ recording, peaks }: { recording: Schemas['Recording']; peaks: Schemas['Peaks'] }) {
+function Wave({ recording, peaks, autoplay, onPlay, mono }: Props & { peaks: Schemas['Peaks'] }) {
   const { t } = useTranslation('interactions');
   const audio = useRef<HTMLAudioElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -94,13 +105,17 @@ function Wave({ recording, peaks }: { recording: Schemas['Recording']; peaks: Sc
         ref={audio}
         src={`/api/v1/recordings/${recording.id}`}
         preload="metadata"
-        onPlay={() => setPlaying(true)}
+        autoPlay={autoplay}
+        onPlay={() => {
+          setPlaying(true);
+          onPlay?.();
+        }}
         onPause={() => setPlaying(false)}
         onEnded={() => setPlaying(false)}
       />
       <div className="wave">
         <span className="small dim">{t('player.customer')}</span>
-        <span className="small dim">{t('player.agent')}</span>
+        <span className="small dim">{mono ? null : t('player.agent')}</span>
         <canvas
           ref={canvas}
           onClick={(e) => {
@@ -110,7 +125,7 @@ function Wave({ recording, peaks }: { recording: Schemas['Recording']; peaks: Sc
         />
       </div>
       <div className="row">
-        <ActionIcon variant="filled" color="brand" aria-label={t(playing ? 'player.pause' : 'player.play')} onClick={toggle}>
+        <ActionIcon variant="filled" color="brand" data-testid="play" aria-label={t(playing ? 'player.pause' : 'player.play')} onClick={toggle}>
           <Icon name={playing ? 'pause' : 'play'} />
         </ActionIcon>
         <span className="num">

@@ -58,6 +58,12 @@ const interaction = createRoute({
   path: '/interactions/$id',
   component: lazyRouteComponent(() => import('../interactions/InteractionPage'), 'InteractionPage'),
 });
+const voicemail = createRoute({
+  getParentRoute: within,
+  path: '/voicemail',
+  validateSearch: search,
+  component: lazyRouteComponent(() => import('../voicemail/VoicemailPage'), 'VoicemailPage'),
+});
 const reportQueues = createRoute({
   getParentRoute: within,
   path: '/reports/queues',
@@ -102,6 +108,7 @@ const routeTree = root.addChildren([
     liveAgents,
     interactions,
     interaction,
+    voicemail,
     reportQueues,
     reportAgents,
     admin.addChildren([adminHome, adminSection, adminFlow]),

@@ -17,6 +17,10 @@ const changes = (seq: number, c: object): ServerMessage => ({ type: 'live', seq,
 const run = (...messages: ServerMessage[]): Floor => messages.reduce(reduce, nothing);
 
 describe('the floor on the screen', () => {
+  it('keeps what is known of new messages over a new snapshot', () => {
+    const f = run({ type: 'voicemail', new: 2, newest_at: 7 }, snapshot);
+    expect(f.mail).toEqual({ unheard: 2, newest_at: 7 });
+  });
   it('is what the snapshot says, then changed rows only', () => {
     const f = run(snapshot, changes(6, { queues: [queue('q1', 3)] }));
     expect([...(f.live?.queues.values() ?? [])].map((q) => [q.id, q.waiting])).toEqual([

@@ -23,9 +23,16 @@ export interface Floor {
   /** How the agent's conversations sound. */
   quality: readonly Schemas['CallQuality'][];
   live: Live | null;
+  mail: Mail | null;
 }
 
-export const nothing: Floor = { epoch: null, seq: 0, desk: null, quality: [], live: null };
+/** New messages of which this person is told. */
+export interface Mail {
+  unheard: number;
+  newest_at: number | null;
+}
+
+export const nothing: Floor = { epoch: null, seq: 0, desk: null, quality: [], live: null, mail: null };
 
 const byId = <T extends { id: string }>(list: readonly T[]): Map<string, T> => new Map(list.map((x) => [x.id, x]));
 
@@ -51,6 +58,7 @@ export function reduce(state: Floor, message: ServerMessage): Floor {
         live: live
           ? { totals: live.totals, queues: byId(live.queues), agents: byId(live.agents), interactions: byId(live.interactions) }
           : null,
+        mail: state.mail,
       };
     }
     case 'resumed':
@@ -61,6 +69,8 @@ export function reduce(state: Floor, message: ServerMessage): Floor {
       return { ...state, desk: message.desk };
     case 'quality':
       return { ...state, quality: message.calls };
+    case 'voicemail':
+      return { ...state, mail: { unheard: message.new, newest_at: message.newest_at ?? null } };
     case 'live': {
       if (message.seq <= state.seq) return state; // replayed after a resume: known already
       const c = message.changes;

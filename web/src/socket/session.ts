@@ -9,7 +9,7 @@ import { tabId } from '../device/leader';
 import { pick } from '../i18n/localized';
 import { toast } from '../ui/toast';
 import { type Command, type Connection, SocketClient, type Topic } from './client';
-import type { DeskView, Live, ServerMessage } from './reducer';
+import type { DeskView, Live, Mail, ServerMessage } from './reducer';
 
 interface Session {
   socket: SocketClient;
@@ -29,12 +29,13 @@ export async function startSession(me: Me): Promise<void> {
   const tab = await tabId();
   const url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/socket`;
   // The board is followed from the start: another `hello` on an open socket is not part of the protocol.
-  const topics: Topic[] = [...(me.agent ? (['desk'] as const) : []), ...(me.actions.includes('live.view') ? (['live'] as const) : [])];
+  const topics: Topic[] = [...(me.agent ? (['desk'] as const) : []), ...(me.actions.includes('live.view') ? (['live'] as const) : []), ...(me.actions.includes('voicemail.use') ? (['voicemail'] as const) : [])];
   const socket = new SocketClient(url, tab, topics);
   const device = me.agent ? new BrowserDevice((m) => socket.send(m), `cordboard.device.${me.agent}`) : null;
   if (device) connectDevice(socket, device);
   session = { socket, device };
   socket.onMessage(tellPerson);
+  tellOfMail(socket);
   socket.start();
   for (const l of waiting) l();
 }
@@ -43,6 +44,31 @@ export async function startSession(me: Me): Promise<void> {
 function tellPerson(m: ServerMessage): void {
   if (m.type === 'notice') toast(pick(m.message, i18next.language));
   else if (m.type === 'error' && !m.id && m.code !== 'tab.not_leading') toast(pick(m.message, i18next.language), 'bad');
+}
+
+/** A message that was left while the page is open; those that lay there before are told by the badge alone. */
+function tellOfMail(socket: SocketClient): void {
+  let before: Mail | null = null;
+  socket.onMessage((m) => {
+    if (m.type !== 'voicemail') return;
+    const now = socket.floor.mail;
+    const another = before !== null && (now?.newest_at ?? 0) > (before.newest_at ?? 0);
+    mailChanged();
+    if (another) void import('../voicemail/notify').then((n) => n.newMessage());
+    before = { unheard: now?.unheard ?? 0, newest_at: Math.max(now?.newest_at ?? 0, before?.newest_at ?? 0) };
+  });
+}
+
+const mailListeners = new Set<() => void>();
+
+function mailChanged(): void {
+  for (const l of mailListeners) l();
+}
+
+/** Something has become of some message: lists look again. */
+export function onMail(listener: () => void): () => void {
+  mailListeners.add(listener);
+  return () => mailListeners.delete(listener);
 }
 
 function connectDevice(socket: SocketClient, device: BrowserDevice): void {
@@ -120,6 +146,10 @@ export function useDesk(): DeskView | null {
 export function useQuality(segment: string | undefined): Schemas['CallQuality'] | null {
   const calls = useFromSocket((s) => s.floor.quality, none);
   return calls.find((c) => c.segment === segment) ?? null;
+}
+
+export function useMail(): Mail | null {
+  return useFromSocket((s) => s.floor.mail, null);
 }
 
 export function useLive(): Live | null {

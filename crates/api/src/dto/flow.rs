@@ -82,6 +82,10 @@ pub enum Step {
         #[schema(value_type = Option<String>)]
         greeting: Option<PromptId>,
         max_length_ms: u64,
+        /// Whose mailbox; null for that of the queue the caller was in, or the company's.
+        #[serde(default)]
+        #[schema(value_type = Option<String>)]
+        queue: Option<QueueId>,
     },
     HangUp {
         #[serde(default)]
@@ -198,7 +202,9 @@ impl From<domain::flow::Step> for Step {
             S::Set { assign, next } => Step::Set { assign: assign.into(), next: next.0 },
             S::Queue { queue, priority } => Step::Queue { queue, priority },
             S::Transfer { flow } => Step::Transfer { flow },
-            S::Voicemail { greeting, max_length } => Step::Voicemail { greeting, max_length_ms: ms(max_length) },
+            S::Voicemail { greeting, max_length, queue } => {
+                Step::Voicemail { greeting, max_length_ms: ms(max_length), queue }
+            }
             S::HangUp { prompt } => Step::HangUp { prompt },
         }
     }
@@ -245,7 +251,9 @@ impl From<Step> for domain::flow::Step {
             Step::Set { assign, next } => S::Set { assign: assign.into(), next: StepId(next) },
             Step::Queue { queue, priority } => S::Queue { queue, priority },
             Step::Transfer { flow } => S::Transfer { flow },
-            Step::Voicemail { greeting, max_length_ms } => S::Voicemail { greeting, max_length: millis(max_length_ms) },
+            Step::Voicemail { greeting, max_length_ms, queue } => {
+                S::Voicemail { greeting, max_length: millis(max_length_ms), queue }
+            }
             Step::HangUp { prompt } => S::HangUp { prompt },
         }
     }

@@ -42,6 +42,12 @@ pub struct InteractionDetail {
     pub legs: Vec<Leg>,
     pub offers: Vec<Offer>,
     pub recordings: Vec<Recording>,
+    /// The earlier interaction that this call of ours answers.
+    #[schema(value_type = Option<String>)]
+    pub calls_back: Option<InteractionId>,
+    /// Calls of ours that answered this one.
+    #[schema(value_type = Vec<String>)]
+    pub called_back_by: Vec<InteractionId>,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]

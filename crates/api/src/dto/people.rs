@@ -178,6 +178,9 @@ pub struct TenantFields {
     /// Which conversations are recorded, and how long recordings are kept.
     #[serde(default)]
     pub recording: super::recording::RecordingFields,
+    /// How messages are taken.
+    #[serde(default)]
+    pub voicemail: super::voicemail::MailboxFields,
 }
 
 /// What the tenant is entitled to; refusals carry `limit.*` codes.
@@ -200,6 +203,7 @@ pub struct TenantView {
     pub monitoring_shown: bool,
     pub outbound: super::voice::OutboundFields,
     pub recording: super::recording::RecordingFields,
+    pub voicemail: super::voicemail::MailboxFields,
     /// Where phones register; realm of the devices' secrets.
     pub sip_domain: String,
     pub entitlements: Entitlements,

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::common::{Destination, Localized, Medium, SkillLevel, skill_levels, skill_map};
 use super::recording::RecordRule;
+use super::voicemail::MailboxFields;
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct QueueFields {
@@ -71,6 +72,9 @@ pub struct QueueFields {
     /// Where a customer whom an agent sends here stands in line.
     #[serde(default)]
     pub transferred: Place,
+    /// How messages are taken; null: as the company says.
+    #[serde(default)]
+    pub voicemail: Option<MailboxFields>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
@@ -206,6 +210,7 @@ impl From<domain::config::QueueConfig> for QueueFields {
                 c::Place::Kept => Place::Kept,
                 c::Place::Back => Place::Back,
             },
+            voicemail: q.voicemail.map(Into::into),
         }
     }
 }
@@ -253,6 +258,7 @@ impl QueueFields {
                 Place::Kept => c::Place::Kept,
                 Place::Back => c::Place::Back,
             },
+            voicemail: self.voicemail.map(Into::into),
         }
     }
 }

@@ -2,7 +2,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::desk::{Command, DeskView, LiveAgent, LiveInteraction, LiveQueue, LiveTotals, LiveView};
+use super::command::Command;
+use super::desk::DeskView;
+use super::live::{LiveAgent, LiveInteraction, LiveQueue, LiveTotals, LiveView};
 use super::quality::CallQuality;
 use super::words;
 use crate::error::Message;
@@ -54,6 +56,8 @@ pub enum Topic {
     Desk,
     /// The live board.
     Live,
+    /// New messages in the mailboxes of which one is told.
+    Voicemail,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -92,6 +96,14 @@ pub enum ServerMessage {
     /// How the agent's conversations sound, every few seconds when it changed.
     Quality {
         calls: Vec<CallQuality>,
+    },
+    /// New messages in the mailboxes of which one is told: at the beginning, and whenever something has become of any
+    /// message.
+    Voicemail {
+        #[serde(rename = "new")]
+        unheard: u64,
+        /// When the newest of them was left; grows when another one comes.
+        newest_at: Option<i64>,
     },
     /// Changed rows only, at most once a second.
     Live {

@@ -249,6 +249,11 @@ words! {
         Leaving = "leaving",
         TakenNow = "taken_now",
     }
+    MessageState = domain::mailbox::MessageState {
+        New = "new",
+        Heard = "heard",
+        Handled = "handled",
+    }
     GuestCallState = domain::device::GuestCallState {
         Ringing = "ringing",
         Answered = "answered",

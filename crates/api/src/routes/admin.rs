@@ -25,6 +25,7 @@ use crate::dto::recording::{Notice, RecordMode, RecordRule};
 use crate::dto::routing::{CalendarFields, QueueFields};
 use crate::dto::trunk::RouteFields;
 use crate::dto::voice::NumberFields;
+use crate::dto::voicemail::MailboxFields;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{JsonBody, Params};
 use crate::openapi::{Gate, Operation as Op};
@@ -182,6 +183,13 @@ fn check_record(problems: &mut Problems, path: &str, rule: Option<RecordRule>) {
     check_notice(problems, &format!("{path}.notice"), rule.notice);
 }
 
+fn check_mailbox(problems: &mut Problems, path: &str, rules: Option<&MailboxFields>) {
+    let Some(rules) = rules else { return };
+    problems.range(&format!("{path}.max_ms"), rules.max_ms, 5_000..=600_000);
+    problems.range(&format!("{path}.least_ms"), rules.least_ms, 0..=30_000);
+    problems.range(&format!("{path}.keep_days"), rules.keep_days.unwrap_or(1), 1..=36_500);
+}
+
 fn check_notice(problems: &mut Problems, path: &str, notice: Option<Notice>) {
     if let Some(Notice::Beep { every_s }) = notice {
         problems.range(&format!("{path}.every_s"), every_s, 5..=120);
@@ -222,6 +230,7 @@ impl Resource for QueueFields {
         problems.range("max_waiting", self.max_waiting, 0..=100_000);
         problems.range("members", self.members.len(), 0..=10_000);
         check_record(problems, "record", self.record);
+        check_mailbox(problems, "voicemail", self.voicemail.as_ref());
         check_levels(problems, "required_skills", self.required_skills.iter().map(|s| s.level));
         let mut seen = std::collections::HashSet::new();
         for (i, member) in self.members.iter().enumerate() {
@@ -352,6 +361,7 @@ async fn patch_tenant(
         monitoring_shown: present.monitoring_shown,
         outbound: Some(present.outbound.clone().into()),
         recording: present.recording.clone().into(),
+        voicemail: present.voicemail.clone().into(),
     };
     let fields: TenantFields = patched(&fields, change)?;
     let mut problems = Problems::default();
@@ -372,6 +382,7 @@ async fn patch_tenant(
     check_notice(&mut problems, "recording.notice", Some(fields.recording.notice));
     problems.range("recording.mask_s", fields.recording.mask_s, 5..=900);
     problems.range("recording.keep_days", fields.recording.keep_days.unwrap_or(1), 1..=36_500);
+    check_mailbox(&mut problems, "voicemail", Some(&fields.voicemail));
     problems.into_result()?;
     let mut tx = app.admin(&caller, "").await?;
     let settings = Settings {
@@ -385,6 +396,7 @@ async fn patch_tenant(
         monitoring_shown: fields.monitoring_shown,
         outbound: fields.outbound.map_or_else(Default::default, Into::into),
         recording: fields.recording.into(),
+        voicemail: fields.voicemail.into(),
     };
     tx.put(settings, None).await?;
     let rev = app.commit(caller.tenant, tx).await?;
@@ -407,6 +419,7 @@ async fn tenant_view(app: &App, tenant: TenantId) -> ApiResult<TenantView> {
         monitoring_shown: settings.monitoring_shown,
         outbound: settings.outbound.clone().into(),
         recording: settings.recording.clone().into(),
+        voicemail: settings.voicemail.clone().into(),
         sip_domain: settings.sip_domain.clone(),
         entitlements: Entitlements {
             seats: config.entitlements.seats,

@@ -29,7 +29,7 @@ use crate::error::{ApiError, ApiResult, Code};
 use crate::http::{Params, PathId};
 use crate::openapi::{Gate, Operation as Op};
 use crate::routes::resource::page_request;
-use crate::routes::sound;
+use crate::routes::{sound, voicemails};
 use crate::views::{Addresses, agent_ref, load_addresses, number_ref, queue_ref};
 
 const TAG: &str = "interactions";
@@ -135,11 +135,8 @@ fn filter(query: Query, known: &Known) -> ApiResult<(InteractionFilter, Option<I
         return Err(ApiError::field("q", "too_long"));
     }
     let id = text.as_ref().and_then(|t| t.parse().ok());
-    let address = text.map(|t| {
-        let uri = t.strip_prefix("sip:").unwrap_or(&t);
-        let (user, host) = uri.split_once('@').unwrap_or((uri, &known.settings.sip_domain));
-        Address::from_sip(user, host, known.settings.region.as_deref())
-    });
+    let typed = |t: String| Address::typed(&t, &known.settings.sip_domain, known.settings.region.as_deref());
+    let address = text.map(typed);
     let filter = InteractionFilter {
         from: query.from.map(Timestamp),
         to: query.to.map(Timestamp),
@@ -208,11 +205,23 @@ async fn detail(app: &App, caller: &Caller, id: InteractionId) -> ApiResult<stor
     let queues = detail.segments.iter().filter_map(|s| s.queue_id);
     let agents = detail.segments.iter().filter_map(|s| s.agent_id);
     let resource = caller.resource(&known.config, queues, agents);
-    caller.require(Action::InteractionView, &resource)?;
+    if !caller.may(Action::InteractionView, &resource) && !has_message_for(app, caller, &detail).await {
+        return Err(Code::Forbidden.into());
+    }
     if !known.config.monitoring_shown && !caller.may(Action::CallMonitor, &resource) {
         hide_supervisors(&mut detail);
     }
     Ok(detail)
+}
+
+/// Whoever may hear a message may know of the call in which it was left.
+async fn has_message_for(app: &App, caller: &Caller, detail: &store::query::InteractionDetail) -> bool {
+    for recording in &detail.recordings {
+        if voicemails::mine(app, caller, recording.id).await.is_ok() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Agents are not to know who listened.
@@ -260,7 +269,11 @@ async fn get(
     let mut addresses: Addresses = detail.address.iter().map(|a| (a.id, (&a.value).into())).collect();
     let outside = detail.segments.iter().filter_map(address_of);
     load_addresses(&app, caller.tenant, outside, &mut addresses).await?;
+    let extra = detail.interaction.extra.clone();
     let mut summary = summary(detail.interaction, &known, &addresses);
+    let calls_back = extra["calls_back"].as_str().and_then(|id| id.parse().ok());
+    let calls = extra["called_back_by"].as_array().into_iter().flatten();
+    let called_back_by = calls.filter_map(|id| id.as_str()?.parse().ok()).collect();
     summary.queues.clear();
     summary.agents.clear();
     for segment in &detail.segments {
@@ -282,6 +295,8 @@ async fn get(
         legs: detail.legs.into_iter().map(leg).collect(),
         offers: detail.offers.into_iter().map(|o| offer(o, &known, &until)).collect(),
         recordings: detail.recordings.into_iter().map(recording_view).collect(),
+        calls_back,
+        called_back_by,
     }))
 }
 
@@ -419,7 +434,14 @@ async fn audible(app: &App, caller: &Caller, id: RecordingId) -> ApiResult<domai
     let row = app.store().recording(scope, id).await?;
     let interaction = app.store().interaction(scope, row.interaction_id).await?;
     let agents = row.agent_id.into_iter().chain(interaction.agent_id);
-    caller.require(Action::RecordingListen, &caller.resource(&known.config, interaction.queue_id, agents))?;
+    if !caller.may(Action::RecordingListen, &caller.resource(&known.config, interaction.queue_id, agents)) {
+        // Whoever may open the mailbox hears the messages in it.
+        match voicemails::mine(app, caller, id).await {
+            Ok(_) => {}
+            Err(e) if e.status == StatusCode::NOT_FOUND => return Err(Code::Forbidden.into()),
+            Err(e) => return Err(e),
+        }
+    }
     row.blob_id.ok_or_else(|| if is_deleted(&row) { Code::RecordingDeleted } else { Code::RecordingNotReady }.into())
 }
 

@@ -10,7 +10,8 @@ use domain::id::AgentId;
 
 use crate::App;
 use crate::auth::Caller;
-use crate::dto::desk::{CommandAccepted, CommandRequest, LiveView, Targets};
+use crate::dto::command::{CommandAccepted, CommandRequest, Targets};
+use crate::dto::live::LiveView;
 use crate::dto::people::{DemoCall, Duty, DutyStart};
 use crate::dto::socket::{ClientMessage, ServerMessage};
 use crate::error::{ApiError, ApiResult, Code};

@@ -13,7 +13,7 @@ use axum::response::Response;
 use domain::access::Action;
 use domain::device::{DeviceLoss, DeviceReport};
 use domain::id::{AgentId, DeviceId};
-use engine::{Attendance, DeskState, OfferGone};
+use engine::{Attendance, DeskState, NewMessages, OfferGone};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -24,10 +24,12 @@ use super::{Closed, LARGEST, Received, SILENT, close, end, read, send};
 use crate::App;
 use crate::auth::caller::Proof;
 use crate::auth::{Caller, SESSION_LIFE};
-use crate::dto::desk::{Command, LiveView};
+use crate::dto::command::Command;
+use crate::dto::live::LiveView;
 use crate::dto::quality::CallQuality;
 use crate::dto::socket::{ClientMessage, DeviceStateWord, LiveChanges, Microphone, ServerMessage, Topic};
 use crate::error::{ApiError, ApiResult, Code, Message};
+use crate::routes::voicemails::is_told;
 use crate::views::{Addresses, LOOK_UP, call_quality, desk, desk_addresses, load_addresses};
 
 /// The first message must come in this time.
@@ -60,6 +62,7 @@ struct Session {
     caller: Caller,
     desk: Option<Desk>,
     live: Option<Live>,
+    mail: Option<Mail>,
     running: JoinSet<(String, ApiResult<()>)>,
 }
 
@@ -78,6 +81,13 @@ struct Desk {
     quality: Vec<CallQuality>,
 }
 
+/// New messages.
+struct Mail {
+    counts: watch::Receiver<Arc<NewMessages>>,
+    /// As last told: how many, when the newest was left, after which change.
+    told: Option<(u64, Option<i64>, u64)>,
+}
+
 struct Live {
     board: watch::Receiver<Arc<Board>>,
     /// Last number sent.
@@ -92,7 +102,7 @@ async fn greet(app: &App, caller: Caller, socket: &mut WebSocket) -> Result<Sess
     if tab.is_empty() || tab.len() > 64 {
         return Err(Closed::protocol());
     }
-    let mut session = Session { app: app.clone(), caller, desk: None, live: None, running: JoinSet::new() };
+    let mut session = Session { app: app.clone(), caller, desk: None, live: None, mail: None, running: JoinSet::new() };
     if subscribe.contains(&Topic::Desk)
         && let Some(agent) = session.caller.agent
         && session.caller.may(Action::DeskUse, &session.own_resource(agent).await.map_err(|_| overloaded())?)
@@ -112,7 +122,12 @@ async fn greet(app: &App, caller: Caller, socket: &mut WebSocket) -> Result<Sess
             session.refuse(socket, None, Code::Forbidden.into()).await?;
         }
     }
+    if subscribe.contains(&Topic::Voicemail) && session.caller.may_somewhere(Action::VoicemailUse) {
+        let counts = app.engine().watch_mailboxes(session.caller.tenant).await;
+        session.mail = Some(Mail { counts, told: None });
+    }
     session.welcome(socket, epoch.as_deref().zip(last_seq)).await?;
+    session.send_mail(socket).await?;
     Ok(session)
 }
 
@@ -199,7 +214,12 @@ impl Session {
                 },
                 news = desk_news(&mut self.desk) => self.news(socket, news).await?,
                 () = board_news(&mut self.live) => self.send_live(socket).await?,
-                _ = recheck.tick() => self.recheck().await?,
+                () = mail_news(&mut self.mail) => self.send_mail(socket).await?,
+                _ = recheck.tick() => {
+                    self.recheck().await?;
+                    // Somebody may have become a member of a queue.
+                    self.send_mail(socket).await?;
+                }
                 _ = listen.tick(), if self.desk.is_some() => self.send_quality(socket).await?,
             }
         }
@@ -418,6 +438,24 @@ impl Session {
         send(socket, &ServerMessage::Quality { calls }).await
     }
 
+    /// How many new messages there are, if anything changed.
+    async fn send_mail(&mut self, socket: &mut WebSocket) -> Result<(), Closed> {
+        let Some(mail) = &mut self.mail else { return Ok(()) };
+        let counts = mail.counts.borrow_and_update().clone();
+        let Ok(known) = self.app.known(self.caller.tenant).await else { return Ok(()) };
+        let (mut unheard, mut newest_at) = (0, None);
+        for (_, (count, newest)) in counts.mailboxes.iter().filter(|(queue, _)| is_told(&self.caller, &known, **queue))
+        {
+            unheard += count;
+            newest_at = newest_at.max(Some(newest.0));
+        }
+        let now = Some((unheard, newest_at, counts.changes));
+        if std::mem::replace(&mut mail.told, now) == now {
+            return Ok(());
+        }
+        send(socket, &ServerMessage::Voicemail { unheard, newest_at }).await
+    }
+
     /// The rows changed since the last message, as far as the caller may see them.
     async fn send_live(&mut self, socket: &mut WebSocket) -> Result<(), Closed> {
         let Some(live) = &mut self.live else { return Ok(()) };
@@ -544,6 +582,15 @@ async fn board_news(live: &mut Option<Live>) {
         return;
     }
     // The board ended with its floor, or none was asked for; the connection goes on.
+    std::future::pending().await
+}
+
+async fn mail_news(mail: &mut Option<Mail>) {
+    if let Some(mail) = mail
+        && mail.counts.changed().await.is_ok()
+    {
+        return;
+    }
     std::future::pending().await
 }
 

@@ -12,7 +12,7 @@ use domain::id::{AgentId, InteractionId, QueueId, TenantId};
 use tokio::sync::watch;
 
 use crate::App;
-use crate::dto::desk::{LiveAgent, LiveInteraction, LiveQueue, LiveTotals, LiveView};
+use crate::dto::live::{LiveAgent, LiveInteraction, LiveQueue, LiveTotals, LiveView};
 use crate::error::ApiResult;
 use crate::views::{Addresses, LOOK_UP, live, live_addresses, load_addresses};
 
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use crate::dto::analysis::Figures;
     use crate::dto::common::Localized;
-    use crate::dto::desk::AgentCounts;
+    use crate::dto::live::AgentCounts;
 
     fn queue(id: u128, waiting: u32, idle_ms: u64) -> LiveQueue {
         LiveQueue {

@@ -2,19 +2,24 @@
 use std::time::Duration;
 
 use domain::access::Action;
+use domain::address::Address;
 use domain::command::{
     AgentCommand as FloorCommand, Presence as FloorPresence, SupervisorCommand as FloorSupervision, WatchMode,
 };
 use domain::config::{DeviceConfig, DeviceKind};
 use domain::id::{AgentId, DeviceId, InteractionId, SegmentId};
 use domain::input::RejectCode;
+use domain::mailbox::CallBack;
 use domain::outbound::{Plan, PlanError, plan};
 use engine::CommandError;
+use store::Scope;
 
 use crate::App;
 use crate::auth::Caller;
-use crate::dto::desk::{AgentCommand, Presence, SupervisorCommand, Target};
-use crate::error::{ApiError, ApiResult};
+use crate::dto::command::{AgentCommand, SupervisorCommand, Target};
+use crate::dto::desk::Presence;
+use crate::error::{ApiError, ApiResult, Code};
+use crate::routes::voicemails;
 
 /// The agent's browser device, made the first time.
 pub async fn browser_device(app: &App, caller: &Caller, agent: AgentId) -> ApiResult<DeviceId> {
@@ -59,7 +64,13 @@ pub async fn agent_command(
     let command = match command {
         AgentCommand::Dial { number, caller: shown } => {
             let plan = outside(app, caller, agent, &number).await?;
-            return Ok(engine.dial(tenant, agent, plan, shown).await?.seq);
+            return Ok(engine.dial(tenant, agent, plan, shown, None).await?.seq);
+        }
+        AgentCommand::CallBack { interaction, message, caller: shown } => {
+            let back = CallBack { of: interaction, message };
+            let number = other_party(app, caller, back).await?;
+            let plan = outside(app, caller, agent, &number).await?;
+            return Ok(engine.dial(tenant, agent, plan, shown, Some(back)).await?.seq);
         }
         AgentCommand::Transfer { segment, to: Target::Outside { number, caller: shown } } => {
             let plan = outside(app, caller, agent, &number).await?;
@@ -82,6 +93,35 @@ pub async fn agent_command(
         (first, _) => first?,
     };
     Ok(accepted.seq)
+}
+
+/// The number of the other party of an interaction that the caller may see, or whose message he may hear.
+async fn other_party(app: &App, caller: &Caller, back: CallBack) -> ApiResult<String> {
+    let scope = Scope::Tenant(caller.tenant);
+    let known = app.known(caller.tenant).await?;
+    match back.message {
+        Some(message) => {
+            let row = voicemails::mine(app, caller, message).await?;
+            if row.interaction_id != back.of {
+                return Err(Code::NotFound.into());
+            }
+        }
+        None => {
+            let row = app.store().interaction(scope, back.of).await?;
+            let resource = caller.resource(&known.config, row.queue_id, row.agent_id);
+            caller.require(Action::InteractionView, &resource)?;
+        }
+    }
+    let row = app.store().interaction(scope, back.of).await?;
+    let Some(address) = row.address_id else { return Err(RejectCode::NumberInvalid.into()) };
+    match app.store().address(caller.tenant, address).await?.value {
+        Address::Phone { raw, e164, .. } => Ok(e164.unwrap_or(raw)),
+        // Perhaps a short code outside: the plan knows the company's own.
+        Address::Extension { number } => Ok(number),
+        Address::SipUri { .. } | Address::Email { .. } | Address::Social { .. } | Address::Withheld => {
+            Err(RejectCode::NumberInvalid.into())
+        }
+    }
 }
 
 /// What calling this number for an agent means. It stays out of the floor, which knows its address by an id.
@@ -127,7 +167,7 @@ async fn floor_command(
         AgentCommand::Mask { segment } => FloorCommand::Mask { segment },
         AgentCommand::Unmask { segment } => FloorCommand::Unmask { segment },
         AgentCommand::SendDigits { segment, digits } => FloorCommand::SendDigits { segment, digits },
-        AgentCommand::Dial { .. } => return Err(RejectCode::InputUnexpected.into()),
+        AgentCommand::Dial { .. } | AgentCommand::CallBack { .. } => return Err(RejectCode::InputUnexpected.into()),
         AgentCommand::HangUp { segment } => FloorCommand::HangUp { segment },
         AgentCommand::Transfer { segment, to } => {
             FloorCommand::Transfer { segment, to: to.inside().ok_or(RejectCode::InputUnexpected)? }

@@ -29,6 +29,7 @@ fn path(world: &World, template: &str) -> String {
         ("/tokens/", a.api_token.to_string()),
         ("/interactions/", a.interaction.to_string()),
         ("/recordings/", a.recording.to_string()),
+        ("/voicemails/", a.message.to_string()),
     ]);
     let id = ids.iter().find(|(prefix, _)| template.starts_with(**prefix)).map(|(_, id)| id.clone());
     template.replace("{id}", &id.unwrap_or_default()).replace("{lang}", "en")

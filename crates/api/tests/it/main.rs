@@ -10,3 +10,4 @@ mod sign_in;
 mod sockets;
 mod support;
 mod tenants;
+mod voicemails;

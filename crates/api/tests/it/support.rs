@@ -21,7 +21,7 @@ use engine::port::{Down, TelephonyPort, Up};
 use engine::{Engine, EngineConfig, Rendered};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use store::projection::{InteractionRow, IntervalRow, RecordingRow, SegmentRow, Spans};
+use store::projection::{InteractionRow, IntervalRow, RecordingRow, SegmentRow, Spans, VoicemailRow};
 use store::{
     Author, BreakReasonConfig, DispositionConfig, FloorKind, HostScope, NewBlob, NewTenant, Options, PromptConfig,
     Scope, Settings, SkillConfig, Store,
@@ -71,6 +71,8 @@ pub struct Company {
     pub api_token: TokenId,
     pub interaction: InteractionId,
     pub recording: RecordingId,
+    /// Left by a caller of the queue.
+    pub message: RecordingId,
 }
 
 #[derive(Clone)]
@@ -102,7 +104,14 @@ impl World {
                 recordings: dir.path().join("spool"),
                 render: Arc::new(|_| {
                     let started_at = domain::time::Timestamp(0);
-                    Ok(Rendered { wav: Vec::new(), length_ms: 0, started_at, is_complete: true, gaps: Vec::new() })
+                    Ok(Rendered {
+                        wav: Vec::new(),
+                        length_ms: 0,
+                        started_at,
+                        is_complete: true,
+                        gaps: Vec::new(),
+                        heard_ms: 0,
+                    })
                 }),
                 demo_speech: vec![(Lang::En, Arc::from([0_i16].as_slice()))],
             },
@@ -257,6 +266,7 @@ async fn company(store: &Store, host: HostId, slug: &str, hash: &str) -> Company
         monitoring_shown: false,
         outbound: Default::default(),
         recording: Default::default(),
+        voicemail: Default::default(),
     };
     tx.put(settings, None).await.unwrap();
     let mut people = Vec::new();
@@ -298,6 +308,7 @@ async fn company(store: &Store, host: HostId, slug: &str, hash: &str) -> Company
         api_token,
         interaction: c.interaction,
         recording: c.recording,
+        message: c.message,
     }
 }
 
@@ -318,6 +329,7 @@ struct Ids {
     route: RouteId,
     interaction: InteractionId,
     recording: RecordingId,
+    message: RecordingId,
 }
 
 impl Ids {
@@ -340,6 +352,7 @@ impl Ids {
             route: RouteId::from_parts(at, bits()),
             interaction: InteractionId::from_parts(at, bits()),
             recording: RecordingId::from_parts(at, bits()),
+            message: RecordingId::from_parts(at, bits()),
         }
     }
 }
@@ -370,6 +383,7 @@ pub fn queue_config(id: QueueId, text: &str, agent: AgentId) -> QueueConfig {
         comfort_every: Duration::from_secs(30),
         record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
+        voicemail: None,
     }
 }
 
@@ -500,7 +514,8 @@ async fn put_history(store: &Store, tenant: TenantId, c: &Ids) {
         retain_until: None,
         sample_floor: Some(floor),
     };
-    let blob = store.blobs().put_bytes(new, wav(), started).await.unwrap().id;
+    let blob = store.blobs().put_bytes(new.clone(), wav(), started).await.unwrap().id;
+    let message_blob = store.blobs().put_bytes(new, wav(), started).await.unwrap().id;
     let segment = SegmentId::from_parts(started.0, bits());
     let interval = Timestamp(started.0 - started.0.rem_euclid(900_000));
     let mut tx = store.begin_projection(floor).await.unwrap();
@@ -591,6 +606,32 @@ async fn put_history(store: &Store, tenant: TenantId, c: &Ids) {
         legal_hold: false,
     };
     tx.put_recordings(std::slice::from_ref(&recording)).await.unwrap();
+    let message = RecordingRow {
+        id: c.message,
+        segment_id: None,
+        agent_id: None,
+        blob_id: Some(message_blob),
+        started_at: Timestamp(started.0 + 1),
+        ..recording
+    };
+    tx.put_recordings(std::slice::from_ref(&message)).await.unwrap();
+    let voicemail = VoicemailRow {
+        tenant_id: tenant,
+        id: c.message,
+        floor_id: floor,
+        sample: true,
+        interaction_id: c.interaction,
+        queue_id: Some(c.queue),
+        number_id: Some(c.number),
+        address_id: None,
+        left_at: message.started_at,
+        length_ms: 10_000,
+        state: "new".to_owned(),
+        state_at: message.started_at,
+        user_id: None,
+        call_id: None,
+    };
+    tx.put_voicemails(std::slice::from_ref(&voicemail)).await.unwrap();
     let figures = domain::report::Measures {
         offered: 4,
         answered: 3,

@@ -233,6 +233,11 @@ fn cases(a: &Company, b: &Company) -> BTreeMap<&'static str, Vec<Expect>> {
     case("list_interaction_events", not_found(format!("/interactions/{}/events", b.interaction)));
     case("get_recording", not_found(format!("/recordings/{}", b.recording)));
     case("get_recording_peaks", not_found(format!("/recordings/{}/peaks", b.recording)));
+    case("list_voicemails", vec![NoTrace(vec!["/voicemails".into(), format!("/voicemails?queue={}", b.queue)])]);
+    case("count_voicemails", no_trace("/voicemails/counts"));
+    for verb in ["get", "mark", "delete"] {
+        case(String::leak(format!("{verb}_voicemail")), not_found(format!("/voicemails/{}", b.message)));
+    }
     let week = format!("from={}", crate::support::now().0 - 7 * 86_400_000);
     case(
         "report_queues",
@@ -284,6 +289,7 @@ fn body_for(id: &str, b: &Company) -> Option<Value> {
         "start_duty" => Some(json!({"device": b.uri})),
         "command_agent" => Some(json!({"command": {"command": "sign_in", "device": b.uri}})),
         "publish_flow" => Some(json!({})),
+        "mark_voicemail" => Some(json!({"state": "handled"})),
         _ if id.starts_with("patch_") => Some(json!({"name": {"en": "taken over"}})),
         _ => None,
     }
@@ -301,12 +307,13 @@ async fn whole(world: &World, company: &Company) -> String {
     let revisions = store.revisions(scope, &page).await.unwrap();
     let interactions = store.interactions(scope, &Default::default(), &page).await.unwrap();
     let recordings = store.recordings(scope, &page).await.unwrap();
+    let voicemails = store.voicemails(scope, &Default::default(), &page).await.unwrap();
     let prompts = store.items::<store::PromptConfig>(scope, None, &page).await.unwrap();
     let login = store.login(company.nobody.login).await.unwrap();
     let view = world.engine.view(company.tenant).await.unwrap();
     let live: Vec<_> = view.agents.iter().map(|a| (a.agent, a.signed_in, a.presence)).collect();
     format!(
-        "{config:?}{users:?}{grants:?}{tokens:?}{audit:?}{revisions:?}{interactions:?}{recordings:?}{prompts:?}{:?}{live:?}{:?}",
+        "{config:?}{users:?}{grants:?}{tokens:?}{audit:?}{revisions:?}{interactions:?}{recordings:?}{voicemails:?}{prompts:?}{:?}{live:?}{:?}",
         login.password_hash, view.rev
     )
 }
@@ -318,6 +325,7 @@ fn traces(b: &Company) -> Vec<String> {
         b.queue.to_string(),
         b.interaction.to_string(),
         b.recording.to_string(),
+        b.message.to_string(),
         b.admin.user.to_string(),
         b.api_token.to_string(),
         format!("{} ", b.slug),

@@ -85,6 +85,9 @@ pub enum SegmentOf {
         flow: Option<FlowId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<u32>,
+        /// Whose mailbox a message goes to, where a queue sent the caller here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mailbox: Option<QueueId>,
     },
     Queue {
         queue: QueueId,

@@ -1,5 +1,7 @@
 //! `State::apply`: one event's change of state. Never decides, never reads the configuration.
-use super::state::{Agent, Device, DialAt, Interaction, Leg, Matrix, OfferAt, RecordAt, Seat, Segment, State, StepAt};
+use super::state::{
+    Agent, Device, DialAt, Interaction, Leg, Matrix, Message, OfferAt, RecordAt, Seat, Segment, State, StepAt,
+};
 use crate::command::Presence;
 use crate::event::{
     Direction, Event, EventBody, InteractionEnd, LegRole, PlayWhat, PresenceCause, SegmentEnd, SegmentOf, SegmentStart,
@@ -7,6 +9,7 @@ use crate::event::{
 };
 use crate::id::{LegId, SegmentId};
 use crate::leg::{Hears, Via};
+use crate::mailbox::{CallBack, MessageFor};
 use crate::outbound::CallClass;
 use crate::time::Timestamp;
 
@@ -14,6 +17,8 @@ use crate::time::Timestamp;
 const DIALLED_FOR_MS: i64 = 60_000;
 /// The same, against the limit of a trunk.
 const TRUNK_CALLS_FOR_MS: i64 = 1_000;
+/// Messages not yet stored; those beyond were lost with their spool long ago.
+const MESSAGES_MAX: usize = 10_000;
 
 impl State {
     pub(super) fn apply(&mut self, event: &Event) {
@@ -42,7 +47,16 @@ impl State {
             EventBody::DeviceLost { device, why } => {
                 self.devices.insert(*device, Device { lost: Some(*why), since: at });
             }
-            EventBody::CallRejected { .. } | EventBody::RecordingStored { .. } | EventBody::RecordingDeleted { .. } => {
+            EventBody::CallRejected { .. } | EventBody::RecordingStored { .. } | EventBody::MessageMarked { .. } => {}
+            EventBody::MessageLeft { recording, .. }
+            | EventBody::MessageDiscarded { recording, .. }
+            | EventBody::RecordingDeleted { recording, .. } => {
+                self.messages.remove(recording);
+            }
+            EventBody::CallBackStarted { interaction, of, message } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.back = Some(CallBack { of: *of, message: *message });
+                }
             }
             EventBody::InteractionStarted { interaction, medium, direction, number, from, lang, priority } => {
                 let begun = Interaction {
@@ -67,6 +81,8 @@ impl State {
                     masked: None,
                     announced: false,
                     handed: None,
+                    queue: None,
+                    back: None,
                     outcome: InteractionEnd::Error,
                 };
                 self.interactions.insert(*interaction, begun);
@@ -131,8 +147,15 @@ impl State {
                     i.bridge = Some(Matrix { bridge: *bridge, rows });
                 }
             }
-            EventBody::RecordingRequested { interaction, segment, recording, .. } => {
+            EventBody::RecordingRequested { interaction, segment, recording, message, .. } => {
                 self.recordings.insert(*recording, *interaction);
+                if let Some(MessageFor { least_ms, .. }) = message {
+                    if self.messages.len() >= MESSAGES_MAX {
+                        self.messages.pop_first();
+                    }
+                    let message = Message { interaction: *interaction, since: at, least_ms: *least_ms };
+                    self.messages.insert(*recording, message);
+                }
                 if let Some(s) = self.segment_mut(*interaction, *segment) {
                     s.recording = Some(*recording);
                 }
@@ -160,8 +183,12 @@ impl State {
                 }
             }
             EventBody::RecordingStarted { .. } => {}
-            EventBody::RecordingEnded { recording, .. } => {
+            EventBody::RecordingEnded { recording, length_ms, .. } => {
                 self.recordings.remove(recording);
+                if *length_ms == 0 {
+                    // Nothing to store.
+                    self.messages.remove(recording);
+                }
             }
         }
     }
@@ -261,8 +288,9 @@ impl State {
                 }
                 if let Some(i) = self.interactions.get_mut(interaction) {
                     i.hops += 1;
-                    if matches!(of, SegmentOf::Queue { .. }) {
+                    if let SegmentOf::Queue { queue, .. } = of {
                         i.queued.get_or_insert(at);
+                        i.queue = Some(*queue);
                     }
                     i.segments.insert(*segment, Segment::begun(of.clone(), *why, *by, *state, at, *until));
                 }
@@ -302,7 +330,9 @@ impl State {
                 self.parked.remove(segment);
                 let Some(i) = self.interactions.get_mut(interaction) else { return };
                 let Some(s) = i.segments.remove(segment) else { return };
-                i.outcome = outcome(&s, *why, i.served, i.outcome);
+                let message = s.recording.and_then(|r| self.messages.get(&r));
+                let spoke = message.is_none_or(|m| at - m.since >= i64::try_from(m.least_ms).unwrap_or(i64::MAX));
+                i.outcome = outcome(&s, *why, i.served, spoke, i.outcome);
                 if matches!(why, SegmentEnd::Transferred | SegmentEnd::Parked) && s.ended.is_none() {
                     i.handed = s.agent().map(|agent| (agent, s.queue()));
                 }
@@ -547,7 +577,8 @@ impl Segment {
 
 /// How the interaction ends if this segment was its last. What came later wins, but nothing takes away that the
 /// customer was served, except a restart or shutdown.
-fn outcome(segment: &Segment, why: SegmentEnd, served: bool, before: InteractionEnd) -> InteractionEnd {
+/// `spoke`: there was time to leave a message.
+fn outcome(segment: &Segment, why: SegmentEnd, served: bool, spoke: bool, before: InteractionEnd) -> InteractionEnd {
     if matches!(before, InteractionEnd::Restart | InteractionEnd::Shutdown) {
         return before;
     }
@@ -561,7 +592,9 @@ fn outcome(segment: &Segment, why: SegmentEnd, served: bool, before: Interaction
         _ => {}
     }
     match (&segment.of, segment.state) {
-        (SegmentOf::Flow { .. }, SegmentState::Voicemail) if segment.recording.is_some() => InteractionEnd::Voicemail,
+        (SegmentOf::Flow { .. }, SegmentState::Voicemail) if segment.recording.is_some() && spoke => {
+            InteractionEnd::Voicemail
+        }
         (SegmentOf::Flow { .. }, SegmentState::Echo) => InteractionEnd::Finished,
         (SegmentOf::Flow { .. }, _) if ended == SegmentEnd::Finished => InteractionEnd::Finished,
         (SegmentOf::Flow { .. }, _) if ended == SegmentEnd::MovedOn => before,

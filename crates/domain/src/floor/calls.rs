@@ -62,7 +62,7 @@ impl Floor {
             EntryPoint::Echo => {
                 self.order(LegCommand::Answer { leg });
                 let segment = SegmentId(self.mint.next_bits());
-                let of = SegmentOf::Flow { flow: None, version: None };
+                let of = SegmentOf::Flow { flow: None, version: None, mailbox: None };
                 let (why, state) = (SegmentStart::Entry, SegmentState::Echo);
                 self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None, by: None });
             }
@@ -149,6 +149,9 @@ impl Floor {
                     self.emit(EventBody::LegAnswered { interaction, leg, codec });
                     if !known.hanging_up {
                         self.leg_answered(&known);
+                        if known.role == LegRole::Customer {
+                            self.called_back(interaction);
+                        }
                     }
                 }
             }

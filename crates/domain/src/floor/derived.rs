@@ -158,7 +158,11 @@ impl Derived {
             | EventBody::RecordingStarted { .. }
             | EventBody::RecordingEnded { .. }
             | EventBody::RecordingStored { .. }
-            | EventBody::RecordingDeleted { .. } => {}
+            | EventBody::RecordingDeleted { .. }
+            | EventBody::MessageLeft { .. }
+            | EventBody::MessageDiscarded { .. }
+            | EventBody::MessageMarked { .. }
+            | EventBody::CallBackStarted { .. } => {}
         }
     }
 

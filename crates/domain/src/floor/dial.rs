@@ -11,6 +11,7 @@ use crate::event::{
 use crate::id::{AddressId, AgentId, InteractionId, LegId, NumberId, PlayId, SegmentId, TrunkId};
 use crate::input::{RejectCode, Rejected};
 use crate::leg::{CallerId, Dial, EndCause, LegCommand, RINGBACK, Via};
+use crate::mailbox::CallBack;
 use crate::medium::Medium;
 use crate::outbound::{CallClass, RouteTrunk, in_order};
 use crate::routing::has_room;
@@ -31,10 +32,8 @@ impl Floor {
     pub(super) fn dial(
         &mut self,
         agent: AgentId,
-        to: AddressId,
-        class: CallClass,
-        trunks: &[RouteTrunk],
-        caller: Option<NumberId>,
+        (to, class, trunks, caller): Outside<'_>,
+        back: Option<CallBack>,
     ) -> Result<InteractionId, Rejected> {
         self.signed_in(agent)?;
         let Some(a) = self.state.agents.get(&agent) else { return Err(RejectCode::AgentUnknown.into()) };
@@ -64,6 +63,9 @@ impl Floor {
         });
         let trunks = self.ways_out(class, trunks, interaction.0);
         self.emit(EventBody::DialPlanned { interaction, class, trunks });
+        if let Some(CallBack { of, message }) = back {
+            self.emit(EventBody::CallBackStarted { interaction, of, message });
+        }
         let ring = if self.rings_itself(device) { OWN_RING } else { CONNECT_TIMEOUT };
         let segment = SegmentId(self.mint.next_bits());
         self.emit(EventBody::SegmentStarted {

@@ -1,26 +1,23 @@
 //! Carrying out flows, and the built-in voicemail and farewell that queues may forward to.
-use std::sync::Arc;
-use std::time::Duration;
-
-use super::Floor;
 use super::timers::STEP_GUARD;
+use super::{Floor, ms};
 use crate::config::Place;
 use crate::event::{EventBody, PlayWhat, SegmentEnd, SegmentOf, SegmentStart, SegmentState};
 use crate::flow::run::{Act, Retry, Then, enter, played};
 use crate::flow::{Assign, Flow, Step, StepId};
-use crate::id::{FlowId, InteractionId, PlayId, PromptId, SegmentId};
+use crate::id::{BlobId, FlowId, InteractionId, PlayId, PromptId, QueueId, RecordingId, SegmentId};
 use crate::leg::{ClipRef, LegCommand};
+use crate::mailbox::{CallBack, MessageFor, MessageState};
+use std::sync::Arc;
 
 /// Steps carried out without waiting for anything; more is a loop.
 const STEPS_AT_ONCE: usize = 100;
-/// Longest message where no step says otherwise.
-const MESSAGE_MAX: Duration = Duration::from_secs(120);
 
 impl Floor {
     pub(super) fn start_flow(&mut self, interaction: InteractionId, flow: FlowId, why: SegmentStart) {
         let Some(version) = self.config.flows.get(&flow).map(|f| f.version) else { return self.fail(interaction) };
         let segment = SegmentId(self.mint.next_bits());
-        let of = SegmentOf::Flow { flow: Some(flow), version: Some(version) };
+        let of = SegmentOf::Flow { flow: Some(flow), version: Some(version), mailbox: None };
         let state = SegmentState::Running;
         self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None, by: None });
         if self.is_answered(interaction) {
@@ -28,17 +25,24 @@ impl Floor {
         }
     }
 
+    /// A message for this queue, or for nobody in particular.
     pub(super) fn start_voicemail(
         &mut self,
         interaction: InteractionId,
+        queue: Option<QueueId>,
         greeting: Option<PromptId>,
         why: SegmentStart,
     ) {
-        self.start_builtin(interaction, SegmentState::Voicemail, PlayWhat::Greeting, greeting, why);
+        let rules = self.config.mailbox(queue);
+        if !rules.on {
+            return self.start_farewell(interaction, None, why);
+        }
+        let greeting = greeting.or(rules.greeting);
+        self.start_builtin(interaction, SegmentState::Voicemail, queue, PlayWhat::Greeting, greeting, why);
     }
 
     pub(super) fn start_farewell(&mut self, interaction: InteractionId, prompt: Option<PromptId>, why: SegmentStart) {
-        self.start_builtin(interaction, SegmentState::Running, PlayWhat::Farewell, prompt, why);
+        self.start_builtin(interaction, SegmentState::Running, None, PlayWhat::Farewell, prompt, why);
     }
 
     /// The playback is decided at once and ordered when the caller can hear it.
@@ -46,12 +50,13 @@ impl Floor {
         &mut self,
         interaction: InteractionId,
         state: SegmentState,
+        mailbox: Option<QueueId>,
         what: PlayWhat,
         prompt: Option<PromptId>,
         why: SegmentStart,
     ) {
         let segment = SegmentId(self.mint.next_bits());
-        let of = SegmentOf::Flow { flow: None, version: None };
+        let of = SegmentOf::Flow { flow: None, version: None, mailbox };
         self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None, by: None });
         self.greet(interaction, segment, what, prompt);
     }
@@ -99,7 +104,9 @@ impl Floor {
 
     fn flow_of(&self, interaction: InteractionId, segment: SegmentId) -> Option<Arc<Flow>> {
         match self.state.segment(interaction, segment)?.of {
-            SegmentOf::Flow { flow: Some(flow), version: Some(version) } => self.flows.get(&(flow, version)).cloned(),
+            SegmentOf::Flow { flow: Some(flow), version: Some(version), .. } => {
+                self.flows.get(&(flow, version)).cloned()
+            }
             SegmentOf::Flow { .. }
             | SegmentOf::Queue { .. }
             | SegmentOf::Agent { .. }
@@ -176,7 +183,13 @@ impl Floor {
                 self.forward_flow(interaction, flow);
                 None
             }
-            Act::Voicemail { greeting, .. } => {
+            Act::Voicemail { greeting, queue } => {
+                let rules = self.config.mailbox(queue.or_else(|| self.last_queue(interaction)));
+                let greeting = greeting.or(rules.greeting);
+                if !rules.on {
+                    self.greet(interaction, segment, PlayWhat::Farewell, None);
+                    return None;
+                }
                 let state = SegmentState::Voicemail;
                 self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until: None, ended: None });
                 self.greet(interaction, segment, PlayWhat::Greeting, greeting);
@@ -250,21 +263,54 @@ impl Floor {
 
     /// The greeting is over: record until the caller hangs up, presses `#`, or has spoken long enough.
     fn take_message(&mut self, interaction: InteractionId, segment: SegmentId) {
-        let step = self.state.segment(interaction, segment).and_then(|s| s.step.as_ref()).map(|s| s.step.clone());
-        let length = match step.and_then(|id| self.flow_of(interaction, segment)?.steps.get(&id).cloned()) {
-            Some(Step::Voicemail { max_length, .. }) => max_length,
-            _ => MESSAGE_MAX,
+        let Some(s) = self.state.segment(interaction, segment) else { return };
+        let (step, sent_by) = match &s.of {
+            SegmentOf::Flow { mailbox, .. } => (s.step.as_ref().map(|s| s.step.clone()), *mailbox),
+            _ => (None, None),
         };
-        let until = Some(self.now + length);
+        let (length, of_step) = match step.and_then(|id| self.flow_of(interaction, segment)?.steps.get(&id).cloned()) {
+            Some(Step::Voicemail { max_length, queue, .. }) => (Some(max_length), queue),
+            _ => (None, None),
+        };
+        let queue = of_step.or(sent_by).or_else(|| self.last_queue(interaction));
+        let rules = self.config.mailbox(queue);
+        let until = Some(self.now + length.unwrap_or(rules.max));
+        let message = Some(MessageFor { queue, least_ms: ms(rules.least) });
         let state = SegmentState::Voicemail;
         self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until, ended: None });
         if let Some((leg, _)) = self.ear(interaction) {
-            self.record(interaction, segment, leg, None, None);
+            self.record(interaction, segment, leg, None, None, message);
         }
     }
 
+    /// Whose customer he is, or was last.
+    fn last_queue(&self, interaction: InteractionId) -> Option<QueueId> {
+        self.state.interactions.get(&interaction)?.queue
+    }
+
+    /// A message is stored: somebody is told of it, unless nothing is to be heard in it.
+    pub(super) fn message_stored(&mut self, recording: RecordingId, blob: BlobId, length_ms: u64, heard_ms: u64) {
+        let Some(message) = self.state.messages.get(&recording).copied() else { return };
+        let interaction = message.interaction;
+        if heard_ms < message.least_ms {
+            self.emit(EventBody::MessageDiscarded { interaction, recording, blob, heard_ms });
+        } else {
+            self.emit(EventBody::MessageLeft { interaction, recording, length_ms });
+        }
+    }
+
+    /// Whom a call of ours called back has answered: his message is done with.
+    pub(super) fn called_back(&mut self, call: InteractionId) {
+        let Some(i) = self.state.interactions.get(&call) else { return };
+        let Some(CallBack { of: interaction, message: Some(recording) }) = i.back else { return };
+        let agent = i.segments.values().find_map(|s| s.agent());
+        let by = agent.and_then(|a| self.config.agents.get(&a)).map(|a| a.user);
+        let (state, call) = (MessageState::Handled, Some(call));
+        self.emit(EventBody::MessageMarked { interaction, recording, state, by, call });
+    }
+
     fn forward_flow(&mut self, interaction: InteractionId, flow: FlowId) {
-        self.forward(interaction, crate::config::Destination::Flow { flow }, SegmentStart::Flow, 0);
+        self.forward(interaction, crate::config::Destination::Flow { flow }, None, SegmentStart::Flow, 0);
     }
 
     /// The flow is over, and with it the call.

@@ -12,6 +12,7 @@ use crate::event::{
 };
 use crate::id::{AgentId, DeviceId, InteractionId, LegId, OfferId, QueueId, RecordingId, SegmentId};
 use crate::leg::{CallerId, Dial, EndCause, LegCommand};
+use crate::mailbox::MessageFor;
 use crate::medium::Medium;
 use crate::routing::DecisionTrace;
 
@@ -307,9 +308,10 @@ impl Floor {
         left: LegId,
         right: Option<LegId>,
         beep_s: Option<u32>,
+        message: Option<MessageFor>,
     ) {
         let recording = RecordingId(self.mint.next_bits());
-        self.emit(EventBody::RecordingRequested { interaction, segment, recording, left, right });
+        self.emit(EventBody::RecordingRequested { interaction, segment, recording, left, right, message });
         self.order(LegCommand::Record { recording, tenant: self.config.tenant, left, right, beep_s });
     }
 

@@ -34,11 +34,11 @@ impl Floor {
         let calendar = q.calendar.and_then(|c| self.config.calendars.get(&c));
         if calendar.is_some_and(|c| !c.is_open(self.now)) {
             let to = q.closed.clone();
-            return self.forward(interaction, to, SegmentStart::Closed, forwards + 1);
+            return self.forward(interaction, to, Some(queue), SegmentStart::Closed, forwards + 1);
         }
         if self.waiting_in(queue) >= q.max_waiting as usize {
             let to = q.overflow.as_ref().map_or_else(|| q.closed.clone(), |o| o.to.clone());
-            return self.forward(interaction, to, SegmentStart::Full, forwards + 1);
+            return self.forward(interaction, to, Some(queue), SegmentStart::Full, forwards + 1);
         }
         let priority = i.priority.saturating_add(q.priority).saturating_add(boost);
         let shift = q.priority_boost.as_millis().min(i64::MAX as u128) as i64;
@@ -64,7 +64,15 @@ impl Floor {
         self.derived.lines.get(&queue).copied().unwrap_or(0)
     }
 
-    pub(super) fn forward(&mut self, interaction: InteractionId, to: Destination, why: SegmentStart, forwards: u8) {
+    /// `queue`: which sends the caller there.
+    pub(super) fn forward(
+        &mut self,
+        interaction: InteractionId,
+        to: Destination,
+        queue: Option<QueueId>,
+        why: SegmentStart,
+        forwards: u8,
+    ) {
         let hops = self.state.interactions.get(&interaction).map_or(0, |i| i.hops);
         if forwards > FORWARDS_MAX || hops > HOPS_MAX {
             return self.fail(interaction);
@@ -75,11 +83,11 @@ impl Floor {
                 self.enter_queue(interaction, queue, 0, why, forwards, Place::Back);
             }
             Destination::Flow { flow } if voice => self.start_flow(interaction, flow, why),
-            Destination::Voicemail { greeting } if voice => self.start_voicemail(interaction, greeting, why),
+            Destination::Voicemail { greeting } if voice => self.start_voicemail(interaction, queue, greeting, why),
             Destination::HangUp { prompt } if voice => self.start_farewell(interaction, prompt, why),
             Destination::Flow { .. } | Destination::Voicemail { .. } | Destination::HangUp { .. } => {
                 let segment = SegmentId(self.mint.next_bits());
-                let of = SegmentOf::Flow { flow: None, version: None };
+                let of = SegmentOf::Flow { flow: None, version: None, mailbox: None };
                 let state = SegmentState::Running;
                 self.emit(EventBody::SegmentStarted { interaction, segment, of, why, state, until: None, by: None });
                 self.emit(EventBody::SegmentEnded { interaction, segment, why: SegmentEnd::Finished });
@@ -101,7 +109,7 @@ impl Floor {
             .map(|q| q.overflow.as_ref().map_or_else(|| q.closed.clone(), |o| o.to.clone()))
             .unwrap_or(Destination::HangUp { prompt: None });
         self.emit(EventBody::SegmentEnded { interaction, segment, why: SegmentEnd::Overflow });
-        self.forward(interaction, to, SegmentStart::Overflow, 0);
+        self.forward(interaction, to, queue, SegmentStart::Overflow, 0);
     }
 
     /// A published revision may remove a queue under its callers.

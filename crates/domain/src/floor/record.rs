@@ -82,7 +82,7 @@ impl Floor {
             Notice::Beep { every_s } => Some(every_s),
             Notice::None | Notice::Announcement { .. } => None,
         };
-        self.record(interaction, segment, customer, Some(leg), beep_s);
+        self.record(interaction, segment, customer, Some(leg), beep_s, None);
         if let Some(prompt) = notice.prompt() {
             self.announce_recording(interaction, prompt, customer, Some(leg));
         }

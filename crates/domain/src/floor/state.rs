@@ -19,6 +19,7 @@ use crate::id::{
 };
 use crate::leg::Hears;
 use crate::localized::Lang;
+use crate::mailbox::CallBack;
 use crate::medium::{Medium, PerMedium};
 use crate::outbound::CallClass;
 use crate::recording::{RecordMode, RuleOf};
@@ -53,6 +54,16 @@ pub(super) struct State {
     /// When calls of ours began by each trunk, of the second before the last one.
     #[serde(default)]
     pub trunk_calls: BTreeMap<TrunkId, VecDeque<Timestamp>>,
+    /// Messages that are being recorded or stored.
+    #[serde(default)]
+    pub messages: BTreeMap<RecordingId, Message>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Message {
+    pub interaction: InteractionId,
+    pub since: Timestamp,
+    pub least_ms: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -129,6 +140,12 @@ pub(super) struct Interaction {
     /// The last agent who sent the customer on, and the queue he served him for.
     #[serde(default)]
     pub handed: Option<(AgentId, Option<QueueId>)>,
+    /// The last queue it was in.
+    #[serde(default)]
+    pub queue: Option<QueueId>,
+    /// What a call of ours answers.
+    #[serde(default)]
+    pub back: Option<CallBack>,
     /// How it ends if nothing else happens.
     pub outcome: InteractionEnd,
 }

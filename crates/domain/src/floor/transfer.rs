@@ -52,7 +52,7 @@ impl Floor {
             }
             Target::Voicemail { greeting } => {
                 self.stop_music(interaction);
-                self.start_voicemail(interaction, greeting, why);
+                self.start_voicemail(interaction, queue, greeting, why);
             }
             Target::Outside { address, class, trunks, caller } => {
                 self.ask_outside(interaction, (address, class, &trunks, caller), why, segment);

@@ -33,7 +33,7 @@ pub enum Act {
     Transfer(FlowId),
     Voicemail {
         greeting: Option<PromptId>,
-        max_length: Duration,
+        queue: Option<QueueId>,
     },
     HangUp {
         prompt: Option<PromptId>,
@@ -93,7 +93,7 @@ pub fn enter(step: &Step, retry: Option<Retry>, hours: impl Fn(CalendarId) -> Ho
         Step::Set { assign, next } => Act::Set(assign.clone(), next.clone()),
         Step::Queue { queue, priority } => Act::Queue { queue: *queue, priority: *priority },
         Step::Transfer { flow } => Act::Transfer(*flow),
-        Step::Voicemail { greeting, max_length } => Act::Voicemail { greeting: *greeting, max_length: *max_length },
+        Step::Voicemail { greeting, queue, .. } => Act::Voicemail { greeting: *greeting, queue: *queue },
         Step::HangUp { prompt } => Act::HangUp { prompt: *prompt },
     }
 }

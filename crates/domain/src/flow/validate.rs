@@ -169,7 +169,7 @@ impl Step {
             .map(|p| ("step.prompt_unknown", p.to_string()))
             .collect();
         match self {
-            Step::Queue { queue, .. } if !known.queues.contains(queue) => {
+            Step::Queue { queue, .. } | Step::Voicemail { queue: Some(queue), .. } if !known.queues.contains(queue) => {
                 out.push(("step.queue_unknown", queue.to_string()));
             }
             Step::Transfer { flow } if !known.flows.contains(flow) => out.push(("step.flow_unknown", flow.to_string())),

@@ -66,6 +66,7 @@ pub fn queue(id: QueueId) -> QueueConfig {
         comfort_every: secs(30),
         record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
+        voicemail: None,
     }
 }
 
@@ -131,7 +132,7 @@ pub fn config() -> TenantConfig {
             (step("english"), Step::Set { assign: Assign::Language { lang: Lang::En }, next: step("support") }),
             (step("support"), Step::Queue { queue: SUPPORT, priority: 1 }),
             (step("sales"), Step::Queue { queue: SALES, priority: 0 }),
-            (step("message"), Step::Voicemail { greeting: Some(PromptId(4)), max_length: secs(60) }),
+            (step("message"), Step::Voicemail { greeting: Some(PromptId(4)), max_length: secs(60), queue: None }),
             (step("bye"), Step::HangUp { prompt: Some(PromptId(3)) }),
         ]),
     };
@@ -182,11 +183,31 @@ pub fn config() -> TenantConfig {
         routes: Default::default(),
         outbound: Default::default(),
         recording: Default::default(),
+        voicemail: Default::default(),
     }
 }
 
 pub fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
+}
+
+/// Our calls go to `host`, if there is one.
+pub fn trunk(id: TrunkId, host: Option<String>) -> TrunkConfig {
+    TrunkConfig {
+        id,
+        name: id.0.to_string(),
+        addresses: vec![],
+        region: None,
+        host,
+        transport: Default::default(),
+        check_certificate: true,
+        srtp: Default::default(),
+        calls_max: None,
+        calls_per_second: None,
+        account: None,
+        check_s: 0,
+        active: true,
+    }
 }
 
 pub struct Rig {

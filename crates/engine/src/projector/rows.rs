@@ -12,7 +12,9 @@ use domain::id::{InteractionId, LegId, OfferId, RecordingId, SegmentId};
 use domain::report::INTERVAL_MS;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
-use store::projection::{InteractionRow, LegRow, OfferRow, RecordingRow, SegmentRow, Span, Spans, TimelineRow, Tx};
+use store::projection::{
+    InteractionRow, LegRow, OfferRow, RecordingRow, SegmentRow, Span, Spans, TimelineRow, Tx, VoicemailRow,
+};
 
 use super::{Fact, json as to_json};
 use agents::Agents;
@@ -31,6 +33,9 @@ pub struct Rows {
     legs: Kept<LegId, LegRow>,
     offers: Kept<OfferId, OfferRow>,
     recordings: Kept<RecordingId, RecordingRow>,
+    voicemails: Kept<RecordingId, VoicemailRow>,
+    /// Something in a mailbox has changed since this was last asked.
+    mail: bool,
     agents: Agents,
     // Written as they are and not read again.
     /// An interaction's events of this transaction: the first number, and the JSON array without its end.
@@ -53,8 +58,9 @@ macro_rules! with_row {
     }};
 }
 
-// After the macro, which it uses.
+// After the macro, which they use.
 mod legs;
+mod messages;
 
 /// The serde name of a unit variant.
 fn word<T: serde::Serialize>(value: &T) -> Result<String> {
@@ -212,6 +218,10 @@ impl Rows {
             | EventBody::RecordingEnded { .. }
             | EventBody::RecordingStored { .. }
             | EventBody::RecordingDeleted { .. } => concerns = self.recording(tx, event).await?,
+            EventBody::MessageLeft { .. }
+            | EventBody::MessageDiscarded { .. }
+            | EventBody::MessageMarked { .. }
+            | EventBody::CallBackStarted { .. } => self.message(tx, event).await?,
             EventBody::AgentSignedIn { .. }
             | EventBody::PresenceChanged { .. }
             | EventBody::OccupancyChanged { .. }
@@ -246,10 +256,23 @@ impl Rows {
         }
         let Some(interaction) = concerns else { return Ok(()) };
         with_row!(self, tx, interactions, interaction, interaction, |row| row.last_seq = event.seq);
-        let (_, events) = self.timeline.entry(interaction).or_insert_with(|| (event.seq, String::new()));
+        self.tell(interaction, fact);
+        if let EventBody::CallBackStarted { of, .. } = &event.body {
+            self.tell(*of, fact);
+        }
+        Ok(())
+    }
+
+    /// On the page of this interaction.
+    fn tell(&mut self, interaction: InteractionId, fact: &Fact) {
+        let (_, events) = self.timeline.entry(interaction).or_insert_with(|| (fact.event.seq, String::new()));
         events.push(if events.is_empty() { '[' } else { ',' });
         events.push_str(&fact.json);
-        Ok(())
+    }
+
+    /// Whether something in a mailbox has changed since this was last asked.
+    pub fn take_mail(&mut self) -> bool {
+        std::mem::take(&mut self.mail)
     }
 
     async fn segment_started(
@@ -274,7 +297,7 @@ impl Rows {
                     row.queue_id = Some(*queue);
                     row.queued_at.get_or_insert(at);
                 }
-                SegmentOf::Flow { flow, version } if row.flow_id.is_none() => {
+                SegmentOf::Flow { flow, version, .. } if row.flow_id.is_none() => {
                     row.flow_id = *flow;
                     row.flow_version = *version;
                 }
@@ -318,7 +341,7 @@ impl Rows {
             spans: Spans(vec![Span { state: state_word, from_at: at, to_at: None }]),
         };
         match of {
-            SegmentOf::Flow { flow, version } => {
+            SegmentOf::Flow { flow, version, .. } => {
                 row.kind = match state {
                     SegmentState::Echo => "echo",
                     SegmentState::Voicemail if flow.is_none() => "voicemail",
@@ -472,6 +495,7 @@ impl Rows {
         tx.put_legs(&self.legs.take_touched(|row| row.ended_at.is_none())).await?;
         tx.put_offers(&self.offers.take_touched(|row| row.ended_at.is_none())).await?;
         tx.put_recordings(&self.recordings.take_touched(|row| row.state == "running")).await?;
+        tx.put_voicemails(&self.voicemails.take_touched(|row| row.state == "recording")).await?;
         self.agents.flush(tx).await?;
         let piece = |(interaction_id, (first_seq, mut events)): (InteractionId, (u64, String))| {
             events.push(']');
@@ -480,8 +504,8 @@ impl Rows {
         let timeline: Vec<TimelineRow> = std::mem::take(&mut self.timeline).into_iter().map(piece).collect();
         tx.put_timeline(&timeline).await?;
         let kept = self.interactions.rows.len() + self.segments.rows.len() + self.legs.rows.len();
-        if kept + self.offers.rows.len() + self.recordings.rows.len() > KEPT {
-            *self = Self::default();
+        if kept + self.offers.rows.len() + self.recordings.rows.len() + self.voicemails.rows.len() > KEPT {
+            *self = Self { mail: self.mail, ..Self::default() };
         }
         Ok(())
     }
@@ -528,7 +552,11 @@ fn interaction_of(body: &EventBody) -> Option<InteractionId> {
         | EventBody::RecordingRequested { interaction, .. }
         | EventBody::RecordingStarted { interaction, .. }
         | EventBody::RecordingEnded { interaction, .. }
-        | EventBody::RecordingDeleted { interaction, .. } => Some(*interaction),
+        | EventBody::RecordingDeleted { interaction, .. }
+        | EventBody::MessageLeft { interaction, .. }
+        | EventBody::MessageDiscarded { interaction, .. }
+        | EventBody::MessageMarked { interaction, .. }
+        | EventBody::CallBackStarted { interaction, .. } => Some(*interaction),
         EventBody::ConfigPublished { .. }
         | EventBody::CallRejected { .. }
         | EventBody::FloorRecovered { .. }

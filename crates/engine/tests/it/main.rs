@@ -4,6 +4,7 @@ mod calls;
 mod demo;
 mod failures;
 mod leases;
+mod messages;
 mod postgres;
 mod projections;
 mod recordings;

@@ -29,7 +29,14 @@ pub const RECORDED: u64 = 1_500;
 /// What the binary would make of a complete spool file.
 pub fn rendered(spool: &[u8]) -> Rendered {
     let wav = spool.to_vec();
-    Rendered { wav, length_ms: RECORDED, started_at: Timestamp(0), is_complete: true, gaps: Vec::new() }
+    Rendered {
+        wav,
+        length_ms: RECORDED,
+        started_at: Timestamp(0),
+        is_complete: true,
+        gaps: Vec::new(),
+        heard_ms: RECORDED,
+    }
 }
 
 /// What stays when an engine dies.
@@ -113,6 +120,7 @@ impl Rig {
             monitoring_shown: false,
             outbound: Default::default(),
             recording: Default::default(),
+            voicemail: Default::default(),
         };
         tx.put(settings, None).await.unwrap();
         rig.user = tx.create_user(&login, "Worker", Lang::En).await.unwrap().id;
@@ -179,11 +187,30 @@ impl Rig {
             comfort_every: Duration::from_secs(30),
             record: Some(domain::recording::RecordRule::ALWAYS),
             transferred: Default::default(),
+            voicemail: None,
         }
     }
 
     pub fn spool(&self) -> PathBuf {
         self.dir.path().join("spool")
+    }
+
+    /// Sealed files of the company.
+    pub fn blobs(&self) -> usize {
+        let dir = self.options.data_dir.join("blobs").join(self.tenant.to_string());
+        std::fs::read_dir(dir).map_or(0, Iterator::count)
+    }
+
+    /// Nobody can wait in the queue any more: callers leave messages.
+    pub async fn take_messages(&self, life: &Life) {
+        let store = &life.store;
+        let mut tx = store.admin(self.tenant, Author::system(), "test", wall()).await.unwrap();
+        let closed = Destination::Voicemail { greeting: None };
+        let queue = QueueConfig { max_waiting: 0, closed, ..self.queue_config("Support") };
+        let present = store.item::<QueueConfig>(life.scope(), self.queue).await.unwrap().rev;
+        tx.put(queue, Some(present)).await.unwrap();
+        tx.commit().await.unwrap();
+        life.engine.config_changed(self.tenant).await.unwrap();
     }
 
     /// Where floors write while the database is away.

@@ -11,6 +11,9 @@ pub const PEAK_MS: u64 = 50;
 /// Longest recording exported: a day. Bounds what a damaged position can make us allocate.
 const LENGTH_MS_MAX: u64 = 24 * 3600 * 1000;
 
+/// Level above which somebody speaks, −46 dB of full scale.
+const HEARD: i64 = 164;
+
 /// Why a spool could not be exported.
 #[derive(Debug, Error)]
 pub enum ExportError {
@@ -115,6 +118,16 @@ impl Recording {
     /// [`WavError`] when the recording is too long for a WAV.
     pub fn to_wav(&self) -> Result<Vec<u8>, WavError> {
         wav::write_stereo(&self.left, &self.right)
+    }
+
+    /// How long something is to be heard of the customer: stretches of 20 ms whose level (root mean square) is above
+    /// [`HEARD`]. Noise of a line and comfort noise lie below it, speech above.
+    pub fn heard_ms(&self) -> u64 {
+        let loud = |samples: &&[i16]| {
+            let energy: i64 = samples.iter().map(|s| i64::from(*s) * i64::from(*s)).sum();
+            energy > HEARD * HEARD * samples.len() as i64
+        };
+        self.left.chunks(20 * 8).filter(loud).count() as u64 * 20
     }
 
     /// One `[left, right]` pair per [`PEAK_MS`], the last one perhaps shorter.

@@ -241,6 +241,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
         comfort_every: Duration::from_secs(30),
         record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
+        voicemail: None,
     };
     let queues = vec![
         queue(queue_support, Localized::both("技术支持", "Support"), skill_support),
@@ -282,7 +283,10 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
             (step("sales"), Step::Queue { queue: queue_sales, priority: 0 }),
             (step("support"), Step::Queue { queue: queue_support, priority: 0 }),
             (step("closed"), Step::Play { prompts: vec![closed], next: step("message") }),
-            (step("message"), Step::Voicemail { greeting: Some(voicemail), max_length: Duration::from_secs(120) }),
+            (
+                step("message"),
+                Step::Voicemail { greeting: Some(voicemail), max_length: Duration::from_secs(120), queue: None },
+            ),
             (step("holiday"), Step::Play { prompts: vec![holiday], next: step("goodbye") }),
             (step("goodbye"), Step::HangUp { prompt: Some(goodbye) }),
         ]),

@@ -229,7 +229,17 @@ impl Office {
                 Some(file) => {
                     let blob = BlobId(recording.0);
                     let (length_ms, bytes) = (file.end_ms, file.end_ms * 32 + 44);
-                    self.tell(out.now, Input::RecordingStored { recording, blob, length_ms, bytes, gaps: Vec::new() });
+                    self.tell(
+                        out.now,
+                        Input::RecordingStored {
+                            recording,
+                            blob,
+                            length_ms,
+                            bytes,
+                            gaps: Vec::new(),
+                            heard_ms: length_ms,
+                        },
+                    );
                 }
                 None => out.violation("R10", format!("the spool file of {recording} is missing")),
             }

@@ -57,6 +57,7 @@ pub fn queue(n: u128, agents: &[u128]) -> QueueConfig {
         comfort_every: Duration::from_secs(30),
         record: Some(domain::recording::RecordRule::ALWAYS),
         transferred: Default::default(),
+        voicemail: None,
     }
 }
 

@@ -87,6 +87,7 @@ impl Env {
                 monitoring_shown: false,
                 outbound: Default::default(),
                 recording: Default::default(),
+                voicemail: Default::default(),
             };
             tx.put(settings, None).await.unwrap();
             tx.commit().await.unwrap();

@@ -8,3 +8,4 @@ mod journal;
 mod opening;
 mod people;
 mod secrets;
+mod voicemails;

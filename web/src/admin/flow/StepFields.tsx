@@ -56,6 +56,7 @@ export function StepFields({ step, names, onChange }: Props) {
       return (
         <div className="pair">
           <ChoiceField label={t('greeting')} kind="prompts" value={step.greeting} onChange={(greeting) => onChange({ ...step, greeting })} />
+          <ChoiceField label={t('voicemail.mailbox')} kind="queues" placeholder={t('voicemail.mailbox_last')} value={step.queue} onChange={(queue) => onChange({ ...step, queue })} />
           <SecondsField label={t('longest_message')} min={5} value={step.max_length_ms} onChange={(v) => onChange({ ...step, max_length_ms: v })} />
         </div>
       );

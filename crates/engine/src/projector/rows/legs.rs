@@ -100,7 +100,7 @@ impl Rows {
     pub(super) async fn recording(&mut self, tx: &mut Tx, event: &Event) -> Result<Option<InteractionId>> {
         let at = event.at;
         match &event.body {
-            EventBody::RecordingRequested { interaction, segment, recording, left, .. } => {
+            EventBody::RecordingRequested { interaction, segment, recording, left, message, .. } => {
                 let mut agent_id = None;
                 with_row!(self, tx, segments, segment, *segment, |row| agent_id = row.agent_id);
                 let row = RecordingRow {
@@ -119,6 +119,9 @@ impl Rows {
                     legal_hold: false,
                 };
                 self.recordings.insert(*recording, row);
+                if let Some(message) = message {
+                    self.message_begun(tx, at, *interaction, *recording, *message).await?;
+                }
                 // Metering counts recorded time on the customer's leg.
                 with_row!(self, tx, interactions, interaction, *interaction, |row| {
                     row.extra["recorded_leg"] = json!(left);
@@ -169,6 +172,7 @@ impl Rows {
                     row.blob_id = None;
                 });
                 with_row!(self, tx, interactions, interaction, *interaction, |row| row.recorded = false);
+                self.message_deleted(tx, at, *recording).await?;
                 Ok(Some(*interaction))
             }
             _ => Ok(None),
