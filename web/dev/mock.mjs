@@ -14,8 +14,8 @@ const tenant = { id: 'ten_1', name: '示例公司 Sample Co.' };
 const me = {
   login: { id: 'lgn_1', email: 'admin@example.com' }, user: 'usr_1', name: '陈晓', lang: 'zh-CN', time_zone: 'Asia/Shanghai', tenant, tenants: [tenant],
   grants: [{ role: 'admin', scope: { scope: 'tenant' } }],
-  actions: ['desk.use', 'live.view', 'agent.control', 'interaction.view', 'interaction.end', 'call.monitor', 'call.intervene', 'recording.listen', 'voicemail.use', 'voicemail.delete', 'report.view', 'user.view', 'user.manage', 'team.manage', 'skill.manage', 'queue.manage', 'calendar.manage', 'flow.manage', 'number.manage', 'device.manage', 'prompt.manage', 'config.view', 'audit.view', 'token.manage', 'sample.remove'],
-  agent: 'agt_0', csrf_token: 'x', languages: ['zh-CN', 'en'],
+  actions: ['desk.use', 'live.view', 'agent.control', 'interaction.view', 'interaction.end', 'call.monitor', 'call.intervene', 'recording.listen', 'voicemail.use', 'voicemail.delete', 'contact.reveal', 'report.view', 'user.view', 'user.manage', 'team.manage', 'skill.manage', 'queue.manage', 'calendar.manage', 'flow.manage', 'number.manage', 'device.manage', 'prompt.manage', 'config.view', 'audit.view', 'token.manage', 'sample.remove'],
+  numbers_masked: false, agent: 'agt_0', csrf_token: 'x', languages: ['zh-CN', 'en'],
 };
 const page = (items) => ({ items, next_cursor: null });
 const users = d.agents.map((a, i) => ({ id: `usr_${i}`, login: `lgn_${i}`, email: `user${i}@example.com`, name: a.name, lang: i % 2 ? 'en' : 'zh-CN', time_zone: null, grants: [{ role: i ? 'agent' : 'admin', scope: { scope: i ? 'own' : 'tenant' } }], active: true, agent: a.id }));
@@ -57,7 +57,7 @@ function answer(method, path, url) {
   if (path === '/me' || path === '/sign-in' || path === '/sign-in/link') return me;
   if (path === '/live') return d.live;
   if (path.endsWith('/targets')) return d.targets;
-  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, monitoring_shown: false, outbound: d.outbound, recording: { rule: null, notice: { kind: 'none' }, mask_s: 120, keep_days: 90 }, voicemail: d.mailbox, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
+  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, monitoring_shown: false, outbound: d.outbound, recording: { rule: null, notice: { kind: 'none' }, mask_s: 120, keep_days: 90 }, voicemail: d.mailbox, mask_numbers: true, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
   if (path === '/demo-call') return { queue: 'que_support', agents_ready: ['agt_0'] };
   if (path === '/reports/formulas') return { items: formulas };
   if (path === '/reports/queues') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('queue', d.queues, d.figures), total: d.figures };

@@ -218,6 +218,7 @@ impl App {
                 outbound: Default::default(),
                 recording: Default::default(),
                 voicemail: Default::default(),
+                mask_numbers: false,
             },
             Err(e) => return Err(e.into()),
         };

@@ -100,6 +100,7 @@ catalogue! {
     PasswordWeak = "login.password_weak", UNPROCESSABLE_ENTITY, "密码至少 10 个字符。", "A password has at least 10 characters.";
     FlowInvalid = "flow.invalid", UNPROCESSABLE_ENTITY, "流程有问题，不能发布。", "The flow has problems and cannot be published.";
     BulkTooMany = "bulk.too_many", UNPROCESSABLE_ENTITY, "一次最多 1,000 行。", "At most 1,000 rows at once.";
+    NumbersMasked = "numbers.masked", FORBIDDEN, "客户号码已隐藏，不能按号码查找。", "Customers' numbers are hidden: they cannot be searched for.";
     RecordingDeleted = "recording.deleted", GONE, "录音已到保存期，已被删除。", "The recording was deleted because its time was over.";
     LegalHold = "recording.legal_hold", CONFLICT, "录音依法保留，不能删除。", "The recording is kept for legal reasons and cannot be deleted.";
     RecordingNotReady = "recording.not_ready", CONFLICT, "录音仍在保存。", "The recording is still being stored.";

@@ -1,4 +1,5 @@
 //! Floor views with names and addresses filled in: the desk and the live board.
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use domain::command::Presence as FloorPresence;
@@ -10,6 +11,7 @@ use engine::LiveQuality;
 
 use crate::App;
 use crate::app::Known;
+use crate::auth::Caller;
 use crate::dto::command::{TargetAgent, TargetDevice, TargetQueue, Targets};
 use crate::dto::common::{AgentRef, Localized, QueueRef};
 use crate::dto::desk::{
@@ -42,6 +44,16 @@ pub async fn load_addresses(
         known.insert(row.id, (&row.value).into());
     }
     Ok(())
+}
+
+/// As this person may see them.
+pub fn shown<'a>(caller: &Caller, known: &Known, addresses: &'a Addresses) -> Cow<'a, Addresses> {
+    if !caller.sees_masked(&known.config) {
+        return Cow::Borrowed(addresses);
+    }
+    let mut masked = addresses.clone();
+    masked.values_mut().for_each(AddressView::mask);
+    Cow::Owned(masked)
 }
 
 pub fn queue_ref(known: &Known, id: QueueId) -> QueueRef {

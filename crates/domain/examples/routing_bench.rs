@@ -311,5 +311,6 @@ fn company(dice: &mut u64) -> TenantConfig {
         outbound: Default::default(),
         recording: Default::default(),
         voicemail: Default::default(),
+        mask_numbers: false,
     }
 }

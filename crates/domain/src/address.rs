@@ -82,6 +82,37 @@ impl Address {
     }
 }
 
+/// The text of an address, or the user part of one, for those who may not see the whole: of a number the last four digits
+/// and what comes before the four in front of them (`138****8000`), of a name its first letter. Short codes are nobody's.
+pub fn masked(text: &str) -> String {
+    let (user, host) = text.split_once('@').map_or((text, None), |(user, host)| (user, Some(host)));
+    let (scheme, user) = user.split_once(':').map_or((None, user), |(scheme, user)| (Some(scheme), user));
+    let digits = user.chars().filter(char::is_ascii_digit).count();
+    let is_number = user.chars().all(|c| c.is_ascii_digit() || "+-.() ".contains(c));
+    let (from, to) = match digits {
+        ..=6 => (digits, digits),
+        7..=8 => (0, digits - 3),
+        _ => (digits - 8, digits - 4),
+    };
+    let mut out: String = scheme.map(|s| format!("{s}:")).unwrap_or_default();
+    if is_number {
+        let mut at = 0;
+        for c in user.chars() {
+            let hidden = c.is_ascii_digit() && (from..to).contains(&at);
+            at += usize::from(c.is_ascii_digit());
+            out.push(if hidden { '*' } else { c });
+        }
+    } else {
+        out.extend(user.chars().take(1));
+        out.push_str("****");
+    }
+    if let Some(host) = host {
+        out.push('@');
+        out.push_str(host);
+    }
+    out
+}
+
 /// For screens; wrap in [`crate::pii::Pii`] before logging.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,6 +130,24 @@ impl fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_masked_number_cannot_be_dialled_and_can_be_told_from_others() {
+        let cases = [
+            ("13800138000", "138****8000"),
+            ("+8613800138000", "+86138****8000"),
+            ("+86 138 0013 8000", "+86 138 **** 8000"),
+            ("+442079460018", "+4420****0018"),
+            ("88886666", "*****666"),
+            ("95588", "95588"),
+            ("sip:13800138000@carrier.example", "sip:138****8000@carrier.example"),
+            ("sip:alice@example.com", "sip:a****@example.com"),
+            ("bob@example.com", "b****@example.com"),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(masked(text), wanted, "{text}");
+        }
+    }
 
     #[test]
     fn sip_users_become_typed_addresses() {

@@ -60,6 +60,9 @@ pub struct TenantConfig {
     /// Of queues without rules of their own, and of messages for no queue.
     #[serde(default)]
     pub voicemail: MailboxRules,
+    /// Customers' numbers are shown in part to whoever may not see them, and on phones.
+    #[serde(default)]
+    pub mask_numbers: bool,
 }
 
 impl TenantConfig {
@@ -100,6 +103,9 @@ pub struct TrunkConfig {
     /// Seconds between questions whether its other end lives (OPTIONS); 0 for none.
     #[serde(default)]
     pub check_s: u32,
+    /// Number of ours that is shown by it whatever was chosen: some carriers take calls of one number alone.
+    #[serde(default)]
+    pub caller: Option<NumberId>,
     /// Off: it is being drained (maintenance). No new call goes either way; those that are up go on.
     #[serde(default = "yes")]
     pub active: bool,

@@ -55,6 +55,7 @@
 //!     outbound: Default::default(),
 //!     recording: Default::default(),
 //!     voicemail: Default::default(),
+//!     mask_numbers: false,
 //! });
 //! let mut floor = Floor::new(FloorId(1), config.clone(), IdMint::new(1, 1));
 //!

@@ -63,6 +63,9 @@ pub struct RouteConfig {
     /// Overrides what the number itself says. No route makes an emergency of a number.
     #[serde(default)]
     pub class: Option<CallClass>,
+    /// Number of ours that is shown where the agent chooses none; none: the company's choice.
+    #[serde(default)]
+    pub caller: Option<NumberId>,
 }
 
 /// A trunk among those of a route.
@@ -143,6 +146,8 @@ pub struct Plan {
     pub number: String,
     /// The ways out.
     pub trunks: Vec<RouteTrunk>,
+    /// Shown where the agent chooses none.
+    pub caller: Option<NumberId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -277,7 +282,11 @@ pub fn plan(config: &TenantConfig, text: &str) -> Result<Plan, PlanError> {
     let known = |t: &&RouteTrunk| config.trunks.get(&t.trunk).is_some_and(|t| t.active && t.host.is_some());
     let trunks: Vec<_> = route.trunks.iter().filter(known).copied().collect();
     let address = Address::Phone { raw: bare, e164, region: config.region.clone() };
-    if trunks.is_empty() { Err(PlanError::NoRoute) } else { Ok(Plan { address, class, number, trunks }) }
+    if trunks.is_empty() {
+        Err(PlanError::NoRoute)
+    } else {
+        Ok(Plan { address, class, number, trunks, caller: route.caller })
+    }
 }
 
 /// Regions whose numbers are dialled whole, with no trunk prefix.

@@ -4,6 +4,7 @@ mod rig;
 
 use domain::command::AgentCommand;
 use domain::config::{TenantConfig, TrunkConfig};
+use domain::effect::Effect;
 use domain::event::{Direction, EventBody, InteractionEnd, SegmentEnd, SegmentState};
 use domain::id::*;
 use domain::input::Input;
@@ -38,6 +39,7 @@ fn route(
         trunks: in_turn(trunks),
         format,
         class,
+        caller: None,
     }
 }
 
@@ -188,6 +190,47 @@ fn a_call_to_the_outside_is_answered_recorded_and_ended() {
     assert_eq!((states(&r), end(&r)), (vec![], Some(InteractionEnd::Served)));
     let view = r.floor.agent_view(ANN).unwrap();
     assert_eq!(view.occupancy, domain::command::Occupancy::Idle);
+}
+
+/// The number that each trunk shows, in the order of trying.
+fn shown(c: TenantConfig, caller: Option<NumberId>) -> Vec<Option<String>> {
+    let mut r = Rig::new(c);
+    r.sign_in(ANN, TAB);
+    let (to, class, trunks) = (AddressId(9), CallClass::National, in_turn(&[CARRIER, SPARE]));
+    let command = AgentCommand::Dial { to, class, trunks, caller, back: None };
+    let mut shown = Vec::new();
+    let mut inputs = vec![Input::Agent { agent: ANN, command }];
+    while let Some(input) = inputs.pop() {
+        r.floor.handle(r.now, input).unwrap();
+        while let Some(effect) = r.floor.poll_effect() {
+            match effect {
+                Effect::Leg(LegCommand::Originate { leg, to: Dial::Trunk { .. }, from, .. }) => {
+                    shown.push(from.user);
+                    inputs.push(Input::Leg(rig::ended(leg, EndCause::Unreachable, EndedBy::System)));
+                }
+                Effect::Leg(LegCommand::Originate { leg, .. }) => inputs.push(Input::Leg(answered(leg))),
+                _ => {}
+            }
+        }
+    }
+    shown
+}
+
+#[test]
+fn the_number_shown_is_the_trunks_own_else_the_agents_choice_else_the_routes_else_the_companys() {
+    let mut c = company();
+    let of = |c: &TenantConfig, number| Some(c.numbers[&number].number.clone());
+    let (company, chosen) = (of(&c, TO_SUPPORT), of(&c, TO_MENU));
+    assert_eq!(shown(c.clone(), None), [company.clone(), company]);
+    assert_eq!(shown(c.clone(), Some(TO_MENU)), [chosen.clone(), chosen.clone()]);
+    c.trunks.get_mut(&CARRIER).unwrap().caller = Some(TO_ECHO);
+    assert_eq!(shown(c.clone(), Some(TO_MENU)), [of(&c, TO_ECHO), chosen]);
+    c.region = Some("CN".into());
+    assert_eq!(plan(&c, "13800138000").unwrap().caller, None);
+    for route in c.routes.values_mut() {
+        route.caller = Some(TO_DOOR);
+    }
+    assert_eq!(plan(&c, "13800138000").unwrap().caller, Some(TO_DOOR));
 }
 
 #[test]

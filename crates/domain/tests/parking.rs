@@ -30,6 +30,7 @@ fn company() -> TenantConfig {
         calls_per_second: None,
         account: None,
         check_s: 0,
+        caller: None,
         active: true,
     };
     c.trunks = [CARRIER, SPARE].map(|t| (t, trunk(t))).into();

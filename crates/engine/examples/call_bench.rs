@@ -238,6 +238,7 @@ impl Company {
             outbound: Default::default(),
             recording: Default::default(),
             voicemail: Default::default(),
+            mask_numbers: false,
         };
         tx.put(settings, None).await?;
         let user = tx.create_user(&login, "Worker", Lang::En).await?.id;

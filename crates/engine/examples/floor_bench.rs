@@ -361,5 +361,6 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         outbound: Default::default(),
         recording: Default::default(),
         voicemail: Default::default(),
+        mask_numbers: false,
     }
 }

@@ -334,7 +334,8 @@ impl Engine {
         back: Option<CallBack>,
     ) -> Result<Accepted, CommandError> {
         let floor = self.shared.floor(tenant).ok_or(CommandError::NoFloor)?;
-        let Plan { address, class, number, trunks } = plan;
+        let Plan { address, class, number, trunks, caller: usual } = plan;
+        let caller = caller.or(usual);
         let shown = CallerId { user: shown(&address), name: None };
         let (to, new) = self.shared.address_id(tenant, address, None).await;
         let command = AgentCommand::Dial { to, class, trunks, caller, back };
@@ -353,7 +354,8 @@ impl Engine {
         consult: bool,
     ) -> Result<Accepted, CommandError> {
         let floor = self.shared.floor(tenant).ok_or(CommandError::NoFloor)?;
-        let Plan { address, class, number, trunks } = plan;
+        let Plan { address, class, number, trunks, caller: usual } = plan;
+        let caller = caller.or(usual);
         let (address, new) = self.shared.address_id(tenant, address, None).await;
         let to = Target::Outside { address, class, trunks, caller };
         let command = match consult {

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use domain::address::masked;
 use domain::effect::Effect;
 use domain::event::{Event, EventBody};
 use domain::floor::Floor;
@@ -421,7 +422,13 @@ impl FloorTask {
                     let dialled = persons.dialled.iter().find(|(a, _)| a == address);
                     *number = dialled.map(|(_, number)| number.clone()).unwrap_or_default();
                 }
-                Dial::Device { .. } | Dial::Uri { .. } => *from = persons.caller.clone(),
+                Dial::Device { .. } | Dial::Uri { .. } => {
+                    *from = persons.caller.clone();
+                    if self.floor.config().mask_numbers {
+                        // A name may be the number again.
+                        *from = CallerId { user: from.user.as_deref().map(masked), name: None };
+                    }
+                }
             }
         }
     }

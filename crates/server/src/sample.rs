@@ -87,6 +87,7 @@ pub async fn seed(store: &Store, data_dir: &Path, password: Option<&str>, now: T
         outbound: Default::default(),
         recording: Default::default(),
         voicemail: Default::default(),
+        mask_numbers: false,
     };
     for prompt in prompts {
         tx.put(prompt, None).await?;

@@ -297,6 +297,41 @@ fn a_message_is_heard_at_the_desk_and_its_caller_called_back_by_a_click() {
     assert_eq!(company.wait_detail(&interaction)["called_back_by"], json!([call]));
 }
 
+#[test]
+fn a_hidden_number_is_on_no_phone_of_an_agent_and_is_called_back_all_the_same() {
+    let server = Server::start("masked");
+    let company = Company::of(&server);
+    let mut carrier = Carrier::start(&server);
+    let living = trunk(&company, "carrier", &format!("127.0.0.1:{}", carrier.port));
+    route(&company, &["+86"], &[&living]);
+    company.patch("tenant", json!({"mask_numbers": true}));
+    company.patch(&format!("queues/{}", company.queue("Support")), json!({"wrap_up": {"mode": "none"}}));
+    let phone = Phone::on_duty(&server, &company, "Agent 1", "7101", &Calls { count: 2, ..auto_answer() });
+    let mut caller = Caller::dial(&server, "1000");
+    phone.wait_call();
+    caller.rtp.wait_tone(AGENT_HZ, 300);
+    let (_, interaction) = company.wait_segment(&phone.agent, "talking");
+    caller.sipp.hang_up();
+    caller.sipp.must_end_well();
+    company.wait_detail(&interaction);
+
+    company.command(&phone.agent, json!({"command": "call_back", "interaction": interaction}));
+    wait_for("the phone to be called again", SOON, || (phone.sipp.calls().len() == 2).then_some(()));
+    phone.wait_call();
+    carrier.wait_call();
+    carrier.rtp.wait_tone(AGENT_HZ, 300);
+    must("the agent", verdict::hears(&phone.rtp.listen(800), CALLER_HZ, AGENT_HZ));
+    must("the customer", verdict::hears(&carrier.rtp.listen(800), AGENT_HZ, CALLER_HZ));
+    assert!(carrier.sipp.transcript().contains("INVITE sip:13800138000@127.0.0.1"));
+    let told = phone.sipp.transcript();
+    assert!(told.contains("<sip:+86138****8000@"), "what the phone shows: {told}");
+    assert!(!told.contains("13800138000"), "the number is nowhere in what the phone was sent: {told}");
+    let (segment, call) = company.wait_segment(&phone.agent, "talking");
+    company.command(&phone.agent, json!({"command": "hang_up", "segment": segment}));
+    carrier.sipp.must_end_well();
+    assert_eq!(company.wait_detail(&call)["calls_back"], json!(interaction));
+}
+
 /// PRACK, an answer that says nothing of the session, and a session that is refreshed in mid-talk.
 #[test]
 fn a_carrier_of_reliable_responses_and_short_sessions_is_talked_through() {

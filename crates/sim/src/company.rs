@@ -59,6 +59,7 @@ pub fn config() -> Arc<TenantConfig> {
         outbound: Default::default(),
         recording: Default::default(),
         voicemail: Default::default(),
+        mask_numbers: false,
     })
 }
 

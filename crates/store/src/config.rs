@@ -119,6 +119,9 @@ pub struct Settings {
     /// How messages are taken.
     #[serde(default)]
     pub voicemail: MailboxRules,
+    /// Customers' numbers are shown in part to whoever may not see them, and on phones.
+    #[serde(default)]
+    pub mask_numbers: bool,
 }
 
 /// An id and a name.
@@ -394,6 +397,9 @@ impl ConfigItem for TrunkConfig {
     fn name(&self) -> String {
         self.name.clone()
     }
+    fn references(&self) -> Vec<(Class, String)> {
+        refs(Class::Number, self.caller).collect()
+    }
 }
 
 impl ConfigItem for RouteConfig {
@@ -406,7 +412,7 @@ impl ConfigItem for RouteConfig {
         self.name.clone()
     }
     fn references(&self) -> Vec<(Class, String)> {
-        refs(Class::Trunk, self.trunks.iter().map(|t| t.trunk)).collect()
+        refs(Class::Trunk, self.trunks.iter().map(|t| t.trunk)).chain(refs(Class::Number, self.caller)).collect()
     }
 }
 
@@ -475,6 +481,7 @@ impl Store {
             outbound: OutboundRules::default(),
             recording: RecordingRules::default(),
             voicemail: MailboxRules::default(),
+            mask_numbers: false,
         };
         for row in &rows {
             let (Some(class), Some(body)) = (row.get::<Option<Class>>("class")?, row.get::<Option<String>>("body")?)
@@ -487,7 +494,7 @@ impl Store {
                     (config.name, config.time_zone, config.lang, config.music) = (s.name, s.time_zone, s.lang, s.music);
                     config.monitoring_shown = s.monitoring_shown;
                     (config.region, config.outbound, config.recording) = (s.region, s.outbound, s.recording);
-                    config.voicemail = s.voicemail;
+                    (config.voicemail, config.mask_numbers) = (s.voicemail, s.mask_numbers);
                 }
                 Class::Agent => keyed(&body, |v: &AgentConfig| v.id, &mut config.agents)?,
                 Class::Team => keyed(&body, |v: &Team| v.id, &mut config.teams)?,

@@ -4,7 +4,7 @@ import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { api, ok, type Schemas } from '../api/client';
 import { useChoices, useNameOf } from '../api/names';
-import { ListField } from './fields';
+import { ChoiceField, ListField } from './fields';
 import { isPrefix, lines, prefixOf, shares } from './lines';
 import { type EditorProps, ResourcePage } from './ResourcePage';
 
@@ -42,7 +42,7 @@ export function Routes() {
         { key: 'class', head: t('route.class'), width: '156px', cell: (r) => (r.class ? t(`call_class.${r.class}`) : t('route.by_number')) },
       ]}
       text={(r) => `${r.name}\n${r.prefixes.join(' ')}`}
-      blank={() => ({ name: '', prefixes: '', everything: false, trunks: [{ trunk: '', priority: 1, weight: 1 }], format: 'e164', class: null })}
+      blank={() => ({ name: '', prefixes: '', everything: false, trunks: [{ trunk: '', priority: 1, weight: 1 }], format: 'e164', class: null, caller: null })}
       toForm={({ id: _, prefixes, ...form }) => ({ ...form, prefixes: prefixes.filter(Boolean).join('\n'), everything: prefixes.includes('') })}
       editor={(p) => <RouteEditor {...p} />}
       create={(form) => ok(api.POST('/api/v1/routes', { body: body(form) }))}
@@ -108,6 +108,7 @@ function RouteEditor({ value, set, error }: EditorProps<Form, Route>) {
           </Link>
         </p>
       ) : null}
+      <ChoiceField label={t('route.caller')} kind="numbers" placeholder={t('route.caller_company')} value={value.caller} onChange={(caller) => set({ caller })} error={error('caller')} />
       <Select label={t('route.format')} data={formats.map((f) => ({ value: f, label: t(`route.formats.${f}`) }))} value={value.format} onChange={(v) => v && set({ format: v as Form['format'] })} />
       <Select
         label={t('route.class')}

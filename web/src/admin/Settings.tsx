@@ -39,11 +39,12 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
   const [recording, setRecording] = useState(tenant.recording);
   const [voicemail, setVoicemail] = useState(tenant.voicemail);
   const [music, setMusic] = useState(tenant.music);
+  const [masked, setMasked] = useState(tenant.mask_numbers);
   const [shown, setShown] = useState(tenant.monitoring_shown);
   const [sure, setSure] = useState(false);
   const words = (e: unknown) => problemText(e, i18n.language, (k) => t(k, { ns: 'common' }));
   const save = useMutation({
-    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, region, music, monitoring_shown: shown, outbound, recording, voicemail } })),
+    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, region, music, monitoring_shown: shown, outbound, recording, voicemail, mask_numbers: masked } })),
     onSuccess: async () => {
       toast(t('saved'));
       await client.invalidateQueries();
@@ -78,6 +79,7 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
               <RegionField label={t('region')} description={t('region_hint')} value={region} onChange={setRegion} error={error('region')} />
               <ChoiceField label={t('music')} kind="prompts" value={music} onChange={setMusic} />
             </div>
+            <Switch label={t('mask_numbers')} description={t('mask_numbers_hint')} checked={masked} onChange={(e) => setMasked(e.currentTarget.checked)} />
             <Switch label={t('monitoring_shown')} description={t('monitoring_hint')} checked={shown} onChange={(e) => setShown(e.currentTarget.checked)} />
           </fieldset>
         </section>

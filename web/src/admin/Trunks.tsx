@@ -2,7 +2,7 @@
 import { NumberInput, Select, Switch, Textarea, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { api, ok, type Schemas } from '../api/client';
-import { RegionField, SrtpField } from './fields';
+import { ChoiceField, RegionField, SrtpField } from './fields';
 import { isIp, lines } from './lines';
 import { type EditorProps, ResourcePage } from './ResourcePage';
 import { TrunkState, TrunkTest, useTrunkStatus } from './TrunkState';
@@ -38,7 +38,7 @@ export function Trunks() {
         { key: 'state', head: t('state'), width: 'minmax(200px, 1.5fr)', cell: (r) => <TrunkState trunk={r} status={status(r.id)} /> },
       ]}
       text={(r) => `${r.name}\n${r.host ?? ''} ${r.addresses.join(' ')}`}
-      blank={() => ({ name: '', addresses: '', region: null, host: null, transport: 'udp', check_certificate: true, srtp: 'offered', calls_max: null, calls_per_second: null, account: null, password: '', check_s: 60, active: true })}
+      blank={() => ({ name: '', addresses: '', region: null, host: null, transport: 'udp', check_certificate: true, srtp: 'offered', calls_max: null, calls_per_second: null, account: null, password: '', check_s: 60, caller: null, active: true })}
       toForm={({ id: _, addresses, ...form }) => ({ ...form, addresses: addresses.join('\n'), password: '' })}
       editor={(p) => <TrunkEditor {...p} />}
       create={(form) => ok(api.POST('/api/v1/trunks', { body: body(form) }))}
@@ -77,6 +77,7 @@ function TrunkEditor({ value, set, error, row }: EditorProps<Form, Trunk>) {
         <NumberInput label={t('trunk.check')} description={t('trunk.check_hint')} suffix={` ${t('seconds')}`} min={0} max={3600} allowDecimal={false} value={value.check_s} error={error('check_s')} onChange={(v) => set({ check_s: Number(v) || 0 })} />
         <NumberInput label={t('trunk.calls_per_second')} description={t('trunk.calls_per_second_hint')} placeholder={t('trunk.unlimited')} min={1} max={1000} allowDecimal={false} value={value.calls_per_second ?? ''} error={error('calls_per_second')} onChange={(v) => set({ calls_per_second: v === '' ? null : Number(v) })} />
       </div>
+      <ChoiceField label={t('trunk.caller')} kind="numbers" placeholder={t('trunk.caller_chosen')} value={value.caller} onChange={(caller) => set({ caller })} error={error('caller')} />
       <Switch label={t('trunk.active')} description={t('trunk.active_hint')} checked={value.active} onChange={(e) => set({ active: e.currentTarget.checked })} />
 
       <Account value={value} set={set} error={error} row={row} />

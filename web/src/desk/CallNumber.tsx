@@ -1,19 +1,26 @@
-// The small telephone beside a number outside: opens the dialler with it. Only for an agent at a desk.
+// The small telephone beside a number outside: opens the dialler with it, or calls back where the number is hidden. Only
+// for an agent at a desk.
+import { useNavigate } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../api/client';
-import { useDesk, useReadOnly } from '../socket/session';
+import { useCommand, useDesk, useReadOnly } from '../socket/session';
 import { Icon } from '../ui/icons';
 import { toast } from '../ui/toast';
 import { dialNot, openDialler } from './dial';
 
-export function CallNumber({ of }: { of: Schemas['AddressView'] | null | undefined }) {
+export function CallNumber({ of, interaction }: { of: Schemas['AddressView'] | null | undefined; interaction: string }) {
   const { t } = useTranslation('common');
   const desk = useDesk();
   const readOnly = useReadOnly();
+  const command = useCommand();
+  const navigate = useNavigate();
   if (!desk?.signed_in || of?.kind !== 'phone') return null;
   const not = dialNot(desk, readOnly);
   const why = not ? t(`dial.not.${not}`) : undefined;
   const name = t('dial.number', { number: of.text });
+  const callBack = async () => {
+    if (await command({ command: 'call_back', interaction })) void navigate({ to: '/desk/{-$interactionId}' });
+  };
   return (
     <button
       type="button"
@@ -27,6 +34,7 @@ export function CallNumber({ of }: { of: Schemas['AddressView'] | null | undefin
         // The row below it opens the interaction.
         e.stopPropagation();
         if (why) toast(why, 'bad');
+        else if (of.masked) void callBack();
         else openDialler(of.text);
       }}
     >

@@ -72,7 +72,7 @@ export function InteractionList() {
           >
             {caller(r)}
           </a>
-          <CallNumber of={r.from} />
+          <CallNumber of={r.from} interaction={r.id} />
         </span>
       ),
       title: (r) => caller(r),
@@ -148,6 +148,7 @@ function FilterBar({ search, change, zone }: BarProps) {
   const { t } = useTranslation('interactions');
   const field = useRef<HTMLInputElement>(null);
   useShortcut('search', () => field.current?.focus());
+  const masked = useMe().numbers_masked;
   const queues = useChoices('queues');
   const agents = useChoices('agents');
   const local = (ms: string | undefined) => (ms && /^\d+$/.test(ms) ? toLocal(Number(ms), zone) : '');
@@ -162,8 +163,8 @@ function FilterBar({ search, change, zone }: BarProps) {
       <TextInput
         ref={field}
         w={138}
-        aria-label={t('filter.q')}
-        placeholder={t('filter.q')}
+        aria-label={t(masked ? 'filter.id' : 'filter.q')}
+        placeholder={t(masked ? 'filter.id' : 'filter.q')}
         leftSection={<Icon name="search" size={16} />}
         defaultValue={search.q ?? ''}
         onKeyDown={enter}

@@ -59,7 +59,7 @@ function Detail({ detail }: { detail: Schemas['InteractionDetail'] }) {
           <dt className="dim small">{t('list.caller')}</dt>
           <dd className="num row">
             {caller(s)}
-            <CallNumber of={s.from} />
+            <CallNumber of={s.from} interaction={s.id} />
           </dd>
         </div>
         <Fact name={t('list.number')} value={s.number ? `${s.number.number} ${local(s.number.name)}` : '–'} />

@@ -140,12 +140,15 @@ interface FilterProps {
 function Filters({ search, change, mailboxes }: FilterProps) {
   const { t } = useTranslation('voicemail');
   const local = useLocal();
+  // A number that is hidden cannot be searched for.
+  const masked = useMe().numbers_masked;
   const field = useRef<HTMLInputElement>(null);
   useShortcut('search', () => field.current?.focus());
   const queues = mailboxes.flatMap((m) => (m.queue ? [{ value: m.queue.id, label: local(m.queue.name) }] : []));
   return (
     <>
       <Select w={160} clearable searchable aria-label={t('queue')} placeholder={t('queue')} data={queues} value={search.queue ?? null} onChange={(v) => change({ queue: v ?? undefined })} />
+      {masked ? null : (
       <TextInput
         ref={field}
         w={180}
@@ -158,6 +161,7 @@ function Filters({ search, change, mailboxes }: FilterProps) {
         }}
         onBlur={(e) => e.currentTarget.value !== (search.q ?? '') && change({ q: e.currentTarget.value || undefined })}
       />
+      )}
     </>
   );
 }

@@ -92,6 +92,11 @@ impl Caller {
         self.grants.iter().any(|g| g.role.actions.contains(&action))
     }
 
+    /// Customers' numbers are shown to this person in part.
+    pub fn sees_masked(&self, config: &domain::config::TenantConfig) -> bool {
+        config.mask_numbers && !self.may_somewhere(Action::ContactReveal)
+    }
+
     /// The company as a whole.
     pub fn tenant_resource(&self) -> Resource {
         Resource::tenant(self.tenant)

@@ -117,6 +117,18 @@ pub struct AddressView {
     /// `phone`, `extension`, `sip_uri`, `email`, `social` or `withheld`.
     pub kind: String,
     pub text: String,
+    /// Parts of the text are hidden: call by `call_back`, not by number.
+    pub masked: bool,
+}
+
+impl AddressView {
+    /// For those who may not see customers' numbers. Short codes of companies stay.
+    pub fn mask(&mut self) {
+        let text = domain::address::masked(&self.text);
+        if self.kind != "withheld" && text != self.text {
+            (self.text, self.masked) = (text, true);
+        }
+    }
 }
 
 impl From<&domain::address::Address> for AddressView {
@@ -130,7 +142,7 @@ impl From<&domain::address::Address> for AddressView {
             A::Social { .. } => "social",
             A::Withheld => "withheld",
         };
-        Self { kind: kind.to_owned(), text: a.to_string() }
+        Self { kind: kind.to_owned(), text: a.to_string(), masked: false }
     }
 }
 

@@ -18,6 +18,20 @@ pub struct LiveView {
     pub interactions: Vec<LiveInteraction>,
 }
 
+impl LiveAgent {
+    /// For those who may not see customers' numbers.
+    pub fn mask(&mut self) {
+        self.work.iter_mut().filter_map(|w| w.from.as_mut()).for_each(AddressView::mask);
+    }
+}
+
+impl LiveInteraction {
+    /// For those who may not see customers' numbers.
+    pub fn mask(&mut self) {
+        self.from.iter_mut().for_each(AddressView::mask);
+    }
+}
+
 /// The tenant as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct LiveTotals {

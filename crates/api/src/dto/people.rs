@@ -181,6 +181,10 @@ pub struct TenantFields {
     /// How messages are taken.
     #[serde(default)]
     pub voicemail: super::voicemail::MailboxFields,
+    /// Customers' numbers are shown in part (`138****8000`) to whoever lacks `contact.reveal`, and on every phone; they are
+    /// called by `call_back`.
+    #[serde(default)]
+    pub mask_numbers: bool,
 }
 
 /// What the tenant is entitled to; refusals carry `limit.*` codes.
@@ -204,6 +208,7 @@ pub struct TenantView {
     pub outbound: super::voice::OutboundFields,
     pub recording: super::recording::RecordingFields,
     pub voicemail: super::voicemail::MailboxFields,
+    pub mask_numbers: bool,
     /// Where phones register; realm of the devices' secrets.
     pub sip_domain: String,
     pub entitlements: Entitlements,

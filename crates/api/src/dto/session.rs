@@ -40,6 +40,8 @@ pub struct Me {
     pub grants: Vec<Grant>,
     /// The actions these grants allow somewhere, for showing and hiding; the server checks each request anyway.
     pub actions: Vec<String>,
+    /// Customers' numbers are shown to this person in part.
+    pub numbers_masked: bool,
     #[schema(value_type = Option<String>)]
     pub agent: Option<AgentId>,
     /// To be sent as `X-CSRF-Token`; null with an API token.

@@ -1,5 +1,5 @@
 //! Trunks, how they are doing, tests of them; and routes.
-use domain::id::TrunkId;
+use domain::id::{NumberId, TrunkId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -51,6 +51,10 @@ pub struct TrunkFields {
     #[serde(default = "check_s")]
     #[schema(maximum = 3600)]
     pub check_s: u32,
+    /// Number of ours that is shown by it whatever was chosen, for carriers that take calls of one number alone.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub caller: Option<NumberId>,
     /// Off: it is being drained. No new call goes either way; those that are up go on.
     #[serde(default = "super::people::yes")]
     pub active: bool,
@@ -181,4 +185,8 @@ pub struct RouteFields {
     #[serde(default)]
     #[schema(value_type = Option<words::CallClass>)]
     pub class: Option<domain::outbound::CallClass>,
+    /// Number of ours that is shown where the agent chooses none; null: the company's choice.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub caller: Option<NumberId>,
 }

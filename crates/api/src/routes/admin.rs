@@ -307,13 +307,13 @@ impl Resource for RouteFields {
     resource_consts!(RouteId, "Route", "route", "routes", "/routes", NumberManage);
 
     fn from_item(r: RouteConfig, _: &Known) -> Self {
-        let RouteConfig { id: _, name, prefixes, trunks, format, class } = r;
-        Self { name, prefixes, trunks, format, class }
+        let RouteConfig { id: _, name, prefixes, trunks, format, class, caller } = r;
+        Self { name, prefixes, trunks, format, class, caller }
     }
 
     fn into_item(self, id: RouteId, _: Option<&RouteConfig>) -> RouteConfig {
-        let Self { name, prefixes, trunks, format, class } = self;
-        RouteConfig { id, name, prefixes, trunks, format, class }
+        let Self { name, prefixes, trunks, format, class, caller } = self;
+        RouteConfig { id, name, prefixes, trunks, format, class, caller }
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -362,6 +362,7 @@ async fn patch_tenant(
         outbound: Some(present.outbound.clone().into()),
         recording: present.recording.clone().into(),
         voicemail: present.voicemail.clone().into(),
+        mask_numbers: present.mask_numbers,
     };
     let fields: TenantFields = patched(&fields, change)?;
     let mut problems = Problems::default();
@@ -383,6 +384,10 @@ async fn patch_tenant(
     problems.range("recording.mask_s", fields.recording.mask_s, 5..=900);
     problems.range("recording.keep_days", fields.recording.keep_days.unwrap_or(1), 1..=36_500);
     check_mailbox(&mut problems, "voicemail", Some(&fields.voicemail));
+    if fields.mask_numbers != present.mask_numbers {
+        // Nobody shows himself what is hidden from him.
+        caller.require(Action::ContactReveal, &caller.tenant_resource())?;
+    }
     problems.into_result()?;
     let mut tx = app.admin(&caller, "").await?;
     let settings = Settings {
@@ -397,6 +402,7 @@ async fn patch_tenant(
         outbound: fields.outbound.map_or_else(Default::default, Into::into),
         recording: fields.recording.into(),
         voicemail: fields.voicemail.into(),
+        mask_numbers: fields.mask_numbers,
     };
     tx.put(settings, None).await?;
     let rev = app.commit(caller.tenant, tx).await?;
@@ -420,6 +426,7 @@ async fn tenant_view(app: &App, tenant: TenantId) -> ApiResult<TenantView> {
         outbound: settings.outbound.clone().into(),
         recording: settings.recording.clone().into(),
         voicemail: settings.voicemail.clone().into(),
+        mask_numbers: settings.mask_numbers,
         sip_domain: settings.sip_domain.clone(),
         entitlements: Entitlements {
             seats: config.entitlements.seats,

@@ -30,7 +30,7 @@ use crate::http::{Params, PathId};
 use crate::openapi::{Gate, Operation as Op};
 use crate::routes::resource::page_request;
 use crate::routes::{sound, voicemails};
-use crate::views::{Addresses, agent_ref, load_addresses, number_ref, queue_ref};
+use crate::views::{Addresses, agent_ref, load_addresses, number_ref, queue_ref, shown};
 
 const TAG: &str = "interactions";
 const READ: Gate = Gate::May(Action::InteractionView);
@@ -96,6 +96,10 @@ async fn list(
     let scope = Scope::Tenant(caller.tenant);
     let mut page = page_request(query.limit, query.cursor.clone())?;
     let (filter, id) = filter(query, &known)?;
+    if filter.address.is_some() && id.is_none() && caller.sees_masked(&known.config) {
+        // Whoever may try numbers finds out the hidden digits.
+        return Err(Code::NumbersMasked.into());
+    }
     if let Some(id) = id {
         // One by its id, if it is there and may be seen.
         let row = match app.store().interaction(scope, id).await {
@@ -103,7 +107,7 @@ async fn list(
             Err(store::Error::NotFound { .. }) => None,
             Err(e) => return Err(e.into()),
         };
-        let items = summaries(&app, &known, row.into_iter().collect()).await?;
+        let items = summaries(&app, &caller, &known, row.into_iter().collect()).await?;
         return Ok(Json(Page { items, next_cursor: None }));
     }
     let limit = page.limit as usize;
@@ -120,7 +124,7 @@ async fn list(
         }
         page.cursor.clone_from(&next);
     }
-    Ok(Json(Page { items: summaries(&app, &known, rows).await?, next_cursor: next }))
+    Ok(Json(Page { items: summaries(&app, &caller, &known, rows).await?, next_cursor: next }))
 }
 
 fn filter(query: Query, known: &Known) -> ApiResult<(InteractionFilter, Option<InteractionId>)> {
@@ -165,10 +169,16 @@ fn sees(caller: &Caller, known: &Known, row: &InteractionRow) -> bool {
     caller.may(Action::InteractionView, &resource(caller, known, row))
 }
 
-async fn summaries(app: &App, known: &Known, rows: Vec<InteractionRow>) -> ApiResult<Vec<InteractionSummary>> {
+async fn summaries(
+    app: &App,
+    caller: &Caller,
+    known: &Known,
+    rows: Vec<InteractionRow>,
+) -> ApiResult<Vec<InteractionSummary>> {
     let mut addresses = Addresses::new();
     let tenant = known.config.tenant;
     load_addresses(app, tenant, rows.iter().filter_map(|r| r.address_id), &mut addresses).await?;
+    let addresses = shown(caller, known, &addresses);
     Ok(rows.into_iter().map(|row| summary(row, known, &addresses)).collect())
 }
 
@@ -269,6 +279,7 @@ async fn get(
     let mut addresses: Addresses = detail.address.iter().map(|a| (a.id, (&a.value).into())).collect();
     let outside = detail.segments.iter().filter_map(address_of);
     load_addresses(&app, caller.tenant, outside, &mut addresses).await?;
+    let addresses = shown(&caller, &known, &addresses);
     let extra = detail.interaction.extra.clone();
     let mut summary = summary(detail.interaction, &known, &addresses);
     let calls_back = extra["calls_back"].as_str().and_then(|id| id.parse().ok());

@@ -20,7 +20,7 @@ use crate::openapi::{Gate, Operation as Op};
 use crate::routes::resource::writer;
 use crate::socket::agent::open;
 use crate::socket::commands::agent_command;
-use crate::views::{Addresses, live, live_addresses, load_addresses, targets};
+use crate::views::{Addresses, live, live_addresses, load_addresses, shown, targets};
 
 const TAG: &str = "live";
 /// Own desk, or an agent one answers for: the handler asks which.
@@ -70,6 +70,7 @@ async fn get_live(State(app): State<App>, caller: Caller) -> ApiResult<Json<Live
     let view = app.engine().view(caller.tenant).await?;
     let mut addresses = Addresses::new();
     load_addresses(&app, caller.tenant, live_addresses(&view), &mut addresses).await?;
+    let addresses = shown(&caller, &known, &addresses);
     let mut view = live(&view, &known, &addresses, app.engine().quality());
     if !caller.may(Action::LiveView, &caller.tenant_resource()) {
         let sees = |queues: Vec<_>, agents: Vec<_>| {

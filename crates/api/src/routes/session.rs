@@ -184,6 +184,7 @@ async fn me(app: &App, caller: &Caller) -> ApiResult<Me> {
         tenants,
         grants: grants.iter().filter_map(grant_view).collect(),
         actions: Action::ALL.iter().filter(|a| caller.may_somewhere(**a)).map(|a| a.as_str().to_owned()).collect(),
+        numbers_masked: caller.sees_masked(&known.config),
         agent: caller.agent,
         csrf_token: match &caller.proof {
             Proof::Session { csrf, .. } => Some(csrf.clone()),

@@ -55,6 +55,7 @@ impl Resource for TrunkFields {
             account: t.account.map(Into::into),
             password: None,
             check_s: t.check_s,
+            caller: t.caller,
             active: t.active,
         }
     }
@@ -73,6 +74,7 @@ impl Resource for TrunkFields {
             calls_per_second: self.calls_per_second,
             account: self.account.map(Into::into),
             check_s: self.check_s,
+            caller: self.caller,
             active: self.active,
         }
     }

@@ -28,7 +28,7 @@ use crate::error::{ApiError, ApiResult, Code};
 use crate::http::{JsonBody, Params, PathId, nothing};
 use crate::openapi::{Gate, Operation as Op};
 use crate::routes::resource::page_request;
-use crate::views::{Addresses, load_addresses, number_ref, queue_ref};
+use crate::views::{Addresses, load_addresses, number_ref, queue_ref, shown};
 
 const TAG: &str = "voicemails";
 const USE: Gate = Gate::May(Action::VoicemailUse);
@@ -112,6 +112,9 @@ async fn list(
     if text.as_ref().is_some_and(|t| t.chars().count() > 200) {
         return Err(ApiError::field("q", "too_long"));
     }
+    if text.is_some() && caller.sees_masked(&known.config) {
+        return Err(Code::NumbersMasked.into());
+    }
     let filter = VoicemailFilter {
         mailboxes: opened(&caller, &known),
         queue: query.queue,
@@ -119,13 +122,14 @@ async fn list(
         address: text.map(|t| Address::typed(&t, &known.settings.sip_domain, known.settings.region.as_deref())),
     };
     let found = app.store().voicemails(Scope::Tenant(caller.tenant), &filter, &page).await?;
-    Ok(Json(Page { items: views(&app, &known, found.items).await?, next_cursor: found.next }))
+    Ok(Json(Page { items: views(&app, &caller, &known, found.items).await?, next_cursor: found.next }))
 }
 
-async fn views(app: &App, known: &Known, rows: Vec<VoicemailRow>) -> ApiResult<Vec<Voicemail>> {
+async fn views(app: &App, caller: &Caller, known: &Known, rows: Vec<VoicemailRow>) -> ApiResult<Vec<Voicemail>> {
     let tenant = known.config.tenant;
     let mut addresses = Addresses::new();
     load_addresses(app, tenant, rows.iter().filter_map(|r| r.address_id), &mut addresses).await?;
+    let addresses = shown(caller, known, &addresses);
     let mut names: BTreeMap<_, _> = known.config.agents.values().map(|a| (a.user, a.name.clone())).collect();
     for user in rows.iter().filter_map(|r| r.user_id) {
         // A supervisor who is no agent.
@@ -163,7 +167,7 @@ fn state_of(word: &str) -> MessageState {
 
 async fn one(app: &App, caller: &Caller, row: VoicemailRow) -> ApiResult<Json<Voicemail>> {
     let known = app.known(caller.tenant).await?;
-    let view = views(app, &known, vec![row]).await?.pop();
+    let view = views(app, caller, &known, vec![row]).await?.pop();
     view.map(Json).ok_or_else(|| Code::NotFound.into())
 }
 

@@ -25,12 +25,12 @@ use crate::App;
 use crate::auth::caller::Proof;
 use crate::auth::{Caller, SESSION_LIFE};
 use crate::dto::command::Command;
-use crate::dto::live::LiveView;
+use crate::dto::live::{LiveAgent, LiveInteraction, LiveView};
 use crate::dto::quality::CallQuality;
 use crate::dto::socket::{ClientMessage, DeviceStateWord, LiveChanges, Microphone, ServerMessage, Topic};
 use crate::error::{ApiError, ApiResult, Code, Message};
 use crate::routes::voicemails::is_told;
-use crate::views::{Addresses, LOOK_UP, call_quality, desk, desk_addresses, load_addresses};
+use crate::views::{Addresses, LOOK_UP, call_quality, desk, desk_addresses, load_addresses, shown};
 
 /// The first message must come in this time.
 const HELLO: Duration = Duration::from_secs(10);
@@ -415,7 +415,8 @@ impl Session {
         let loaded = load_addresses(&self.app, self.caller.tenant, wanted, &mut desk_side.addresses);
         let _ = tokio::time::timeout(LOOK_UP, loaded).await;
         let blocked = if desk_side.attendance.leads() { bad_microphone(desk_side.microphone) } else { None };
-        Some(desk(view, &known, &desk_side.addresses, blocked))
+        let addresses = shown(&self.caller, &known, &desk_side.addresses);
+        Some(desk(view, &known, &addresses, blocked))
     }
 
     async fn send_desk(&mut self, socket: &mut WebSocket) -> Result<(), Closed> {
@@ -505,6 +506,10 @@ impl Session {
             if newer(seq) && sees(queues, agents) {
                 changes.interactions.push(row.clone());
             }
+        }
+        if self.caller.sees_masked(&known.config) {
+            changes.agents.iter_mut().for_each(LiveAgent::mask);
+            changes.interactions.iter_mut().for_each(LiveInteraction::mask);
         }
         let removed = board.removed.iter().filter(|(seq, ..)| newer(seq));
         changes.removed = removed.map(|(.., id)| id.clone()).collect();

@@ -6,6 +6,7 @@ mod access;
 mod administration;
 mod history;
 mod openapi;
+mod privacy;
 mod sign_in;
 mod sockets;
 mod support;

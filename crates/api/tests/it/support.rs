@@ -267,6 +267,7 @@ async fn company(store: &Store, host: HostId, slug: &str, hash: &str) -> Company
         outbound: Default::default(),
         recording: Default::default(),
         voicemail: Default::default(),
+        mask_numbers: false,
     };
     tx.put(settings, None).await.unwrap();
     let mut people = Vec::new();
@@ -469,6 +470,7 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         calls_per_second: None,
         account: None,
         check_s: 0,
+        caller: None,
         active: true,
     };
     tx.put(trunk, None).await.unwrap();
@@ -479,6 +481,7 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         trunks: vec![RouteTrunk { trunk: c.trunk, priority: 1, weight: 1 }],
         format: Default::default(),
         class: None,
+        caller: None,
     };
     tx.put(route, None).await.unwrap();
     tx.set_device_secret(c.phone, "a long sip secret").await.unwrap();

@@ -218,7 +218,7 @@ impl Floor {
         trunks.iter().copied().find(has_room)
     }
 
-    /// `user`: the number shown.
+    /// `user`: the number shown, unless the trunk takes one alone.
     fn originate_by(
         &mut self,
         interaction: InteractionId,
@@ -229,6 +229,8 @@ impl Floor {
         user: Option<String>,
     ) {
         let leg = LegId(self.mint.next_bits());
+        let fixed = self.config.trunks.get(&trunk).and_then(|t| self.config.numbers.get(&t.caller?));
+        let user = fixed.map(|n| n.number.clone()).or(user);
         self.emit(EventBody::LegStarted {
             interaction,
             leg,

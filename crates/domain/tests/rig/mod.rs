@@ -184,6 +184,7 @@ pub fn config() -> TenantConfig {
         outbound: Default::default(),
         recording: Default::default(),
         voicemail: Default::default(),
+        mask_numbers: false,
     }
 }
 
@@ -206,6 +207,7 @@ pub fn trunk(id: TrunkId, host: Option<String>) -> TrunkConfig {
         calls_per_second: None,
         account: None,
         check_s: 0,
+        caller: None,
         active: true,
     }
 }

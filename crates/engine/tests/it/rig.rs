@@ -121,6 +121,7 @@ impl Rig {
             outbound: Default::default(),
             recording: Default::default(),
             voicemail: Default::default(),
+            mask_numbers: false,
         };
         tx.put(settings, None).await.unwrap();
         rig.user = tx.create_user(&login, "Worker", Lang::En).await.unwrap().id;

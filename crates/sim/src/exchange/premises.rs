@@ -57,6 +57,7 @@ fn carrier() -> TrunkConfig {
         calls_per_second: None,
         account: None,
         check_s: 0,
+        caller: None,
         active: true,
     }
 }

@@ -88,6 +88,7 @@ impl Env {
                 outbound: Default::default(),
                 recording: Default::default(),
                 voicemail: Default::default(),
+                mask_numbers: false,
             };
             tx.put(settings, None).await.unwrap();
             tx.commit().await.unwrap();

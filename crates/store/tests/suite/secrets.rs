@@ -58,6 +58,7 @@ both! {
             calls_per_second: None,
             account: Some(account.clone()),
             check_s: 30,
+            caller: None,
             active: true,
         };
         let mut tx = env.store.admin(env.a, Author::system(), "", NOW).await.unwrap();
