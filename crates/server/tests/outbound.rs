@@ -282,7 +282,9 @@ fn a_message_is_heard_at_the_desk_and_its_caller_called_back_by_a_click() {
     chromium.wait("agent", "work-state", "data-state", "talking");
     chromium.wait_tone("agent", CALLER_HZ);
     carrier.rtp.wait_tone(AGENT_HZ, 300);
-    must("the agent", verdict::browser_hears(&chromium.listen("agent", 800), CALLER_HZ, AGENT_HZ));
+    let at_agent = chromium.listen("agent", 800);
+    must("the agent", verdict::browser_hears(&at_agent, CALLER_HZ, AGENT_HZ));
+    must_fail("the sides swapped", verdict::browser_hears(&at_agent, AGENT_HZ, CALLER_HZ));
     must("the caller", verdict::browser_hears(&carrier.rtp.listen(800), AGENT_HZ, CALLER_HZ));
     assert!(carrier.sipp.transcript().contains("INVITE sip:13800138000@127.0.0.1"));
     let call = id(&newest(&company, &[]));

@@ -209,3 +209,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_heard_is_speech_and_not_the_noise_of_a_line() {
+    let pcm = |frames: usize, hz: f64, level: f64| -> Vec<i16> {
+        let wave = Tone::single(hz).samples(20 * frames as u32);
+        wave.iter().map(|s| (f64::from(*s) * level) as i16).collect()
+    };
+    // A second of a faint hum, half a second of a voice, a second of nothing; the agent's side does not count.
+    let loud = tone::rms(&pcm(1, 500.0, 1.0));
+    let left: Vec<i16> = [pcm(50, 500.0, 0.003 / loud), pcm(25, 500.0, 0.05 / loud), vec![0; 8000]].concat();
+    let agent = Sound::Pcm(pcm(5, 700.0, 1.0));
+    let audio = |(n, piece): (u64, &[i16])| {
+        let (left, right) = (Sound::Pcm(piece.to_vec()), agent.clone());
+        Frame::Audio { position_ms: n * 100, length_ms: 100, left, right }
+    };
+    let frames: Vec<Frame> = (0..).zip(left.chunks(800)).map(audio).collect();
+    let recording = Recording::from_spool(&spool(&frames)).unwrap();
+    assert_eq!(recording.heard_ms(), 500);
+}
