@@ -6,6 +6,7 @@ pub mod agent;
 pub mod board;
 pub mod commands;
 pub mod guest;
+mod mail;
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ export function QualityBadge({ call }: { call: CallQuality }) {
           data-testid="quality"
           data-grade={d.grade}
           data-whose={d.whose}
-          aria-label={`${t('quality.title')}: ${t(`quality.grade.${d.grade}`)}`}
+          aria-label={[d.grade === 'good' ? null : word, t('quality.title'), t(`quality.grade.${d.grade}`)].filter(Boolean).join(': ')}
           aria-expanded={open}
           onClick={() => setOpen(!open)}
         >

@@ -13,13 +13,14 @@ use axum::response::Response;
 use domain::access::Action;
 use domain::device::{DeviceLoss, DeviceReport};
 use domain::id::{AgentId, DeviceId};
-use engine::{Attendance, DeskState, NewMessages, OfferGone};
+use engine::{Attendance, DeskState, OfferGone};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::board::Board;
 use super::commands::{agent_command, browser_device, sign_in, supervise};
+use super::mail::{Mail, mail_news};
 use super::{Closed, LARGEST, Received, SILENT, close, end, read, send};
 use crate::App;
 use crate::auth::caller::Proof;
@@ -29,7 +30,6 @@ use crate::dto::live::{LiveAgent, LiveInteraction, LiveView};
 use crate::dto::quality::CallQuality;
 use crate::dto::socket::{ClientMessage, DeviceStateWord, LiveChanges, Microphone, ServerMessage, Topic};
 use crate::error::{ApiError, ApiResult, Code, Message};
-use crate::routes::voicemails::is_told;
 use crate::views::{Addresses, LOOK_UP, call_quality, desk, desk_addresses, load_addresses, shown};
 
 /// The first message must come in this time.
@@ -81,13 +81,6 @@ struct Desk {
     quality: Vec<CallQuality>,
 }
 
-/// New messages.
-struct Mail {
-    counts: watch::Receiver<Arc<NewMessages>>,
-    /// As last told: how many, when the newest was left, after which change.
-    told: Option<(u64, Option<i64>, u64)>,
-}
-
 struct Live {
     board: watch::Receiver<Arc<Board>>,
     /// Last number sent.
@@ -123,8 +116,7 @@ async fn greet(app: &App, caller: Caller, socket: &mut WebSocket) -> Result<Sess
         }
     }
     if subscribe.contains(&Topic::Voicemail) && session.caller.may_somewhere(Action::VoicemailUse) {
-        let counts = app.engine().watch_mailboxes(session.caller.tenant).await;
-        session.mail = Some(Mail { counts, told: None });
+        session.mail = Some(Mail::open(app, session.caller.tenant).await);
     }
     session.welcome(socket, epoch.as_deref().zip(last_seq)).await?;
     session.send_mail(socket).await?;
@@ -442,19 +434,11 @@ impl Session {
     /// How many new messages there are, if anything changed.
     async fn send_mail(&mut self, socket: &mut WebSocket) -> Result<(), Closed> {
         let Some(mail) = &mut self.mail else { return Ok(()) };
-        let counts = mail.counts.borrow_and_update().clone();
         let Ok(known) = self.app.known(self.caller.tenant).await else { return Ok(()) };
-        let (mut unheard, mut newest_at) = (0, None);
-        for (_, (count, newest)) in counts.mailboxes.iter().filter(|(queue, _)| is_told(&self.caller, &known, **queue))
-        {
-            unheard += count;
-            newest_at = newest_at.max(Some(newest.0));
+        match mail.news(&self.caller, &known) {
+            Some(message) => send(socket, &message).await,
+            None => Ok(()),
         }
-        let now = Some((unheard, newest_at, counts.changes));
-        if std::mem::replace(&mut mail.told, now) == now {
-            return Ok(());
-        }
-        send(socket, &ServerMessage::Voicemail { unheard, newest_at }).await
     }
 
     /// The rows changed since the last message, as far as the caller may see them.
@@ -587,15 +571,6 @@ async fn board_news(live: &mut Option<Live>) {
         return;
     }
     // The board ended with its floor, or none was asked for; the connection goes on.
-    std::future::pending().await
-}
-
-async fn mail_news(mail: &mut Option<Mail>) {
-    if let Some(mail) = mail
-        && mail.counts.changed().await.is_ok()
-    {
-        return;
-    }
     std::future::pending().await
 }
 

@@ -352,3 +352,27 @@ async fn a_guest_calls_a_web_number_of_the_company_it_visits() {
         .told(|d| matches!(d, Down::Device(DeviceSignal::Close { device: d, .. }) if *d == device).then_some(()))
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_messages_are_told_to_those_whom_the_mailbox_tells() {
+    let world = World::new().await;
+    let at = serve(&world).await;
+    let a = &world.a;
+    let hello = || json!({"type": "hello", "tab": "mail", "subscribe": ["voicemail"]});
+    let told = async |who: &Person| {
+        let mut tab = Tab::open(at, who, hello()).await;
+        let message = tab.until("voicemail", |_| true).await;
+        message["new"].as_u64()
+    };
+    assert_eq!((told(&a.worker).await, told(&a.supervisor).await), (Some(1), Some(1)));
+    for (whom, at_agent, at_supervisor) in [("supervisors", 0, 1), ("nobody", 0, 0)] {
+        let rules = json!({"voicemail": {"notify": whom}});
+        world.patch(&a.admin, &format!("/queues/{}", a.queue), rules).await.ok();
+        assert_eq!((told(&a.worker).await, told(&a.supervisor).await), (Some(at_agent), Some(at_supervisor)), "{whom}");
+    }
+    // Whoever may open no mailbox is told nothing: the first answer is the last.
+    let mut tab = Tab::open(at, &a.nobody, hello()).await;
+    tab.until("snapshot", |_| true).await;
+    tab.send(json!({"type": "ping"})).await;
+    assert_eq!(tab.next().await["type"], "pong");
+}
