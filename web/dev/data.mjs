@@ -13,9 +13,9 @@ export const numbers = [
   { id: 'num_3', number: '3000', name: L('回声测试', 'Echo test'), entry: { entry: 'echo' }, lang: 'en', sample: true, web: true },
 ];
 export const trunks = [
-  { id: 'trk_1', srtp: 'offered', name: '电信 SIP 专线', addresses: ['203.0.113.10', '2001:db8::10'], region: 'CN', host: 'sip.carrier.example', transport: 'udp', calls_max: 60, calls_per_second: 10, account: { user: '+861088886666', auth_user: null, domain: 'ims.carrier.example', register: true }, check_s: 60, active: true },
-  { id: 'trk_2', srtp: 'offered', name: 'Backup carrier', addresses: ['198.51.100.7'], region: 'CN', host: 'gw2.carrier.example:5080', transport: 'tcp', calls_max: null, calls_per_second: null, account: null, check_s: 60, active: true },
-  { id: 'trk_3', srtp: 'offered', name: 'Old exchange', addresses: ['192.0.2.20'], region: null, host: null, transport: 'udp', calls_max: null, calls_per_second: null, account: null, check_s: 0, active: false },
+  { id: 'trk_1', srtp: 'offered', codecs: [], name: '电信 SIP 专线', addresses: ['203.0.113.10', '2001:db8::10'], region: 'CN', host: 'sip.carrier.example', transport: 'udp', calls_max: 60, calls_per_second: 10, account: { user: '+861088886666', auth_user: null, domain: 'ims.carrier.example', register: true }, check_s: 60, active: true },
+  { id: 'trk_2', srtp: 'offered', codecs: [], name: 'Backup carrier', addresses: ['198.51.100.7'], region: 'CN', host: 'gw2.carrier.example:5080', transport: 'tcp', calls_max: null, calls_per_second: null, account: null, check_s: 60, active: true },
+  { id: 'trk_3', srtp: 'offered', codecs: [], name: 'Old exchange', addresses: ['192.0.2.20'], region: null, host: null, transport: 'udp', calls_max: null, calls_per_second: null, account: null, check_s: 0, active: false },
 ];
 export const trunkStatus = () => ({ items: [
   { trunk: 'trk_1', state: 'registered', since: Date.now() - 7_500_000, fault: null, sip_status: null, round_trip_ms: 23, registered_until: Date.now() + 400_000 },

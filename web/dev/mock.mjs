@@ -30,7 +30,7 @@ const lists = {
   numbers: () => d.numbers,
   trunks: () => d.trunks,
   routes: () => d.routes,
-  devices: () => [{ id: 'dev_1', name: 'Browser of 陈晓', agent: 'agt_0', kind: { kind: 'browser' }, srtp: 'offered', realm: null }, { id: 'dev_2', name: 'Desk phone', agent: 'agt_1', kind: { kind: 'sip', user: 'phone-1' }, srtp: 'offered', realm: 'sample.local' }],
+  devices: () => [{ id: 'dev_1', name: 'Browser of 陈晓', agent: 'agt_0', kind: { kind: 'browser' }, srtp: 'offered', codecs: [], realm: null }, { id: 'dev_2', name: 'Desk phone', agent: 'agt_1', kind: { kind: 'sip', user: 'phone-1' }, srtp: 'offered', codecs: [], realm: 'sample.local' }],
   dispositions: () => d.dispositions,
   'break-reasons': () => d.breaks,
   prompts: () => [{ id: 'prm_1', name: L('欢迎', 'Welcome'), languages: ['zh-CN', 'en'], source: 'espeak-ng', licence: 'CC0' }, { id: 'prm_2', name: L('下班', 'Closed'), languages: ['zh-CN', 'en'], source: 'espeak-ng', licence: 'CC0' }],
@@ -57,7 +57,7 @@ function answer(method, path, url) {
   if (path === '/me' || path === '/sign-in' || path === '/sign-in/link') return me;
   if (path === '/live') return d.live;
   if (path.endsWith('/targets')) return d.targets;
-  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, monitoring_shown: false, outbound: d.outbound, recording: { rule: null, notice: { kind: 'none' }, mask_s: 120, keep_days: 90 }, voicemail: d.mailbox, mask_numbers: true, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
+  if (path === '/tenant') return { ...tenant, time_zone: 'Asia/Shanghai', lang: 'zh-CN', region: 'CN', sip_domain: 'sample.local', music: null, monitoring_shown: false, browser_codecs: [], outbound: d.outbound, recording: { rule: null, notice: { kind: 'none' }, mask_s: 120, keep_days: 90 }, voicemail: d.mailbox, mask_numbers: true, entitlements: { seats: 50, concurrent_calls: 100, retention_days: 365 }, revision: 40, has_sample_history: true };
   if (path === '/demo-call') return { queue: 'que_support', agents_ready: ['agt_0'] };
   if (path === '/reports/formulas') return { items: formulas };
   if (path === '/reports/queues') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('queue', d.queues, d.figures), total: d.figures };

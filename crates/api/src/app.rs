@@ -215,6 +215,7 @@ impl App {
                 region: None,
                 music: None,
                 monitoring_shown: false,
+                browser_codecs: Vec::new(),
                 outbound: Default::default(),
                 recording: Default::default(),
                 voicemail: Default::default(),

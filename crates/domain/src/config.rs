@@ -14,6 +14,7 @@ use crate::id::{
     AgentId, BreakReasonId, CalendarId, DeviceId, DispositionId, FlowId, NumberId, PromptId, QueueId, RouteId, SkillId,
     TeamId, TenantId, TrunkId, UserId,
 };
+use crate::leg::Codec;
 use crate::localized::{Lang, Localized};
 use crate::mailbox::MailboxRules;
 use crate::medium::{Medium, PerMedium};
@@ -91,6 +92,9 @@ pub struct TrunkConfig {
     pub check_certificate: bool,
     #[serde(default)]
     pub srtp: Srtp,
+    /// Codecs it may use, the best first; none named: all, as saves work.
+    #[serde(default)]
+    pub codecs: Vec<Codec>,
     /// Calls of ours at the same time; none for as many as there are.
     #[serde(default)]
     pub calls_max: Option<u32>,
@@ -340,6 +344,9 @@ pub struct DeviceConfig {
     /// Of phones; browsers always encrypt.
     #[serde(default)]
     pub srtp: Srtp,
+    /// Codecs a phone may use, the best first; none named: all, as saves work. Browsers follow the company's.
+    #[serde(default)]
+    pub codecs: Vec<Codec>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

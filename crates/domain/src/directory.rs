@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::{Srtp, TrunkAccount, TrunkTransport};
 use crate::device::Binding;
 use crate::id::{DeviceId, NumberId, TenantId, TrunkId};
-use crate::leg::ClipRef;
+use crate::leg::{ClipRef, Codec};
 
 /// Rebuilt whole and swapped at each published revision; telephony never queries.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +21,8 @@ pub struct Directory {
     pub accounts: HashMap<(String, String), SipAccount>,
     pub devices: HashMap<DeviceId, DeviceEntry>,
     pub trunks: Vec<TrunkEntry>,
+    /// What browsers of a tenant shall speak, the best first, where it has a wish.
+    pub browser_codecs: HashMap<TenantId, Vec<Codec>>,
     /// Prompts by reference: mono, 8 kHz, 16 bit.
     pub clips: HashMap<ClipRef, Arc<[i16]>>,
 }
@@ -47,6 +49,8 @@ pub struct DeviceEntry {
     pub tenant: TenantId,
     pub kind: DeviceEntryKind,
     pub srtp: Srtp,
+    /// The best first; empty for all.
+    pub codecs: Vec<Codec>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +80,8 @@ pub struct TrunkEntry {
     /// Over TLS: whoever is there must prove it.
     pub check_certificate: bool,
     pub srtp: Srtp,
+    /// The best first; empty for all.
+    pub codecs: Vec<Codec>,
     pub account: Option<TrunkLogin>,
     /// Zero: the other end is not asked whether it lives.
     pub check: Duration,

@@ -41,6 +41,9 @@ pub enum LegCommand {
         from: CallerId,
         #[serde(with = "millis")]
         ring_timeout: Duration,
+        /// With whom it is to be connected: what that leg speaks is offered first.
+        #[serde(default)]
+        beside: Option<LegId>,
     },
     /// End a leg in whatever state it is.
     Hangup {

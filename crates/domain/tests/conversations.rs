@@ -28,6 +28,7 @@ fn company() -> TenantConfig {
             agent: Some(EVE),
             kind: DeviceKind::Browser,
             srtp: Default::default(),
+            codecs: Vec::new(),
         },
     );
     c.entitlements.seats = 3;

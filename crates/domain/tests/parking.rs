@@ -26,6 +26,7 @@ fn company() -> TenantConfig {
         transport: Default::default(),
         check_certificate: true,
         srtp: Default::default(),
+        codecs: Vec::new(),
         calls_max: None,
         calls_per_second: None,
         account: None,

@@ -235,6 +235,7 @@ impl Company {
             region: Some("CN".to_owned()),
             music: None,
             monitoring_shown: false,
+            browser_codecs: Vec::new(),
             outbound: Default::default(),
             recording: Default::default(),
             voicemail: Default::default(),
@@ -265,6 +266,7 @@ impl Company {
                     agent: Some(agent),
                     kind,
                     srtp: Default::default(),
+                    codecs: Vec::new(),
                 },
                 None,
             )

@@ -325,6 +325,7 @@ fn company(agents: u64, queues: u64) -> TenantConfig {
         agent: Some(AgentId(n.into())),
         kind: DeviceKind::Browser,
         srtp: Default::default(),
+        codecs: Vec::new(),
     };
     let number = |n: u64| NumberConfig {
         id: NumberId(n.into()),

@@ -84,6 +84,7 @@ impl DemoCaller {
                 to: Dial::Uri { uri: format!("sip:{number}@{}", self.sip) },
                 from,
                 ring_timeout: PATIENCE,
+                beside: None,
             };
             (leg, originate)
         };

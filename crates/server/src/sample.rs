@@ -84,6 +84,7 @@ pub async fn seed(store: &Store, data_dir: &Path, password: Option<&str>, now: T
         region: Some("CN".to_owned()),
         music: Some(company.music),
         monitoring_shown: false,
+        browser_codecs: Vec::new(),
         outbound: Default::default(),
         recording: Default::default(),
         voicemail: Default::default(),

@@ -83,7 +83,7 @@ fn device(id: DeviceId, agent: Option<AgentId>) -> DeviceConfig {
         4 | 5 => DeviceKind::Sip { user: format!("phone{}", id.0) },
         _ => DeviceKind::Uri { uri: format!("sip:agent{}@192.0.2.1", id.0) },
     };
-    DeviceConfig { id, name: format!("device {}", id.0), agent, kind, srtp: Default::default() }
+    DeviceConfig { id, name: format!("device {}", id.0), agent, kind, srtp: Default::default(), codecs: Vec::new() }
 }
 
 fn number(n: u128, entry: EntryPoint) -> NumberConfig {

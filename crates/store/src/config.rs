@@ -19,7 +19,7 @@ use domain::id::{
     AgentId, BlobId, BreakReasonId, CalendarId, DeviceId, DispositionId, FlowId, NumberId, PromptId, QueueId, RouteId,
     SkillId, TeamId, TenantId, TrunkId,
 };
-use domain::leg::ClipRef;
+use domain::leg::{ClipRef, Codec};
 use domain::localized::{Lang, Localized};
 use domain::mailbox::MailboxRules;
 use domain::outbound::{OutboundRules, RouteConfig};
@@ -110,6 +110,9 @@ pub struct Settings {
     /// Agents see that a supervisor listens.
     #[serde(default)]
     pub monitoring_shown: bool,
+    /// What browsers speak, the best first; none named: G.711.
+    #[serde(default)]
+    pub browser_codecs: Vec<Codec>,
     /// Rules of calls to the outside.
     #[serde(default)]
     pub outbound: OutboundRules,
@@ -585,7 +588,9 @@ impl Store {
             let body: String = row.get("body")?;
             match class {
                 Class::Settings => {
-                    directory.domains.insert(decode::<Settings>(&body)?.sip_domain.to_lowercase(), tenant);
+                    let s: Settings = decode(&body)?;
+                    directory.domains.insert(s.sip_domain.to_lowercase(), tenant);
+                    directory.browser_codecs.insert(tenant, s.browser_codecs);
                 }
                 Class::Number => {
                     let n: NumberConfig = decode(&body)?;
@@ -602,7 +607,7 @@ impl Store {
                             bindings: bound.remove(&d.id).unwrap_or_default(),
                         },
                     };
-                    directory.devices.insert(d.id, DeviceEntry { tenant, kind, srtp: d.srtp });
+                    directory.devices.insert(d.id, DeviceEntry { tenant, kind, srtp: d.srtp, codecs: d.codecs });
                 }
                 Class::Trunk => {
                     let t: TrunkConfig = decode(&body)?;
@@ -616,6 +621,7 @@ impl Store {
                         transport: t.transport,
                         check_certificate: t.check_certificate,
                         srtp: t.srtp,
+                        codecs: t.codecs,
                         account: t.account.zip(password).map(|(account, password)| TrunkLogin { account, password }),
                         check: Duration::from_secs(t.check_s.into()),
                         active: t.active,

@@ -13,7 +13,7 @@ use media::Direction;
 
 use crate::io::{Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, Transport};
 use crate::leg::{Browser, Leg, Party, Phase};
-use crate::negotiate::floor_codec;
+use crate::negotiate::{floor_codec, media_codec};
 use crate::policy;
 use crate::switch::Switch;
 use crate::timers::Timer;
@@ -80,7 +80,9 @@ impl Switch {
             self.peer_gone(peer, DeviceLoss::Replaced);
         }
         self.peers.insert(device, Peer { generation, tenant, state: PeerState::Offered });
-        self.emit(Output::Peer(PeerCommand::Accept { peer: PeerRef { device, generation }, offer_sdp }));
+        let codecs = policy::browser_codecs(&self.directory, tenant).iter().map(|codec| media_codec(*codec)).collect();
+        let peer = PeerRef { device, generation };
+        self.emit(Output::Peer(PeerCommand::Accept { peer, offer_sdp, codecs }));
     }
 
     fn close(&mut self, device: DeviceId, generation: u64) {

@@ -10,6 +10,7 @@ use sip::{Admission, Hop, IncomingCall};
 
 use crate::io::Transport;
 use crate::leg::{Incoming, Leg, Party, Phase};
+use crate::negotiate::SessionError;
 use crate::policy::{self, Book, Called, Caller, Verdict};
 use crate::switch::Switch;
 use crate::timers::Timer;
@@ -112,14 +113,14 @@ impl Switch {
             Verdict::NotFound => return self.refuse(call, 404),
             Verdict::Drained => return self.refuse(call, 503),
         };
-        let srtp = policy::srtp(&self.directory, via);
-        let session = self.new_session(srtp, incoming.hop.transport.is_secure());
+        let terms = policy::terms(&self.directory, tenant, via);
+        let session = self.new_session(terms, incoming.hop.transport.is_secure());
         let offer = match incoming.sdp().map(|sdp| session.read_offer(sdp)) {
             None => None,
             Some(Ok(offer)) => Some(offer),
             Some(Err(why)) => {
                 tracing::info!(%why, "INVITE refused: unusable session description");
-                return self.refuse(call, 488);
+                return self.refuse_sound(call, &why);
             }
         };
         let from = incoming.from();
@@ -139,6 +140,12 @@ impl Switch {
     fn refuse(&mut self, call: sip::CallId, status: u16) {
         let headers = if status == 503 { vec![("Retry-After".to_owned(), "5".to_owned())] } else { Vec::new() };
         self.sip(sip::Command::Reject { call, status, headers });
+    }
+
+    /// 488 with the reason in words (RFC 3261 §20.43), for whoever looks into a call that did not come about.
+    fn refuse_sound(&mut self, call: sip::CallId, why: &SessionError) {
+        let warning = format!("305 {} \"{why}\"", self.config.from_host);
+        self.sip(sip::Command::Reject { call, status: 488, headers: vec![("Warning".to_owned(), warning)] });
     }
 
     pub(crate) fn offer_timed_out(&mut self, leg: LegId) {

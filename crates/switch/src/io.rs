@@ -121,7 +121,12 @@ pub enum Transport {
 pub enum PeerCommand {
     /// Make a peer connection answering this SDP offer. Answer with [`PeerEvent::Accepted`] or [`PeerEvent::Failed`],
     /// then [`PeerEvent::Ready`] when ICE and DTLS are through.
-    Accept { peer: PeerRef, offer_sdp: String },
+    Accept {
+        peer: PeerRef,
+        offer_sdp: String,
+        /// Which codec to take, the best first; empty: G.711 before others.
+        codecs: Vec<media::Codec>,
+    },
     /// Close it; no event is expected any more (one that crosses is ignored).
     Close { peer: PeerRef },
 }

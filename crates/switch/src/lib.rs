@@ -23,13 +23,13 @@
 //!
 //! let (tenant, device, leg) = (TenantId(1), DeviceId(2), LegId(3));
 //! let mut directory = Directory::default();
-//! directory.devices.insert(device, DeviceEntry { tenant, kind: DeviceEntryKind::Browser, srtp: Default::default() });
+//! directory.devices.insert(device, DeviceEntry { tenant, kind: DeviceEntryKind::Browser, srtp: Default::default(), codecs: Vec::new() });
 //!
 //! let mut switch = Switch::new(Config::new(1, 1, 42, 1_700_000_000_000));
 //! switch.handle(Duration::ZERO, Input::Directory(Arc::new(directory)));
 //! let to = Dial::Device { device };
 //! let (from, ring_timeout) = (CallerId::default(), Duration::from_secs(20));
-//! let call = LegCommand::Originate { leg, tenant, interaction: None, to, from, ring_timeout };
+//! let call = LegCommand::Originate { leg, tenant, interaction: None, to, from, ring_timeout, beside: None };
 //! switch.handle(Duration::from_secs(1), Input::Leg(call));
 //! let Some(Output::Leg(LegEvent::Ended { cause, .. })) = switch.poll() else { panic!("the leg ends") };
 //! assert_eq!(cause, EndCause::Unreachable);

@@ -1,7 +1,7 @@
 //! Session descriptions of one SIP leg: our offers and answers, what the peer agreed to. Built on `sip::sdp`.
 //!
-//! Codecs today: PCMU, PCMA, telephone-event. An answer takes the first codec of the peer's offer that we know, because
-//! the caller's wish costs us nothing.
+//! Which codec is taken follows from [`Terms`]: the order of the trunk's or phone's own policy where it has one; else what
+//! spares transcoding. Sound is decoded and encoded only where two sides have nothing in common.
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,8 +11,68 @@ use sip::sdp::{
     Agreement, Capabilities, Codec, Direction, Key, Keys, NegotiateError, Protect, SdpError, SessionDescription,
 };
 
-/// Our order where we offer: A-law first, as most of the world outside North America and Japan speaks it.
-const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
+/// Our order where nothing else says one: what nearly everybody speaks first; A-law before µ-law, as most of the world
+/// outside North America and Japan does.
+const USUAL: [Codec; 4] = [Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Opus];
+
+/// What the trunk or phone at the other end wants, and what fits those it will talk to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) srtp: Srtp,
+    /// Nothing else is spoken, and these in this order; empty for all.
+    pub(crate) codecs: Vec<domain::leg::Codec>,
+    /// What the company's browsers speak, the best first; taken first where `codecs` says nothing.
+    pub(crate) browsers: Vec<domain::leg::Codec>,
+    /// What the leg speaks that this one is for.
+    pub(crate) beside: Option<CodecParams>,
+}
+
+impl Terms {
+    pub(crate) fn new(srtp: Srtp, codecs: &[domain::leg::Codec]) -> Self {
+        Self { srtp, codecs: codecs.to_vec(), ..Self::default() }
+    }
+
+    /// In the order in which we offer them. `current`: what the leg speaks already.
+    fn offered(&self, current: Option<Codec>) -> Vec<Codec> {
+        let mut codecs = match &self.codecs[..] {
+            [] => in_order(self.browsers.iter().map(|codec| sdp_codec(*codec)).chain(USUAL)),
+            own => in_order(own.iter().map(|codec| sdp_codec(*codec))),
+        };
+        let beside = self.beside.map(|beside| sdp_codec(floor_codec(beside.codec)));
+        // A stable sort: what is there already comes first, then what the other leg speaks.
+        codecs.sort_by_key(|codec| (Some(*codec) != current, Some(*codec) != beside));
+        codecs
+    }
+
+    /// In the order in which an offer is answered.
+    fn answered(&self, offer: &SessionDescription, current: Option<Codec>) -> Vec<Codec> {
+        let mut codecs = self.offered(current);
+        if self.codecs.is_empty() {
+            // The caller's wish counts within what costs us the same: the two laws, and what is never preferred.
+            let formats = offer.media.iter().flat_map(|media| &media.formats);
+            let theirs = in_order(formats.filter_map(|format| format.codec).filter(|codec| codec.is_voice()));
+            let wish = |codec: &Codec| theirs.iter().position(|their| their == codec);
+            let is_law = |codec: &Codec| matches!(codec, Codec::Pcma | Codec::Pcmu);
+            let preferred = self.browsers.iter().map(|codec| sdp_codec(*codec)).collect::<Vec<_>>();
+            codecs.sort_by_key(|codec| {
+                let place = preferred.iter().position(|p| p == codec).unwrap_or(preferred.len());
+                (Some(*codec) != current, place, !is_law(codec), wish(codec).unwrap_or(theirs.len()))
+            });
+        }
+        codecs
+    }
+}
+
+/// Each once.
+fn in_order(codecs: impl Iterator<Item = Codec>) -> Vec<Codec> {
+    let mut seen = Vec::new();
+    for codec in codecs {
+        if !seen.contains(&codec) {
+            seen.push(codec);
+        }
+    }
+    seen
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
@@ -66,7 +126,9 @@ impl Remote {
 pub(crate) struct Session {
     id: u64,
     version: u64,
-    srtp: Srtp,
+    terms: Terms,
+    /// Agreed on last.
+    current: Option<Codec>,
     keys: Vec<Key>,
     /// Keys may be named in offers of ours: nobody but the peer reads them, or the peer names its own as freely.
     is_private: bool,
@@ -74,9 +136,9 @@ pub(crate) struct Session {
 
 impl Session {
     /// `random` makes the session id; RFC 8866 §5.2 wants it unlikely to be met again. `keys` serve no other leg.
-    pub(crate) fn new(random: u64, srtp: Srtp, keys: Vec<Key>, is_private: bool) -> Self {
+    pub(crate) fn new(random: u64, terms: Terms, keys: Vec<Key>, is_private: bool) -> Self {
         // Some phones read the number into a signed 32-bit integer.
-        Self { id: random & 0x7fff_ffff, version: 0, srtp, keys, is_private }
+        Self { id: random & 0x7fff_ffff, version: 0, terms, current: None, keys, is_private }
     }
 
     /// The way of signalling is another from now on.
@@ -99,22 +161,24 @@ impl Session {
     }
 
     fn offers(&self, local: SocketAddr) -> Capabilities {
-        let protect = match self.srtp {
+        let protect = match self.terms.srtp {
             Srtp::Offered if self.is_private => Protect::IfPossible,
             Srtp::Off | Srtp::Offered => Protect::Never,
             Srtp::Required => Protect::Always,
         };
-        self.capabilities(local, CODECS.to_vec(), protect)
+        // By itself it would talk phones into leaving sound out; who is asked to hear such a phone must know of it.
+        let comfort_noise = self.terms.beside.is_some_and(|beside| beside.comfort_noise);
+        Capabilities { comfort_noise, ..self.capabilities(local, self.terms.offered(self.current), protect) }
     }
 
     fn answers(&self, local: SocketAddr, offer: &SessionDescription) -> Capabilities {
-        let protect = match self.srtp {
+        let protect = match self.terms.srtp {
             Srtp::Off => Protect::Never,
             Srtp::Offered => Protect::IfPossible,
             Srtp::Required => Protect::Always,
         };
-        // Offered by ourselves it would talk phones into leaving sound out.
-        Capabilities { comfort_noise: true, ..self.capabilities(local, in_order_of(offer), protect) }
+        let codecs = self.terms.answered(offer, self.current);
+        Capabilities { comfort_noise: true, ..self.capabilities(local, codecs, protect) }
     }
 
     /// Everything we can, for an INVITE or where the peer asks us for an offer.
@@ -141,6 +205,7 @@ impl Session {
         let (answer, agreement) = sip::sdp::negotiate(offer, &self.answers(local, offer))?;
         // Whom the peer has trusted with its keys, we trust with ours: an offer on request must not end the protection.
         self.is_private |= agreement.keys.is_some();
+        self.current = Some(agreement.codec);
         Ok((answer.to_bytes(), Remote::new(&agreement)?))
     }
 
@@ -149,23 +214,11 @@ impl Session {
         let answer = SessionDescription::parse(answer)?;
         Remote::new(&sip::sdp::conclude(&answer, &self.offers(local))?)
     }
-}
 
-/// Our codecs, those first that the offer names first.
-fn in_order_of(offer: &SessionDescription) -> Vec<Codec> {
-    let mut codecs: Vec<Codec> = offer
-        .media
-        .iter()
-        .flat_map(|media| media.formats.iter().filter_map(|format| format.codec))
-        .filter(|codec| CODECS.contains(codec))
-        .collect();
-    let mut seen = Vec::new();
-    codecs.retain(|codec| {
-        let fresh = !seen.contains(codec);
-        seen.push(*codec);
-        fresh
-    });
-    codecs
+    /// Which codec is spoken from now on; what is agreed on later begins with it.
+    pub(crate) fn speaks(&mut self, codec: media::Codec) {
+        self.current = Some(sdp_codec(floor_codec(codec)));
+    }
 }
 
 /// The codec in the floor's words.
@@ -175,6 +228,26 @@ pub(crate) fn floor_codec(codec: media::Codec) -> domain::leg::Codec {
         media::Codec::Pcma => domain::leg::Codec::Pcma,
         media::Codec::G722 => domain::leg::Codec::G722,
         media::Codec::Opus => domain::leg::Codec::Opus,
+    }
+}
+
+/// A codec of the floor in the words of SDP.
+fn sdp_codec(codec: domain::leg::Codec) -> Codec {
+    match codec {
+        domain::leg::Codec::Pcmu => Codec::Pcmu,
+        domain::leg::Codec::Pcma => Codec::Pcma,
+        domain::leg::Codec::G722 => Codec::G722,
+        domain::leg::Codec::Opus => Codec::Opus,
+    }
+}
+
+/// A codec of the floor in the words of `media`.
+pub(crate) fn media_codec(codec: domain::leg::Codec) -> media::Codec {
+    match codec {
+        domain::leg::Codec::Pcmu => media::Codec::Pcmu,
+        domain::leg::Codec::Pcma => media::Codec::Pcma,
+        domain::leg::Codec::G722 => media::Codec::G722,
+        domain::leg::Codec::Opus => media::Codec::Opus,
     }
 }
 
@@ -192,7 +265,7 @@ mod tests {
     }
 
     fn session(srtp: Srtp, is_private: bool) -> Session {
-        Session::new(7, srtp, Key::all(&[3; 32], 7), is_private)
+        Session::new(7, Terms::new(srtp, &[]), Key::all(&[3; 32], 7), is_private)
     }
 
     fn answer(sdp: &str) -> Result<(String, Remote), SessionError> {
@@ -287,6 +360,73 @@ mod tests {
         assert_eq!(remote.codec.codec, media::Codec::Pcma);
         assert_eq!(remote.dtmf, None);
         assert!(sdp.contains("m=audio 10000 RTP/AVP 8\r\n"), "{sdp}");
+    }
+
+    const PHONE: &str = "a=rtpmap:111 opus/48000/2\r\n";
+
+    /// What `offer` (its payload types) is answered with under these terms.
+    fn taken(terms: Terms, formats: &str) -> Option<media::Codec> {
+        let mut session = Session::new(7, terms, Vec::new(), false);
+        let offer = session.read_offer(offer(formats, PHONE).as_bytes()).ok()?;
+        session.answer(LOCAL.into(), &offer).ok().map(|(_, remote)| remote.codec.codec)
+    }
+
+    #[test]
+    fn what_spares_transcoding_is_taken_and_a_policy_is_kept() {
+        use domain::leg::Codec::{G722, Opus, Pcma, Pcmu};
+        let policy = |codecs: &[domain::leg::Codec]| Terms::new(Srtp::Off, codecs);
+        let browsers = |codecs: &[domain::leg::Codec]| Terms { browsers: codecs.to_vec(), ..Terms::default() };
+        for (terms, formats, codec) in [
+            // G.711 before others, for nearly everybody speaks it; then what the caller likes.
+            (policy(&[]), "111 9 0 8", Some(media::Codec::Pcmu)),
+            (policy(&[]), "111 9", Some(media::Codec::Opus)),
+            (policy(&[]), "9 111", Some(media::Codec::G722)),
+            // What our browsers speak needs no transcoding.
+            (browsers(&[Opus, G722]), "8 9 111", Some(media::Codec::Opus)),
+            (browsers(&[Opus, G722]), "0 8 9", Some(media::Codec::G722)),
+            (browsers(&[Opus]), "9 0 8", Some(media::Codec::Pcmu)),
+            (policy(&[G722, Pcma]), "111 0 8 9", Some(media::Codec::G722)),
+            (policy(&[G722, Pcma]), "111 8", Some(media::Codec::Pcma)),
+            (policy(&[Pcmu]), "111 8 9", None),
+        ] {
+            assert_eq!(taken(terms.clone(), formats), codec, "{terms:?}, {formats}");
+        }
+    }
+
+    #[test]
+    fn the_second_leg_is_offered_first_what_the_first_speaks() {
+        use domain::leg::Codec::{G722, Opus, Pcma};
+        let line = |terms: Terms| {
+            let sdp = Session::new(7, terms, Vec::new(), false).offer(LOCAL.into());
+            let text = String::from_utf8(sdp).unwrap();
+            text.lines().find_map(|l| l.strip_prefix("m=audio 10000 RTP/AVP ")).map(str::to_owned).unwrap()
+        };
+        let beside = |codec| Some(CodecParams::new(codec, codec.payload_type()));
+        assert_eq!(line(Terms::default()), "8 0 9 111 101 110");
+        assert_eq!(line(Terms { beside: beside(media::Codec::Opus), ..Terms::default() }), "111 8 0 9 101 110");
+        let own = Terms::new(Srtp::Off, &[G722, Pcma]);
+        assert_eq!(line(own.clone()), "9 8 101");
+        assert_eq!(line(Terms { beside: beside(media::Codec::Pcma), ..own.clone() }), "8 9 101");
+        assert_eq!(
+            line(Terms { beside: beside(media::Codec::Opus), ..own }),
+            "9 8 101",
+            "not what the policy leaves out"
+        );
+        assert_eq!(line(Terms { browsers: vec![Opus], ..Terms::default() }), "111 8 0 9 101 110");
+        let pausing = CodecParams { comfort_noise: true, ..CodecParams::new(media::Codec::Pcma, 8) };
+        assert_eq!(line(Terms { beside: Some(pausing), ..Terms::default() }), "8 0 9 111 13 101 110");
+    }
+
+    #[test]
+    fn a_change_of_the_session_keeps_the_codec_where_it_can() {
+        let mut session = session(Srtp::Off, false);
+        for (formats, codec) in
+            [("9 111", media::Codec::G722), ("8 0 111 9", media::Codec::G722), ("111 0", media::Codec::Pcmu)]
+        {
+            let offer = session.read_offer(offer(formats, PHONE).as_bytes()).unwrap();
+            let (_, remote) = session.answer(LOCAL.into(), &offer).unwrap();
+            assert_eq!(remote.codec.codec, codec, "{formats}");
+        }
     }
 
     #[test]

@@ -3,17 +3,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::config::Srtp;
 use domain::directory::DeviceEntryKind;
 use domain::id::{DeviceId, LegId, TenantId, TrunkId};
-use domain::leg::{CallerId, Dial, EndCause, EndedBy, LegEvent, LegStats};
+use domain::leg::{CallerId, Dial, EndCause, EndedBy, LegEvent, LegStats, Via};
+use media::CodecParams;
 use sip::dialog::Dialog;
 use sip::msg::{Message, Name, NameAddr, Scheme, Uri};
 use sip::{CallId, Hop};
 
 use crate::io::{Output, ResolveKey, Transport};
 use crate::leg::{Attempt, Early, Leg, Outgoing, Party, Phase, Target, TrunkVia};
-use crate::negotiate::Remote;
+use crate::negotiate::{Remote, Terms};
+use crate::policy;
 use crate::switch::Switch;
 use crate::timers::Timer;
 use crate::trunks::{Settings, credentials_of, literal};
@@ -24,7 +25,15 @@ const FORK_MAX: usize = 5;
 const EARLY_MAX: usize = 8;
 
 impl Switch {
-    pub(crate) fn originate(&mut self, leg: LegId, tenant: TenantId, to: Dial, from: CallerId, ring: Duration) {
+    pub(crate) fn originate(
+        &mut self,
+        leg: LegId,
+        tenant: TenantId,
+        to: Dial,
+        from: CallerId,
+        ring: Duration,
+        beside: Option<CodecParams>,
+    ) {
         if self.legs.contains_key(&leg) {
             return;
         }
@@ -39,19 +48,30 @@ impl Switch {
             return self.stillborn(leg, cause);
         }
         match to {
-            Dial::Uri { uri } => self.originate_uri(leg, tenant, &uri, from, ring, Srtp::default()),
-            Dial::Trunk { trunk, number, .. } => self.originate_trunk(leg, tenant, trunk, &number, from, ring),
-            Dial::Device { device } => match self.device_of(tenant, device).map(|d| (d.kind.clone(), d.srtp)) {
-                Some((DeviceEntryKind::Browser, _)) => self.originate_browser(leg, tenant, device),
-                Some((DeviceEntryKind::Sip { .. }, srtp)) => {
-                    self.originate_registered(leg, tenant, device, from, ring, srtp);
+            Dial::Uri { uri } => {
+                let terms = self.terms(tenant, Via::Loopback, beside);
+                self.originate_uri(leg, tenant, &uri, from, ring, terms);
+            }
+            Dial::Trunk { trunk, number, .. } => {
+                let terms = self.terms(tenant, Via::Trunk { trunk }, beside);
+                self.originate_trunk(leg, tenant, trunk, &number, from, ring, terms);
+            }
+            Dial::Device { device } => {
+                let terms = self.terms(tenant, Via::Device { device }, beside);
+                match self.device_of(tenant, device).map(|d| d.kind.clone()) {
+                    Some(DeviceEntryKind::Browser) => self.originate_browser(leg, tenant, device),
+                    Some(DeviceEntryKind::Sip { .. }) => {
+                        self.originate_registered(leg, tenant, device, from, ring, terms);
+                    }
+                    Some(DeviceEntryKind::Uri { uri }) => self.originate_uri(leg, tenant, &uri, from, ring, terms),
+                    None => self.stillborn(leg, EndCause::Unreachable),
                 }
-                Some((DeviceEntryKind::Uri { uri }, srtp)) => {
-                    self.originate_uri(leg, tenant, &uri, from, ring, srtp);
-                }
-                None => self.stillborn(leg, EndCause::Unreachable),
-            },
+            }
         }
+    }
+
+    fn terms(&self, tenant: TenantId, via: Via, beside: Option<CodecParams>) -> Terms {
+        Terms { beside, ..policy::terms(&self.directory, tenant, via) }
     }
 
     fn originate_trunk(
@@ -62,12 +82,13 @@ impl Switch {
         number: &str,
         from: CallerId,
         ring: Duration,
+        terms: Terms,
     ) {
         let entry = self.directory.trunks.iter().find(|t| t.trunk == trunk && t.tenant == tenant && t.active);
         let dialled = number.strip_prefix('+').unwrap_or(number);
         let is_number = !dialled.is_empty() && dialled.bytes().all(|b| b.is_ascii_digit());
-        let found = entry.filter(|_| is_number).and_then(|t| Some((Settings::of(t)?, t.srtp)));
-        let Some((settings, srtp)) = found else { return self.stillborn(leg, EndCause::Unreachable) };
+        let found = entry.filter(|_| is_number).and_then(Settings::of);
+        let Some(settings) = found else { return self.stillborn(leg, EndCause::Unreachable) };
         let mut uri = Uri { user: Some(number.to_owned()), ..settings.domain() };
         match settings.transport {
             sip::Transport::Udp => {}
@@ -82,7 +103,7 @@ impl Switch {
         };
         let (host, port) = (settings.host.host.clone(), settings.port());
         let known = self.trunk_remote(trunk).or_else(|| literal(&settings.host, settings.transport));
-        self.begin_outgoing(leg, tenant, from, ring, Vec::new(), srtp);
+        self.begin_outgoing(leg, tenant, from, ring, Vec::new(), terms);
         if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
             sip.via = Some(via);
             sip.early = Some(Early::default());
@@ -118,7 +139,7 @@ impl Switch {
         device: DeviceId,
         from: CallerId,
         ring: Duration,
-        srtp: Srtp,
+        terms: Terms,
     ) {
         let now = self.now;
         let mut bindings: Vec<_> =
@@ -130,15 +151,15 @@ impl Switch {
         if targets.is_empty() {
             return self.stillborn(leg, EndCause::Unreachable);
         }
-        self.begin_outgoing(leg, tenant, from, ring, targets, srtp);
+        self.begin_outgoing(leg, tenant, from, ring, targets, terms);
         self.open_media(leg, Transport::Udp);
     }
 
-    fn originate_uri(&mut self, leg: LegId, tenant: TenantId, uri: &str, from: CallerId, ring: Duration, srtp: Srtp) {
+    fn originate_uri(&mut self, leg: LegId, tenant: TenantId, uri: &str, from: CallerId, ring: Duration, terms: Terms) {
         let Some(uri) = Uri::parse(uri).ok().filter(|u| u.is_sip() && !u.host.is_empty()) else {
             return self.stillborn(leg, EndCause::Unreachable);
         };
-        self.begin_outgoing(leg, tenant, from, ring, Vec::new(), srtp);
+        self.begin_outgoing(leg, tenant, from, ring, Vec::new(), terms);
         let transport = transport_of(&uri);
         match literal(&uri, transport) {
             Some(remote) => self.call_at(leg, uri, remote),
@@ -197,9 +218,9 @@ impl Switch {
         from: CallerId,
         ring: Duration,
         targets: Vec<Target>,
-        srtp: Srtp,
+        terms: Terms,
     ) {
-        let session = self.new_session(srtp, false);
+        let session = self.new_session(terms, false);
         let party = Party::Outgoing(Outgoing {
             from,
             via: None,

@@ -3,12 +3,12 @@
 //! Contract: an outsider cannot tell an existing user from an unknown one, nor another tenant's number from none.
 use std::net::SocketAddr;
 
-use domain::config::Srtp;
 use domain::directory::{Directory, NumberEntry, SipAccount, TrunkEntry};
 use domain::id::{NumberId, TenantId};
-use domain::leg::Via;
+use domain::leg::{Codec, Via};
 use sip::msg::{Message, Name, NameAddr};
 
+use crate::negotiate::Terms;
 use crate::trunks::Carrier;
 
 /// Who sent a request, as far as it is proved.
@@ -166,14 +166,21 @@ pub(crate) fn account<'a>(directory: &'a Directory, user: &str, realm: &str) -> 
     directory.accounts.get(&(user.to_owned(), realm.to_owned()))
 }
 
-/// Whether sound with whoever calls is encrypted.
-pub(crate) fn srtp(directory: &Directory, via: Via) -> Srtp {
+/// What sound is agreed on with whoever calls.
+pub(crate) fn terms(directory: &Directory, tenant: TenantId, via: Via) -> Terms {
     let found = match via {
-        Via::Device { device } => directory.devices.get(&device).map(|d| d.srtp),
-        Via::Trunk { trunk } => directory.trunks.iter().find(|t| t.trunk == trunk).map(|t| t.srtp),
+        Via::Device { device } => directory.devices.get(&device).map(|d| Terms::new(d.srtp, &d.codecs)),
+        Via::Trunk { trunk } => {
+            directory.trunks.iter().find(|t| t.trunk == trunk).map(|t| Terms::new(t.srtp, &t.codecs))
+        }
         Via::Loopback | Via::Guest => None,
     };
-    found.unwrap_or_default()
+    Terms { browsers: browser_codecs(directory, tenant).to_vec(), ..found.unwrap_or_default() }
+}
+
+/// What the company's browsers shall speak, the best first; empty where it has no wish.
+pub(crate) fn browser_codecs(directory: &Directory, tenant: TenantId) -> &[Codec] {
+    directory.browser_codecs.get(&tenant).map_or(&[], Vec::as_slice)
 }
 
 /// Whose number a guest may dial: any of its own tenant's.
@@ -207,6 +214,7 @@ mod tests {
             transport: Default::default(),
             check_certificate: true,
             srtp: Default::default(),
+            codecs: Vec::new(),
             account: None,
             check: Default::default(),
             active: true,

@@ -72,6 +72,9 @@ impl Switch {
         media.added = true;
         media.codec = Some(remote.codec);
         let key = media.key;
+        if let Some(session) = state.session_mut() {
+            session.speaks(remote.codec.codec);
+        }
         self.protect(leg, remote.keys);
         self.media(media::Command::AddLeg(media::AddLeg {
             leg: key,
@@ -94,6 +97,9 @@ impl Switch {
         let Some(media) = state.media.as_mut().filter(|m| m.added) else { return };
         media.codec = Some(remote.codec);
         let key = media.key;
+        if let Some(session) = state.session_mut() {
+            session.speaks(remote.codec.codec);
+        }
         self.protect(leg, remote.keys);
         let mut update = media::UpdateLeg::new(key);
         update.remote = remote.address;

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::inbound::Policy;
 use crate::io::{Input, Output, ResolveKey, Transport};
 use crate::leg::{Leg, MediaLeg, Party, Phase};
-use crate::negotiate::Session;
+use crate::negotiate::{Session, Terms};
 use crate::recording::Recording;
 use crate::registrations::Registered;
 use crate::sound::Bridge;
@@ -182,10 +182,10 @@ impl Switch {
     }
 
     /// What a SIP leg says of itself, with keys of its own. `is_private`: only the peer can read what is signalled.
-    pub(crate) fn new_session(&mut self, srtp: Srtp, is_private: bool) -> Session {
+    pub(crate) fn new_session(&mut self, terms: Terms, is_private: bool) -> Session {
         let number = self.next_number();
-        let keys = if srtp == Srtp::Off { Vec::new() } else { Key::all(&self.config.secret, number) };
-        Session::new(self.draw(), srtp, keys, is_private)
+        let keys = if terms.srtp == Srtp::Off { Vec::new() } else { Key::all(&self.config.secret, number) };
+        Session::new(self.draw(), terms, keys, is_private)
     }
 
     /// The id of a leg that began here, unique over nodes and restarts. The top bit keeps it apart from floors' ids.
@@ -205,8 +205,9 @@ impl Switch {
             LegCommand::Ring { leg } => self.ring(leg),
             LegCommand::Answer { leg } => self.answer(leg),
             LegCommand::Reject { leg, why } => self.reject(leg, why),
-            LegCommand::Originate { leg, tenant, interaction: _, to, from, ring_timeout } => {
-                self.originate(leg, tenant, to, from, ring_timeout);
+            LegCommand::Originate { leg, tenant, interaction: _, to, from, ring_timeout, beside } => {
+                let beside = beside.and_then(|leg| self.legs.get(&leg)?.media.as_ref()?.codec);
+                self.originate(leg, tenant, to, from, ring_timeout, beside);
             }
             LegCommand::Hangup { leg, cause } => self.end(leg, cause, EndedBy::Us),
             LegCommand::Bridge { bridge, legs } => self.set_bridge(bridge, legs),

@@ -74,7 +74,12 @@ fn server() {
     for device in 1..=calls {
         directory.devices.insert(
             DeviceId(device.into()),
-            DeviceEntry { tenant: TENANT, kind: DeviceEntryKind::Browser, srtp: Default::default() },
+            DeviceEntry {
+                tenant: TENANT,
+                kind: DeviceEntryKind::Browser,
+                srtp: Default::default(),
+                codecs: Vec::new(),
+            },
         );
     }
     sender.directory(Arc::new(directory)).unwrap();
@@ -108,6 +113,7 @@ fn server() {
                             to,
                             from: CallerId::default(),
                             ring_timeout,
+                            beside: None,
                         })
                         .unwrap();
                     Some(other)

@@ -56,6 +56,7 @@ pub(crate) enum ToMedia {
     Accept {
         peer: PeerRef,
         offer_sdp: String,
+        codecs: Vec<media::Codec>,
     },
     ClosePeer {
         peer: PeerRef,
@@ -443,9 +444,9 @@ impl MediaThread {
                     self.plane_command(now, command);
                     self.settle();
                 }
-                ToMedia::Accept { peer, offer_sdp } => {
+                ToMedia::Accept { peer, offer_sdp, codecs } => {
                     let out = &mut self.peer_out;
-                    self.peers.accept(Instant::now(), peer, &offer_sdp, &mut |o| out.push_back(o));
+                    self.peers.accept(Instant::now(), peer, &offer_sdp, &codecs, &mut |o| out.push_back(o));
                     self.settle();
                 }
                 ToMedia::ClosePeer { peer } => {

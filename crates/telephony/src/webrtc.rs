@@ -1,7 +1,7 @@
 //! WebRTC peers of one media thread: str0m sessions behind one multiplexed UDP port. Called by the media thread only.
 //!
-//! A browser offers one audio line; we are ICE-lite, answer G.711 (the first of PCMU and PCMA the browser lists) and
-//! telephone-event, and hand plain RTP up and down. str0m does SDP, ICE and DTLS; packets of sound do not pass through
+//! A browser offers one audio line; we are ICE-lite, answer one codec of it (by the company's order, else the first of
+//! G.711 the browser lists) and telephone-event, and hand plain RTP up and down. str0m does SDP, ICE and DTLS; packets of sound do not pass through
 //! it but through [`srtp`], with the keys of its handshake (decision 27). What a session goes through:
 //!
 //! ```text
@@ -188,12 +188,19 @@ impl Peers {
     }
 
     /// Answers a browser's offer.
-    pub(crate) fn accept(&mut self, now: Instant, peer: PeerRef, offer_sdp: &str, out: &mut dyn FnMut(PeerOut)) {
+    pub(crate) fn accept(
+        &mut self,
+        now: Instant,
+        peer: PeerRef,
+        offer_sdp: &str,
+        codecs: &[media::Codec],
+        out: &mut dyn FnMut(PeerOut),
+    ) {
         let failed = |code: &str| PeerOut::Event(PeerEvent::Failed { peer, code: code.to_owned() });
         if self.sessions.len() >= self.max {
             return out(failed("limit.devices"));
         }
-        let made = catch_unwind(AssertUnwindSafe(|| self.make(now, peer, offer_sdp)));
+        let made = catch_unwind(AssertUnwindSafe(|| self.make(now, peer, offer_sdp, codecs)));
         match made {
             Ok(Ok((session, answer_sdp))) => {
                 self.remove(peer);
@@ -211,8 +218,14 @@ impl Peers {
         }
     }
 
-    fn make(&self, now: Instant, peer: PeerRef, offer_sdp: &str) -> Result<(Session, String), &'static str> {
-        let wanted = offer::read(offer_sdp)?;
+    fn make(
+        &self,
+        now: Instant,
+        peer: PeerRef,
+        offer_sdp: &str,
+        codecs: &[media::Codec],
+    ) -> Result<(Session, String), &'static str> {
+        let wanted = offer::read(offer_sdp, codecs)?;
         let mut config = Rtc::builder()
             .set_crypto_provider(self.crypto.clone())
             .set_dtls_cert(self.certificate.clone())
@@ -251,7 +264,7 @@ impl Peers {
             spoke: None,
             deadline: now,
             over: false,
-            out: Rewrite::default(),
+            out: Rewrite::new(wanted.audio().codec.codec.units()),
         };
         Ok((session, answer.to_sdp_string()))
     }
@@ -543,7 +556,7 @@ impl Peers {
 /// The code with which a browser's offer is refused before str0m sees it; `None` when it is acceptable so far. Public for
 /// the fuzz targets.
 pub fn offer_fault(offer_sdp: &str) -> Option<&'static str> {
-    offer::read(offer_sdp).err()
+    offer::read(offer_sdp, &[]).err()
 }
 
 /// Our username fragment in a STUN binding request (RFC 8489 §5, §14.3); `None` for any other datagram. Public for the fuzz

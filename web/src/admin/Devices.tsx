@@ -8,7 +8,7 @@ import { api, ok, problemText, type Schemas } from '../api/client';
 import { listKey, useAll, useNameOf } from '../api/names';
 import { pick } from '../i18n/localized';
 import { CopyButton } from '../ui/CopyButton';
-import { ChoiceField, SrtpField } from './fields';
+import { ChoiceField, CodecsField, SrtpField } from './fields';
 import { ResourcePage } from './ResourcePage';
 
 interface Form {
@@ -16,6 +16,7 @@ interface Form {
   agent: string | null;
   kind: Schemas['DeviceKind'];
   srtp: Schemas['Srtp'];
+  codecs: Schemas['Codec'][];
   secret: string;
 }
 
@@ -64,8 +65,8 @@ export function Devices() {
           { key: 'agent', head: t('agent'), width: 'minmax(140px, 1fr)', cell: (r) => agent(r.agent) || '–', title: (r) => agent(r.agent) },
         ]}
         text={(r) => `${r.name}\n${account(r)} ${agent(r.agent)}`}
-        blank={() => ({ name: '', agent: null, kind: kindOf('sip'), srtp: 'offered', secret: '' })}
-        toForm={(r) => ({ name: r.name, agent: r.agent, kind: r.kind, srtp: r.srtp, secret: '' })}
+        blank={() => ({ name: '', agent: null, kind: kindOf('sip'), srtp: 'offered', codecs: [], secret: '' })}
+        toForm={(r) => ({ name: r.name, agent: r.agent, kind: r.kind, srtp: r.srtp, codecs: r.codecs, secret: '' })}
         actions={
           <Button variant="default" onClick={() => setBulk(true)}>
             {t('bulk')}
@@ -79,7 +80,12 @@ export function Devices() {
             {value.kind.kind === 'uri' ? <TextInput label={t('sip_address')} required placeholder="sip:user@host" value={value.kind.uri} error={error('kind.uri')} onChange={(e) => set({ kind: { kind: 'uri', uri: e.currentTarget.value } })} /> : null}
             <ChoiceField label={t('agent')} kind="agents" value={value.agent} onChange={(v) => set({ agent: v })} error={error('agent')} />
             {value.kind.kind === 'sip' ? <TextInput label={t('secret')} description={t(row ? 'secret_keep' : 'secret_generate')} autoComplete="off" value={value.secret} error={error('secret')} onChange={(e) => set({ secret: e.currentTarget.value })} /> : null}
-            {value.kind.kind === 'browser' ? null : <SrtpField value={value.srtp} set={(srtp) => set({ srtp })} />}
+            {value.kind.kind === 'browser' ? null : (
+              <>
+                <SrtpField value={value.srtp} set={(srtp) => set({ srtp })} />
+                <CodecsField value={value.codecs} set={(codecs) => set({ codecs })} error={error('codecs')} />
+              </>
+            )}
             {row?.kind.kind === 'sip' ? <PhoneSettings realm={row.realm} user={row.kind.user} secret={null} /> : null}
           </>
         )}

@@ -7,7 +7,7 @@ import { api, fieldErrors, ok, problemText, type Schemas } from '../api/client';
 import { useMay } from '../api/session';
 import { Ready } from '../ui/States';
 import { toast } from '../ui/toast';
-import { ChoiceField, LangField, RegionField, ZoneField } from './fields';
+import { ChoiceField, CodecsField, LangField, RegionField, ZoneField } from './fields';
 import { MailboxRules } from './Mailbox';
 import { RecordingRules } from './RecordRule';
 import { OutboundRules } from './OutboundRules';
@@ -41,10 +41,11 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
   const [music, setMusic] = useState(tenant.music);
   const [masked, setMasked] = useState(tenant.mask_numbers);
   const [shown, setShown] = useState(tenant.monitoring_shown);
+  const [codecs, setCodecs] = useState(tenant.browser_codecs);
   const [sure, setSure] = useState(false);
   const words = (e: unknown) => problemText(e, i18n.language, (k) => t(k, { ns: 'common' }));
   const save = useMutation({
-    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, region, music, monitoring_shown: shown, outbound, recording, voicemail, mask_numbers: masked } })),
+    mutationFn: () => ok(api.PATCH('/api/v1/tenant', { body: { name, time_zone: zone, lang, region, music, monitoring_shown: shown, browser_codecs: codecs, outbound, recording, voicemail, mask_numbers: masked } })),
     onSuccess: async () => {
       toast(t('saved'));
       await client.invalidateQueries();
@@ -79,6 +80,7 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
               <RegionField label={t('region')} description={t('region_hint')} value={region} onChange={setRegion} error={error('region')} />
               <ChoiceField label={t('music')} kind="prompts" value={music} onChange={setMusic} />
             </div>
+            <CodecsField label={t('codecs.browsers')} hint={t('codecs.browsers_hint')} value={codecs} set={setCodecs} error={error('browser_codecs')} />
             <Switch label={t('mask_numbers')} description={t('mask_numbers_hint')} checked={masked} onChange={(e) => setMasked(e.currentTarget.checked)} />
             <Switch label={t('monitoring_shown')} description={t('monitoring_hint')} checked={shown} onChange={(e) => setShown(e.currentTarget.checked)} />
           </fieldset>

@@ -2,7 +2,7 @@
 import { NumberInput, Select, Switch, Textarea, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { api, ok, type Schemas } from '../api/client';
-import { ChoiceField, RegionField, SrtpField } from './fields';
+import { ChoiceField, CodecsField, RegionField, SrtpField } from './fields';
 import { isIp, lines } from './lines';
 import { type EditorProps, ResourcePage } from './ResourcePage';
 import { TrunkState, TrunkTest, useTrunkStatus } from './TrunkState';
@@ -38,7 +38,7 @@ export function Trunks() {
         { key: 'state', head: t('state'), width: 'minmax(200px, 1.5fr)', cell: (r) => <TrunkState trunk={r} status={status(r.id)} /> },
       ]}
       text={(r) => `${r.name}\n${r.host ?? ''} ${r.addresses.join(' ')}`}
-      blank={() => ({ name: '', addresses: '', region: null, host: null, transport: 'udp', check_certificate: true, srtp: 'offered', calls_max: null, calls_per_second: null, account: null, password: '', check_s: 60, caller: null, active: true })}
+      blank={() => ({ name: '', addresses: '', region: null, host: null, transport: 'udp', check_certificate: true, srtp: 'offered', codecs: [], calls_max: null, calls_per_second: null, account: null, password: '', check_s: 60, caller: null, active: true })}
       toForm={({ id: _, addresses, ...form }) => ({ ...form, addresses: addresses.join('\n'), password: '' })}
       editor={(p) => <TrunkEditor {...p} />}
       create={(form) => ok(api.POST('/api/v1/trunks', { body: body(form) }))}
@@ -72,6 +72,7 @@ function TrunkEditor({ value, set, error, row }: EditorProps<Form, Trunk>) {
         <NumberInput label={t('trunk.calls_max')} placeholder={t('trunk.unlimited')} min={1} allowDecimal={false} value={value.calls_max ?? ''} error={error('calls_max')} onChange={(v) => set({ calls_max: v === '' ? null : Number(v) })} />
       </div>
       <SrtpField value={value.srtp} set={(srtp) => set({ srtp })} />
+      <CodecsField value={value.codecs} set={(codecs) => set({ codecs })} error={error('codecs')} />
       {value.transport === 'tls' ? <Switch label={t('trunk.check_certificate')} description={t('trunk.check_certificate_hint')} checked={value.check_certificate} onChange={(e) => set({ check_certificate: e.currentTarget.checked })} /> : null}
       <div className="pair">
         <NumberInput label={t('trunk.check')} description={t('trunk.check_hint')} suffix={` ${t('seconds')}`} min={0} max={3600} allowDecimal={false} value={value.check_s} error={error('check_s')} onChange={(v) => set({ check_s: Number(v) || 0 })} />

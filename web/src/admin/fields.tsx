@@ -190,6 +190,15 @@ export function RegionField({ label, description, value, onChange, error }: { la
   return <Select label={label} description={description} inputWrapperOrder={['label', 'input', 'description', 'error']} data={all.map((r) => ({ value: r, label: `${names.of(r) ?? r} (${r})` }))} searchable clearable value={value} onChange={onChange} error={error} placeholder={t('none')} nothingFoundMessage={t('nothing_found')} />;
 }
 
+const codecs = ['pcma', 'pcmu', 'g722', 'opus'] as const;
+
+/** Codecs in the order in which they are chosen, the best first; none for what the server does by itself. */
+export function CodecsField({ label, hint, value, set, error }: { label?: string; hint?: string; value: Schemas['Codec'][]; set: (value: Schemas['Codec'][]) => void; error?: string }) {
+  const { t } = useTranslation('admin');
+  const data = codecs.map((v) => ({ value: v, label: t(`codecs.${v}`) }));
+  return <MultiSelect label={label ?? t('codecs.label')} description={hint ?? t('codecs.hint')} placeholder={value.length === 0 ? t('codecs.usual') : undefined} data={data} value={value} onChange={(v) => set(v as Schemas['Codec'][])} error={error} clearable hidePickedOptions />;
+}
+
 /** Whether sound to and from a phone or trunk is encrypted. */
 export function SrtpField({ value, set }: { value: Schemas['Srtp']; set: (value: Schemas['Srtp']) => void }) {
   const { t } = useTranslation('admin');

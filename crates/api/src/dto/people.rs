@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::common::{Capacity, Lang, Localized, SkillLevel};
+use super::words;
 
 /// A person's sign-in, as far as this tenant sees it. The password is written, never read.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -172,6 +173,10 @@ pub struct TenantFields {
     /// Agents see that a supervisor listens.
     #[serde(default)]
     pub monitoring_shown: bool,
+    /// Codecs of browsers, the best first. Empty: G.711, which most callers bring, so that nothing need be transcoded.
+    #[serde(default)]
+    #[schema(value_type = Vec<words::Codec>, max_items = 4)]
+    pub browser_codecs: Vec<domain::leg::Codec>,
     /// Rules of calls to the outside.
     #[serde(default)]
     pub outbound: Option<super::voice::OutboundFields>,
@@ -205,6 +210,8 @@ pub struct TenantView {
     pub music: Option<String>,
     /// Agents see that a supervisor listens.
     pub monitoring_shown: bool,
+    #[schema(value_type = Vec<words::Codec>)]
+    pub browser_codecs: Vec<domain::leg::Codec>,
     pub outbound: super::voice::OutboundFields,
     pub recording: super::recording::RecordingFields,
     pub voicemail: super::voicemail::MailboxFields,

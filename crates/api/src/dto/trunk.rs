@@ -31,6 +31,10 @@ pub struct TrunkFields {
     #[serde(default)]
     #[schema(value_type = words::Srtp)]
     pub srtp: domain::config::Srtp,
+    /// Codecs it may use, the best first. Empty: all, G.711 first, and that first which the other side of the call speaks.
+    #[serde(default)]
+    #[schema(value_type = Vec<words::Codec>, max_items = 4)]
+    pub codecs: Vec<domain::leg::Codec>,
     /// Calls of ours at the same time; null for as many as there are.
     #[serde(default)]
     #[schema(minimum = 1)]

@@ -133,6 +133,11 @@ pub struct DeviceFields {
     #[serde(default)]
     #[schema(value_type = words::Srtp)]
     pub srtp: domain::config::Srtp,
+    /// Codecs a phone may use, the best first. Empty: all, G.711 first, and that first which the other side of the call
+    /// speaks. Browsers follow the company's setting.
+    #[serde(default)]
+    #[schema(value_type = Vec<words::Codec>, max_items = 4)]
+    pub codecs: Vec<domain::leg::Codec>,
     /// SIP password of a `sip` device; generated if left out when creating; never read again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 128, write_only)]

@@ -359,6 +359,7 @@ async fn patch_tenant(
         region: present.region.clone(),
         music: present.music,
         monitoring_shown: present.monitoring_shown,
+        browser_codecs: present.browser_codecs.clone(),
         outbound: Some(present.outbound.clone().into()),
         recording: present.recording.clone().into(),
         voicemail: present.voicemail.clone().into(),
@@ -371,6 +372,7 @@ async fn patch_tenant(
     if fields.region.as_ref().is_some_and(|r| r.len() != 2 || !r.bytes().all(|b| b.is_ascii_uppercase())) {
         problems.add("region", "invalid");
     }
+    problems.codecs("browser_codecs", &fields.browser_codecs);
     if let Some(o) = &fields.outbound {
         if domain::outbound::OutboundRules::from(o.clone()) != present.outbound {
             // The rules against toll fraud belong to whoever looks after numbers and trunks.
@@ -399,6 +401,7 @@ async fn patch_tenant(
         region: fields.region,
         music: fields.music,
         monitoring_shown: fields.monitoring_shown,
+        browser_codecs: fields.browser_codecs,
         outbound: fields.outbound.map_or_else(Default::default, Into::into),
         recording: fields.recording.into(),
         voicemail: fields.voicemail.into(),
@@ -423,6 +426,7 @@ async fn tenant_view(app: &App, tenant: TenantId) -> ApiResult<TenantView> {
         region: settings.region.clone(),
         music: settings.music.map(|m| m.to_string()),
         monitoring_shown: settings.monitoring_shown,
+        browser_codecs: settings.browser_codecs.clone(),
         outbound: settings.outbound.clone().into(),
         recording: settings.recording.clone().into(),
         voicemail: settings.voicemail.clone().into(),

@@ -48,15 +48,23 @@ impl Resource for DeviceFields {
     fn from_item(item: DeviceConfig, known: &Known) -> Self {
         let kind = item.kind.into();
         let realm = matches!(kind, DeviceKind::Sip { .. }).then(|| known.settings.sip_domain.clone());
-        Self { name: item.name, agent: item.agent, kind, srtp: item.srtp, secret: None, realm }
+        Self { name: item.name, agent: item.agent, kind, srtp: item.srtp, codecs: item.codecs, secret: None, realm }
     }
 
     fn into_item(self, id: DeviceId, _: Option<&DeviceConfig>) -> DeviceConfig {
-        DeviceConfig { id, name: self.name, agent: self.agent, kind: self.kind.into(), srtp: self.srtp }
+        DeviceConfig {
+            id,
+            name: self.name,
+            agent: self.agent,
+            kind: self.kind.into(),
+            srtp: self.srtp,
+            codecs: self.codecs,
+        }
     }
 
     fn check(&self, problems: &mut Problems) {
         problems.text("name", &self.name, 100);
+        problems.codecs("codecs", &self.codecs);
         match &self.kind {
             DeviceKind::Browser => {
                 if self.agent.is_none() {

@@ -81,6 +81,13 @@ impl Problems {
         }
     }
 
+    /// Each at most once.
+    pub fn codecs(&mut self, path: &str, codecs: &[domain::leg::Codec]) {
+        if codecs.iter().enumerate().any(|(at, codec)| codecs[..at].contains(codec)) {
+            self.add(path, "invalid");
+        }
+    }
+
     pub fn time_zone(&mut self, path: &str, name: &str) {
         if domain::calendar::time_zone(name).is_none() {
             self.add(path, "invalid");

@@ -50,6 +50,7 @@ impl Resource for TrunkFields {
             transport: t.transport,
             check_certificate: t.check_certificate,
             srtp: t.srtp,
+            codecs: t.codecs,
             calls_max: t.calls_max,
             calls_per_second: t.calls_per_second,
             account: t.account.map(Into::into),
@@ -70,6 +71,7 @@ impl Resource for TrunkFields {
             transport: self.transport,
             check_certificate: self.check_certificate,
             srtp: self.srtp,
+            codecs: self.codecs,
             calls_max: self.calls_max,
             calls_per_second: self.calls_per_second,
             account: self.account.map(Into::into),
@@ -82,6 +84,7 @@ impl Resource for TrunkFields {
     fn check(&self, problems: &mut Problems) {
         problems.text("name", &self.name, 100);
         problems.range("addresses", self.addresses.len(), 0..=100);
+        problems.codecs("codecs", &self.codecs);
         if self.region.as_ref().is_some_and(|r| r.len() != 2 || !r.bytes().all(|b| b.is_ascii_uppercase())) {
             problems.add("region", "invalid");
         }

@@ -31,8 +31,18 @@ pub async fn browser_device(app: &App, caller: &Caller, agent: AgentId) -> ApiRe
     let name = known.config.agents.get(&agent).map(|a| a.name.clone()).unwrap_or_default();
     let id = DeviceId::from_parts(app.now().0, rand::random());
     let mut tx = app.admin(caller, "browser").await?;
-    tx.put(DeviceConfig { id, name, agent: Some(agent), kind: DeviceKind::Browser, srtp: Default::default() }, None)
-        .await?;
+    tx.put(
+        DeviceConfig {
+            id,
+            name,
+            agent: Some(agent),
+            kind: DeviceKind::Browser,
+            srtp: Default::default(),
+            codecs: Vec::new(),
+        },
+        None,
+    )
+    .await?;
     app.commit(caller.tenant, tx).await?;
     Ok(id)
 }

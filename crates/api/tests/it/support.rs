@@ -264,6 +264,7 @@ async fn company(store: &Store, host: HostId, slug: &str, hash: &str) -> Company
         region: Some("CN".to_owned()),
         music: None,
         monitoring_shown: false,
+        browser_codecs: Vec::new(),
         outbound: Default::default(),
         recording: Default::default(),
         voicemail: Default::default(),
@@ -453,8 +454,14 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         (c.phone, DeviceKind::Sip { user: format!("phone-{slug}") }),
         (c.uri, DeviceKind::Uri { uri: format!("sip:stand-in@{slug}.example") }),
     ] {
-        let device =
-            DeviceConfig { id, name: format!("{slug} device"), agent: Some(c.agent), kind, srtp: Default::default() };
+        let device = DeviceConfig {
+            id,
+            name: format!("{slug} device"),
+            agent: Some(c.agent),
+            kind,
+            srtp: Default::default(),
+            codecs: Vec::new(),
+        };
         tx.put(device, None).await.unwrap();
     }
     let trunk = TrunkConfig {
@@ -466,6 +473,7 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         transport: Default::default(),
         check_certificate: true,
         srtp: Default::default(),
+        codecs: Vec::new(),
         calls_max: None,
         calls_per_second: None,
         account: None,

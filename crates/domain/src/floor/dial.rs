@@ -248,6 +248,7 @@ impl Floor {
             to: Dial::Trunk { trunk, address, number: String::new() },
             from: CallerId { user, name: None },
             ring_timeout: RING,
+            beside: self.leg_beside(interaction, leg),
         });
     }
 

@@ -127,7 +127,14 @@ impl Floor {
             to: Dial::Device { device },
             from: CallerId::default(),
             ring_timeout,
+            beside: self.leg_beside(interaction, leg),
         });
+    }
+
+    /// Whom a new leg of an interaction is to talk to: the customer, else whoever is there first.
+    pub(super) fn leg_beside(&self, interaction: InteractionId, new: LegId) -> Option<LegId> {
+        let others = || self.state.legs.iter().filter(|(leg, l)| l.interaction == interaction && **leg != new);
+        others().find(|(_, l)| l.role == LegRole::Customer).or_else(|| others().next()).map(|(leg, _)| *leg)
     }
 
     /// On the desk, or by answering the ringing phone.

@@ -82,7 +82,14 @@ pub fn config() -> TenantConfig {
         record: None,
         active: true,
     };
-    let device = |id, agent, kind| DeviceConfig { id, name: "device".into(), agent, kind, srtp: Default::default() };
+    let device = |id, agent, kind| DeviceConfig {
+        id,
+        name: "device".into(),
+        agent,
+        kind,
+        srtp: Default::default(),
+        codecs: Vec::new(),
+    };
     let number = |id: NumberId, entry| NumberConfig {
         id,
         number: id.0.to_string(),
@@ -389,7 +396,7 @@ impl Rig {
         let object = value.as_object().unwrap();
         let mut line = object["kind"].as_str().unwrap().to_owned();
         for (key, value) in object {
-            let skip = ["kind", "interaction", "tenant", "trace", "stats", "service_level_ms", "short_abandon_ms"];
+            let skip = ["kind", "interaction", "tenant", "beside", "trace", "stats", "service_level_ms", "short_abandon_ms"];
             let zero = ["from", "ring_timeout"];
             if skip.contains(&key.as_str()) || zero.contains(&key.as_str()) || value.is_null() {
                 continue;

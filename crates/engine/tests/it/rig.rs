@@ -118,6 +118,7 @@ impl Rig {
             region: Some("CN".to_owned()),
             music: None,
             monitoring_shown: false,
+            browser_codecs: Vec::new(),
             outbound: Default::default(),
             recording: Default::default(),
             voicemail: Default::default(),
@@ -155,6 +156,7 @@ impl Rig {
             agent: Some(rig.agent),
             kind: DeviceKind::Browser,
             srtp: Default::default(),
+            codecs: Vec::new(),
         };
         tx.put(tab, None).await.unwrap();
         tx.commit().await.unwrap();

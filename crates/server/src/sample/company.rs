@@ -174,6 +174,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
             agent: Some(agent),
             kind: DeviceKind::Browser,
             srtp: Default::default(),
+            codecs: Vec::new(),
         });
     }
     // Whoever follows the first link is the admin: he can answer the demo caller too. The supervisor has a place among the
@@ -198,6 +199,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
             agent: Some(agent),
             kind: DeviceKind::Browser,
             srtp: Default::default(),
+            codecs: Vec::new(),
         });
     }
     let phone = DeviceId(id());
@@ -207,6 +209,7 @@ pub fn company(mut id: impl FnMut() -> u128) -> Company {
         agent: None,
         kind: DeviceKind::Sip { user: PHONE_USER.to_owned() },
         srtp: Default::default(),
+        codecs: Vec::new(),
     });
 
     let queue = |queue_id: QueueId, name: Localized, skill: SkillId| QueueConfig {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::peers::free_port;
-use super::sound::{RATE, heard_ms, samples, tone, wav};
+use super::sound::{heard_ms, samples, tone_at, wav};
 use super::{SOON, wait_for};
 
 pub struct Baresip {
@@ -19,6 +19,8 @@ pub struct Baresip {
     dir: PathBuf,
     /// For UDP and TCP; TLS has the next.
     pub port: u16,
+    /// Of what it hears, as a multiple of 8 kHz.
+    wide: u32,
     control: TcpStream,
     events: Arc<Mutex<Vec<Value>>>,
 }
@@ -38,6 +40,27 @@ pub struct Manner<'a> {
     pub certificate: Option<&'a Path>,
     /// SRTP by SDES, or no call.
     pub srtp: bool,
+    pub codec: Speaks,
+}
+
+/// The one codec it speaks.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    #[default]
+    Pcmu,
+    G722,
+    Opus,
+}
+
+impl Speaks {
+    /// Its name, and the rate of its sound.
+    fn account(self) -> (&'static str, u32) {
+        match self {
+            Speaks::Pcmu => ("PCMU", 8_000),
+            Speaks::G722 => ("G722", 16_000),
+            Speaks::Opus => ("opus", 48_000),
+        }
+    }
 }
 
 impl Baresip {
@@ -55,15 +78,16 @@ impl Baresip {
         fs::create_dir_all(&dir).expect("a directory");
         // Two minutes of microphone: longer than any test speaks.
         let microphone = dir.join("microphone.wav");
-        fs::write(&microphone, wav(8000, &tone(hz, 0, 120 * RATE as usize))).expect("a file");
+        let (codec, rate) = manner.codec.account();
+        fs::write(&microphone, wav(rate, &tone_at(f64::from(rate), hz, 120 * rate as usize))).expect("a file");
         let (port, control) = (free_port(), free_port());
         let certificate = manner.certificate.map(|c| format!("sip_certificate {}\n", c.display())).unwrap_or_default();
         let config = format!(
             "poll_method epoll\nsip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\naudio_path /usr/share/baresip\n\
              audio_player aubridge,nobody\naudio_alert aubridge,alert\naudio_source aufile,{}\n\
-             ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
+             ausrc_srate {rate}\nauplay_srate {rate}\nausrc_channels 1\nauplay_channels 1\n\
              jitter_buffer_delay 5-10\nrtp_stats no\nmodule_path /usr/lib/baresip/modules\n{certificate}\
-             module g711.so\nmodule srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {}\n\
+             module g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {}\n\
              module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n",
             microphone.display(),
             dir.display()
@@ -72,11 +96,11 @@ impl Baresip {
         let media = if manner.srtp { ";mediaenc=srtp-mand" } else { "" };
         let account = match registrar {
             Some(a) => format!(
-                "<sip:{}@{server}{transport}>;auth_pass={};regint=600;answermode=auto;audio_codecs=PCMU{media}\n",
+                "<sip:{}@{server}{transport}>;auth_pass={};regint=600;answermode=auto;audio_codecs={codec}{media}\n",
                 a.user, a.secret
             ),
             None => format!(
-                "<sip:13900139000@127.0.0.1:{port}{transport}>;regint=0;answermode=auto;audio_codecs=PCMU{media}\n"
+                "<sip:13900139000@127.0.0.1:{port}{transport}>;regint=0;answermode=auto;audio_codecs={codec}{media}\n"
             ),
         };
         fs::write(dir.join("config"), config).expect("a file");
@@ -98,7 +122,7 @@ impl Baresip {
             let events = events.clone();
             move || read_events(reader, &events)
         });
-        Baresip { child, dir, port, control, events }
+        Baresip { child, dir, port, wide: rate / 8_000, control, events }
     }
 
     fn order(&mut self, command: &str, params: &str) {
@@ -140,11 +164,17 @@ impl Baresip {
         });
     }
 
-    /// Everything it heard so far.
+    /// Everything it heard so far, at its codec's own rate.
     pub fn heard(&self) -> Vec<i16> {
         let files = fs::read_dir(&self.dir).expect("its directory");
         let dump = files.filter_map(|f| Some(f.ok()?.path())).find(|p| p.to_string_lossy().ends_with("-dec.wav"));
         dump.and_then(|p| fs::read(p).ok()).filter(|b| b.len() > 44).map(|b| samples(&b)).unwrap_or_default()
+    }
+
+    /// Milliseconds of `hz` in what it heard.
+    pub fn heard_ms(&self, heard: &[i16], hz: f64) -> u64 {
+        // Sound judged at 8 kHz that is of a higher rate seems deeper and longer.
+        heard_ms(heard, hz / f64::from(self.wide)) / u64::from(self.wide)
     }
 
     /// Waits until `hz` was heard for `ms` after now.
@@ -153,7 +183,7 @@ impl Baresip {
         let from = self.heard().len();
         wait_for(&format!("baresip to hear {ms} ms of {hz} Hz"), SOON, || {
             let heard = self.heard();
-            (heard_ms(heard.get(from..)?, hz) >= ms).then_some(())
+            (self.heard_ms(heard.get(from..)?, hz) >= ms).then_some(())
         });
     }
 
@@ -163,7 +193,7 @@ impl Baresip {
         let from = self.heard().len();
         wait_for(&format!("baresip to hear {ms} ms"), SOON, || {
             let heard = self.heard();
-            (heard.len() as u64 >= from as u64 + ms * 8).then(|| heard[from..].to_vec())
+            (heard.len() as u64 >= from as u64 + ms * 8 * u64::from(self.wide)).then(|| heard[from..].to_vec())
         })
     }
 }

@@ -53,6 +53,7 @@ fn carrier() -> TrunkConfig {
         transport: Default::default(),
         check_certificate: true,
         srtp: Default::default(),
+        codecs: Vec::new(),
         calls_max: None,
         calls_per_second: None,
         account: None,
@@ -132,6 +133,7 @@ fn device(agent: AgentId) -> DeviceConfig {
         agent: Some(agent),
         kind,
         srtp: Default::default(),
+        codecs: Vec::new(),
     }
 }
 
@@ -156,7 +158,7 @@ pub(crate) fn directory(config: &TenantConfig, disk: &Disk, accounts: &Accounts)
                 DeviceEntryKind::Sip { user: user.clone(), realm: DOMAIN.to_owned(), bindings }
             }
         };
-        directory.devices.insert(device.id, DeviceEntry { tenant, kind, srtp: Default::default() });
+        directory.devices.insert(device.id, DeviceEntry { tenant, kind, srtp: Default::default(), codecs: Vec::new() });
     }
     let addresses = (1..=4).map(|n| IpAddr::V4(Ipv4Addr::new(10, 2, 0, n))).collect();
     directory.trunks.push(TrunkEntry {
@@ -168,6 +170,7 @@ pub(crate) fn directory(config: &TenantConfig, disk: &Disk, accounts: &Accounts)
         transport: Default::default(),
         check_certificate: true,
         srtp: Default::default(),
+        codecs: Vec::new(),
         account: None,
         check: Default::default(),
         active: true,

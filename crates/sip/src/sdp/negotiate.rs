@@ -63,7 +63,7 @@ pub enum NegotiateError {
     /// One side wants SRTP, and they cannot or must not agree on it.
     #[error("no protection in common")]
     NoProtection,
-    #[error("no codec in common")]
+    #[error("no codec in common: PCMA, PCMU, G722 and opus are spoken here, as far as the line allows them")]
     NoCodec,
     #[error("the answer does not fit the offer")]
     Mismatch,

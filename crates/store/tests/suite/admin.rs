@@ -76,7 +76,14 @@ pub fn number(n: u128, dialled: &str, entry: EntryPoint) -> NumberConfig {
 }
 
 pub fn device(n: u128, kind: DeviceKind) -> DeviceConfig {
-    DeviceConfig { id: DeviceId(n), name: format!("Device {n}"), agent: None, kind, srtp: Default::default() }
+    DeviceConfig {
+        id: DeviceId(n),
+        name: format!("Device {n}"),
+        agent: None,
+        kind,
+        srtp: Default::default(),
+        codecs: Vec::new(),
+    }
 }
 
 fn flow(n: u128, to: u128) -> Flow {

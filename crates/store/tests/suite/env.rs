@@ -85,6 +85,7 @@ impl Env {
                 region: Some("CN".into()),
                 music: None,
                 monitoring_shown: false,
+                browser_codecs: Vec::new(),
                 outbound: Default::default(),
                 recording: Default::default(),
                 voicemail: Default::default(),

@@ -53,7 +53,7 @@ both! {
             host: Some("sip.carrier.example".into()),
             transport: Default::default(),
             check_certificate: true,
-            srtp: Default::default(),
+            srtp: Default::default(), codecs: Vec::new(),
             calls_max: None,
             calls_per_second: None,
             account: Some(account.clone()),

@@ -108,7 +108,7 @@ pub fn directory() -> Directory {
     let mut d = Directory { default_tenant: Some(TENANT), ..Default::default() };
     d.domains.insert(DOMAIN.to_owned(), TENANT);
     d.numbers.insert((TENANT, "3000".to_owned()), NumberEntry { number: ECHO, sample: true });
-    let device = |kind| DeviceEntry { tenant: TENANT, kind, srtp: Default::default() };
+    let device = |kind| DeviceEntry { tenant: TENANT, kind, srtp: Default::default(), codecs: Vec::new() };
     let account = |name: &str| {
         let ha1 = Ha1::from_password(name, DOMAIN, "secret");
         let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
@@ -134,6 +134,7 @@ pub fn directory() -> Directory {
         transport: Default::default(),
         check_certificate: true,
         srtp: Default::default(),
+        codecs: Vec::new(),
         account: None,
         check: Default::default(),
         active: true,
@@ -309,6 +310,7 @@ impl World {
             to,
             from: CallerId { user: Some("+8613800138000".to_owned()), name: None },
             ring_timeout: Duration::from_secs(20),
+            beside: None,
         });
         leg
     }

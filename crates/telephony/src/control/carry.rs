@@ -89,8 +89,8 @@ impl Control {
                 let now = self.now();
                 self.parts.endpoint.import_bindings(now, Duration::ZERO, records);
             }
-            Output::Peer(PeerCommand::Accept { peer, offer_sdp }) => {
-                self.tell_media(ToMedia::Accept { peer, offer_sdp });
+            Output::Peer(PeerCommand::Accept { peer, offer_sdp, codecs }) => {
+                self.tell_media(ToMedia::Accept { peer, offer_sdp, codecs });
             }
             Output::Peer(PeerCommand::Close { peer }) => self.tell_media(ToMedia::ClosePeer { peer }),
             Output::OpenMedia { media, transport, towards } => {

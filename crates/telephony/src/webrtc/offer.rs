@@ -5,16 +5,18 @@ use switch::PeerAudio;
 
 /// Chromium's audio offer is 2–4 KiB.
 const SDP_MAX: usize = 64 * 1024;
+/// It lists some ten formats.
+const FORMATS_MAX: usize = 64;
 
 /// The audio of an acceptable offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wanted {
-    codec: media::Codec,
-    dtmf: Option<u8>,
+    codec: media::CodecParams,
+    dtmf: Option<media::DtmfParams>,
 }
 
-/// Reads an offer. The error is a stable code.
-pub(super) fn read(sdp: &str) -> Result<Wanted, &'static str> {
+/// Reads an offer; of its codecs the first of `wished` is taken, or G.711 before others. The error is a stable code.
+pub(super) fn read(sdp: &str, wished: &[media::Codec]) -> Result<Wanted, &'static str> {
     if sdp.len() > SDP_MAX {
         return Err("device.bad_sdp");
     }
@@ -24,40 +26,72 @@ pub(super) fn read(sdp: &str) -> Result<Wanted, &'static str> {
     if fields.next() != Some("audio") {
         return Err("device.bad_sdp");
     }
-    // The browser's order of preference counts (static payload types, RFC 3551 §6).
-    let codec = fields
+    let maps: Vec<(u8, &str)> = sdp.lines().filter_map(rtpmap).take(FORMATS_MAX).collect();
+    // The browser's order of preference counts, where ours does not.
+    let offered: Vec<media::CodecParams> = fields
         .skip(2)
-        .find_map(|format| match format {
-            "0" => Some(media::Codec::Pcmu),
-            "8" => Some(media::Codec::Pcma),
-            _ => None,
+        .take(FORMATS_MAX)
+        .filter_map(|format| {
+            let payload_type: u8 = format.parse().ok()?;
+            let mapped = maps.iter().find(|(number, _)| *number == payload_type).map(|(_, encoding)| *encoding);
+            Some(media::CodecParams::new(codec_of(payload_type, mapped)?, payload_type))
         })
-        .ok_or("device.no_codec")?;
-    let dtmf = sdp.lines().find_map(|line| {
-        let (payload_type, encoding) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
-        let is_dtmf = encoding.trim().eq_ignore_ascii_case("telephone-event/8000");
-        payload_type.parse::<u8>().ok().filter(|pt| is_dtmf && (96..=127).contains(pt))
-    });
-    Ok(Wanted { codec, dtmf })
+        .collect();
+    let find = |codec: &media::Codec| offered.iter().find(|params| params.codec == *codec);
+    let g711 = || offered.iter().find(|params| params.codec.law().is_some());
+    // Whatever the company wishes, an agent who cannot do it is not shut out.
+    let codec = wished.iter().find_map(find).or_else(g711).or(offered.first()).ok_or("device.no_codec")?;
+    // RFC 4733 wants the clock of the sound that digits interrupt; that of a telephone goes with any.
+    let digits = |clock: u32| {
+        let is_meant = |encoding: &str| {
+            let (name, rate) = encoding.split_once('/').unwrap_or((encoding, ""));
+            name.eq_ignore_ascii_case("telephone-event") && rate.parse() == Ok(clock)
+        };
+        let found = maps.iter().find(|(number, encoding)| (96..=127).contains(number) && is_meant(encoding));
+        found.map(|(payload_type, _)| media::DtmfParams { payload_type: *payload_type, clock })
+    };
+    let dtmf = digits(media::RATE * codec.codec.units()).or_else(|| digits(media::RATE));
+    Ok(Wanted { codec: *codec, dtmf })
+}
+
+fn rtpmap(line: &str) -> Option<(u8, &str)> {
+    let (payload_type, encoding) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
+    Some((payload_type.parse().ok()?, encoding.trim()))
+}
+
+/// Static payload types are what they are (RFC 3551 §6).
+fn codec_of(payload_type: u8, mapped: Option<&str>) -> Option<media::Codec> {
+    match (payload_type, mapped) {
+        (0, _) => Some(media::Codec::Pcmu),
+        (8, _) => Some(media::Codec::Pcma),
+        (9, _) => Some(media::Codec::G722),
+        (96..=127, Some(encoding)) if encoding.eq_ignore_ascii_case("opus/48000/2") => Some(media::Codec::Opus),
+        _ => None,
+    }
 }
 
 impl Wanted {
     /// Offers str0m exactly this, so that the answer holds one codec and digits.
     pub(super) fn configure(&self, config: &mut CodecConfig) {
-        if self.codec == media::Codec::Pcma {
-            config.enable_pcma(true, false);
-        } else {
-            config.enable_pcmu(true, false);
+        match self.codec.codec {
+            media::Codec::Pcmu => config.enable_pcmu(true, false),
+            media::Codec::Pcma => config.enable_pcma(true, false),
+            media::Codec::G722 => config.enable_g722(true, false),
+            media::Codec::Opus => {
+                let format = FormatParams::parse_line("minptime=10;useinbandfec=1");
+                let number = self.codec.payload_type.into();
+                config.add_config(number, None, Codec::Opus, Frequency::FORTY_EIGHT_KHZ, Some(2), format);
+            }
         }
-        if let Some(payload_type) = self.dtmf {
+        if let Some(dtmf) = self.dtmf {
             let format = FormatParams::parse_line("0-15");
-            config.add_config(payload_type.into(), None, Codec::Tele, Frequency::EIGHT_KHZ, None, format);
+            let clock = if dtmf.clock == media::RATE { Frequency::EIGHT_KHZ } else { Frequency::FORTY_EIGHT_KHZ };
+            config.add_config(dtmf.payload_type.into(), None, Codec::Tele, clock, None, format);
         }
     }
 
     pub(super) fn audio(&self) -> PeerAudio {
-        let codec = media::CodecParams::new(self.codec, self.codec.payload_type());
-        PeerAudio { codec, dtmf: self.dtmf.map(media::DtmfParams::new) }
+        PeerAudio { codec: self.codec, dtmf: self.dtmf }
     }
 }
 
@@ -70,20 +104,31 @@ mod tests {
         a=rtpmap:110 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\n";
 
     #[test]
-    fn the_first_g711_and_the_8000_hz_digits_are_taken() {
-        let wanted = read(CHROMIUM).unwrap();
-        let audio = wanted.audio();
-        assert_eq!(audio.codec.payload_type, 0);
-        assert_eq!(audio.dtmf, Some(media::DtmfParams::new(126)));
-        let a_law = read(&CHROMIUM.replace(" 0 8 ", " 8 0 ")).unwrap();
-        assert_eq!(a_law.audio().codec.payload_type, 8);
+    fn without_a_wish_the_first_g711_is_taken_and_else_the_companys_first() {
+        use media::Codec::{G722, Opus, Pcma, Pcmu};
+        let others = CHROMIUM.replace(" 0 8 ", " ");
+        let a_law = CHROMIUM.replace(" 0 8 ", " 8 0 ");
+        for (sdp, wished, codec, number, digits) in [
+            (CHROMIUM, &[][..], Pcmu, 0, 126),
+            (&a_law, &[], Pcma, 8, 126),
+            (&others, &[], Opus, 111, 110),
+            (CHROMIUM, &[Opus, Pcma], Opus, 111, 110),
+            (CHROMIUM, &[G722], G722, 9, 126),
+            (&others, &[Pcma], Opus, 111, 110),
+            (&others.replace("opus", "red"), &[Pcma, G722], G722, 9, 126),
+        ] {
+            let audio = read(sdp, wished).unwrap().audio();
+            assert_eq!((audio.codec.codec, audio.codec.payload_type), (codec, number), "{wished:?}");
+            assert_eq!(audio.dtmf.map(|dtmf| dtmf.payload_type), Some(digits), "{wished:?}");
+        }
     }
 
     #[test]
     fn offers_we_cannot_serve_have_codes() {
-        assert_eq!(read(&CHROMIUM.replace(" 0 8 ", " ")), Err("device.no_codec"));
-        assert_eq!(read(&format!("{CHROMIUM}m=video 9 UDP/TLS/RTP/SAVPF 96\r\n")), Err("device.bad_sdp"));
-        assert_eq!(read("hello"), Err("device.bad_sdp"));
-        assert_eq!(read(&"m=audio".repeat(20_000)), Err("device.bad_sdp"));
+        let none = CHROMIUM.replace(" 111 63 9 0 8 ", " 63 ");
+        assert_eq!(read(&none, &[]), Err("device.no_codec"));
+        assert_eq!(read(&format!("{CHROMIUM}m=video 9 UDP/TLS/RTP/SAVPF 96\r\n"), &[]), Err("device.bad_sdp"));
+        assert_eq!(read("hello", &[]), Err("device.bad_sdp"));
+        assert_eq!(read(&"m=audio".repeat(20_000), &[]), Err("device.bad_sdp"));
     }
 }

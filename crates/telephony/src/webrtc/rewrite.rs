@@ -8,8 +8,10 @@ use std::time::Instant;
 use media::rtcp::{self, Rtcp};
 use media::rtp::Header;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rewrite {
+    /// Units of the RTP clock in a millisecond.
+    per_ms: u32,
     last: Option<Last>,
 }
 
@@ -24,10 +26,15 @@ struct Last {
 
 /// More than this many packets forwards is another stream, not loss.
 const JUMP_MAX: i16 = 1_000;
-/// Within one stream timestamps advance less than 20 s between packets.
-const TIME_JUMP_MAX: u32 = 160_000;
+/// Within one stream timestamps advance less than this between packets, in milliseconds.
+const TIME_JUMP_MAX: u32 = 20_000;
 
 impl Rewrite {
+    /// `units` of the RTP clock pass in an eighth of a millisecond.
+    pub(super) fn new(units: u32) -> Self {
+        Self { per_ms: units * 8, last: None }
+    }
+
     /// Sequence (extended, from 1) and timestamp on the wire for a packet of the media plane.
     pub(super) fn next(&mut self, now: Instant, header: &Header) -> (u64, u32) {
         let Some(last) = &mut self.last else {
@@ -36,13 +43,16 @@ impl Rewrite {
         };
         let ahead = header.sequence.wrapping_sub(last.source.sequence) as i16;
         let time_ahead = header.timestamp.wrapping_sub(last.source.timestamp);
-        let same = header.ssrc == last.source.ssrc && (1..JUMP_MAX).contains(&ahead) && time_ahead < TIME_JUMP_MAX;
+        let same = header.ssrc == last.source.ssrc
+            && (1..JUMP_MAX).contains(&ahead)
+            && time_ahead < TIME_JUMP_MAX * self.per_ms;
         let (sequence, timestamp) = if same {
             (last.sequence + ahead.unsigned_abs() as u64, last.timestamp.wrapping_add(time_ahead))
         } else {
-            // 8 units a millisecond passed; the gap between calls is real time for the browser.
-            let passed = u32::try_from(now.duration_since(last.at).as_millis() * 8).unwrap_or(u32::MAX);
-            (last.sequence + 1, last.timestamp.wrapping_add(passed.max(160)))
+            // The gap between calls is real time for the browser.
+            let passed = now.duration_since(last.at).as_millis() * u128::from(self.per_ms);
+            let passed = u32::try_from(passed).unwrap_or(u32::MAX);
+            (last.sequence + 1, last.timestamp.wrapping_add(passed.max(20 * self.per_ms)))
         };
         *last = Last { source: *header, sequence, timestamp, at: now };
         (sequence, timestamp)
@@ -100,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_stream_keeps_its_gaps_and_wraps_without_going_back() {
-        let mut rewrite = Rewrite::default();
+        let mut rewrite = Rewrite::new(1);
         let now = Instant::now();
         assert_eq!(rewrite.next(now, &header(1, 65_534, 100)), (1, 100));
         assert_eq!(rewrite.next(now, &header(1, 65_535, 260)), (2, 260));
@@ -109,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_next_call_continues_where_the_last_one_ended() {
-        let mut rewrite = Rewrite::default();
+        let mut rewrite = Rewrite::new(1);
         let now = Instant::now();
         rewrite.next(now, &header(1, 500, 80_000));
         let later = now + Duration::from_secs(2);
@@ -127,7 +137,7 @@ mod tests {
             rtcp::write(&Rtcp::Description { ssrc, cname: "c".into() }, &mut bytes);
             bytes
         };
-        let mut rewrite = Rewrite::default();
+        let mut rewrite = Rewrite::new(1);
         assert!(!rewrite.report(77, &mut packet(2, info(0))), "nothing was sent yet");
         let now = Instant::now();
         rewrite.next(now, &header(1, 500, 80_000));
@@ -146,7 +156,7 @@ mod tests {
             rtcp::write(&Rtcp::ReceiverReport { ssrc: 5, blocks: vec![block(about), block(6)] }, &mut bytes);
             bytes
         };
-        let mut rewrite = Rewrite::default();
+        let mut rewrite = Rewrite::new(1);
         assert!(!rewrite.heard(77, &mut packet(77)), "nothing was sent yet");
         rewrite.next(Instant::now(), &header(1, 500, 80_000));
         let mut bytes = packet(77);

@@ -60,6 +60,7 @@ fn two_callers_hear_each_other_and_are_recorded_each_in_its_channel() {
         to: Dial::Uri { uri: format!("sip:agent@{}", agent.addr) },
         from: CallerId::default(),
         ring_timeout: Duration::from_secs(20),
+        beside: None,
     });
     floor.answered(right);
     floor.command(LegCommand::Bridge { bridge: BridgeId(1), legs: pair(left, right) });
@@ -158,6 +159,7 @@ fn a_call_out_over_tcp_opens_the_connection_and_a_closed_port_is_unreachable() {
         to: Dial::Uri { uri: format!("sip:agent@127.0.0.1:{port};transport=tcp") },
         from: CallerId::default(),
         ring_timeout: Duration::from_secs(20),
+        beside: None,
     };
     floor.command(originate(LegId(1)));
     let (mut tcp, _) = listener.accept().unwrap();

@@ -49,9 +49,10 @@ pub struct Floor {
 pub fn directory() -> Directory {
     let mut directory = Directory { default_tenant: Some(TENANT), ..Directory::default() };
     directory.numbers.insert((TENANT, "3000".into()), NumberEntry { number: ECHO, sample: true });
-    directory
-        .devices
-        .insert(BROWSER, DeviceEntry { tenant: TENANT, kind: DeviceEntryKind::Browser, srtp: Default::default() });
+    directory.devices.insert(
+        BROWSER,
+        DeviceEntry { tenant: TENANT, kind: DeviceEntryKind::Browser, srtp: Default::default(), codecs: Vec::new() },
+    );
     directory
 }
 
@@ -155,6 +156,7 @@ impl Floor {
             to: Dial::Device { device: DeviceId(999_999) },
             from: CallerId::default(),
             ring_timeout: PATIENCE,
+            beside: None,
         });
         self.ended(leg);
     }

@@ -42,6 +42,7 @@ fn a_phone_left_ringing_by_a_crash_is_told_to_stop() {
         to: Dial::Uri { uri: format!("sip:agent@{}", phone.addr) },
         from: CallerId::default(),
         ring_timeout: PATIENCE,
+        beside: None,
     });
     let invite = phone.wait("the INVITE", |m| m.starts_with("INVITE "));
     phone.reply(floor.sip, &invite, "180 Ringing");

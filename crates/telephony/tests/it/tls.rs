@@ -146,6 +146,7 @@ fn a_trunk_must_prove_who_it_is_unless_the_operator_waives_that() {
         transport: TrunkTransport::Tls,
         check_certificate,
         srtp: Default::default(),
+        codecs: Vec::new(),
         account: None,
         check: Duration::ZERO,
         active: true,
@@ -161,6 +162,7 @@ fn a_trunk_must_prove_who_it_is_unless_the_operator_waives_that() {
             to: Dial::Trunk { trunk: TrunkId(trunk), address: domain::id::AddressId(1), number: "13800138000".into() },
             from: CallerId::default(),
             ring_timeout: PATIENCE,
+            beside: None,
         });
     };
     dial(&floor, LegId(1), 1);

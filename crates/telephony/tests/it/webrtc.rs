@@ -34,6 +34,7 @@ pub fn originate(floor: &mut Floor, leg: LegId) {
         to: Dial::Device { device: BROWSER },
         from: CallerId::default(),
         ring_timeout: Duration::from_secs(20),
+        beside: None,
     });
     floor.answered(leg);
 }
