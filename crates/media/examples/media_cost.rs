@@ -1,6 +1,7 @@
 //! What media costs on this machine: CPU time per relayed packet and per mixed leg and tick, without sockets.
 //! Run with `cargo run --release -p media --example media_cost`.
 
+use media::codec::Encoder;
 use media::{
     AddLeg, BridgeKey, Codec, CodecParams, Command, Direction, LegKey, LockPolicy, MediaError, Plane, PlaneConfig,
     RecordingKey, RtcpMode, Transport, bridge, rtp,
@@ -22,11 +23,11 @@ fn addr() -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], 4000))
 }
 
-/// `group` legs to a bridge; the last of each group speaks µ-law when `mixed`, so that nothing can be relayed.
-fn measure(name: &str, legs: u64, group: u64, mixed: bool, record: bool) -> Result<(), MediaError> {
+/// `group` legs to a bridge; the last of each group speaks the second codec: where that is another, nothing can be relayed.
+fn measure(name: &str, legs: u64, group: u64, codecs: [Codec; 2], record: bool) -> Result<(), MediaError> {
     let mut plane = Plane::new(PlaneConfig::default());
     let mut now = Duration::from_secs(1);
-    let codec_of = |n: u64| if mixed && n.is_multiple_of(group) { Codec::Pcmu } else { Codec::Pcma };
+    let codec_of = |n: u64| codecs[usize::from(n.is_multiple_of(group))];
     for n in 1..=legs {
         add(&mut plane, now, n, codec_of(n))?;
     }
@@ -39,7 +40,18 @@ fn measure(name: &str, legs: u64, group: u64, mixed: bool, record: bool) -> Resu
             plane.handle(now, Command::Record { recording: RecordingKey(first), left, right, beep: None })?;
         }
     }
-    let payload: Vec<u8> = (0..160u32).map(|n| (n * 37 % 251) as u8).collect();
+    // A voice-like sound: what Opus costs depends on it.
+    let tone = media::tone::Tone::dual(220.0, 660.0).samples(TICKS * 20);
+    let payloads = codecs.map(|codec| {
+        let mut encoder = Encoder::new(codec);
+        let frames = tone.as_chunks::<{ media::FRAME }>().0.iter();
+        let encode = |frame| {
+            let mut payload = Vec::new();
+            encoder.encode(frame, &mut payload);
+            payload
+        };
+        frames.map(encode).collect::<Vec<_>>()
+    });
     let mut outputs = 0u64;
     let started = Instant::now();
     for tick in 0..TICKS {
@@ -47,11 +59,12 @@ fn measure(name: &str, legs: u64, group: u64, mixed: bool, record: bool) -> Resu
             let header = rtp::Header {
                 payload_type: codec_of(n).payload_type(),
                 sequence: tick as u16,
-                timestamp: tick * 160,
+                timestamp: tick * 160 * codec_of(n).units(),
                 ssrc: n as u32,
                 marker: false,
             };
-            let bytes = rtp::Packet::new(header, &payload).to_vec();
+            let bytes =
+                rtp::Packet::new(header, &payloads[usize::from(n.is_multiple_of(group))][tick as usize]).to_vec();
             plane.handle_packet(now, LegKey(n), addr(), &bytes);
         }
         now += Duration::from_millis(20);
@@ -67,9 +80,16 @@ fn measure(name: &str, legs: u64, group: u64, mixed: bool, record: bool) -> Resu
 }
 
 fn main() -> Result<(), MediaError> {
-    measure("relay, 500 pairs", 1000, 2, false, false)?;
-    measure("relay and record, 500 pairs", 1000, 2, false, true)?;
-    measure("decode and mix, 500 pairs of two codecs", 1000, 2, true, false)?;
-    measure("decode, mix and record, 500 pairs", 1000, 2, true, true)?;
-    measure("conferences of five", 1000, 5, true, false)
+    use Codec::{G722, Opus, Pcma, Pcmu};
+    measure("relay, 500 pairs", 1000, 2, [Pcma, Pcma], false)?;
+    measure("relay and record, 500 pairs", 1000, 2, [Pcma, Pcma], true)?;
+    measure("decode and mix, 500 pairs of two laws", 1000, 2, [Pcma, Pcmu], false)?;
+    measure("decode, mix and record, 500 pairs", 1000, 2, [Pcma, Pcmu], true)?;
+    measure("conferences of five", 1000, 5, [Pcma, Pcmu], false)?;
+    measure("relay G.722, 500 pairs", 1000, 2, [G722, G722], false)?;
+    measure("relay Opus, 500 pairs", 1000, 2, [Opus, Opus], false)?;
+    measure("relay and record Opus, 100 pairs", 200, 2, [Opus, Opus], true)?;
+    measure("transcode G.722 and G.711, 500 pairs", 1000, 2, [G722, Pcma], false)?;
+    measure("transcode Opus and G.711, 100 pairs", 200, 2, [Opus, Pcma], false)?;
+    measure("transcode Opus and G.722, 100 pairs", 200, 2, [Opus, G722], false)
 }

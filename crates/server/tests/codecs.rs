@@ -4,6 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 
+use support::SOON;
 use support::baresip::{Account, Baresip, Manner, Speaks};
 use support::browser::Browser;
 use support::call::{AGENT_HZ, CALLER_HZ, Caller, SECRET};
@@ -12,6 +13,7 @@ use support::scenario::newest;
 use support::server::Server;
 use support::sound::stereo;
 use support::verdict::{self, Expected, must, must_fail};
+use support::wait_for;
 
 /// Above what a telephone of 8 kHz can carry.
 const WIDE_CALLER_HZ: f64 = 5000.0;
@@ -21,10 +23,22 @@ fn speaking(codec: Speaks) -> Manner<'static> {
     Manner { codec, ..Manner::default() }
 }
 
-fn codecs(detail: &Value) -> Vec<&str> {
-    let mut legs: Vec<&Value> = detail["legs"].as_array().into_iter().flatten().collect();
-    legs.sort_by_key(|leg| leg["role"] == "agent");
-    legs.iter().filter_map(|leg| leg["codec"].as_str()).collect()
+/// What the customer's leg and the agent's have agreed on.
+fn must_speak(company: &Company, interaction: &str, codecs: [&str; 2]) {
+    wait_for(&format!("legs of {codecs:?}"), SOON, || {
+        let detail = company.interaction(interaction);
+        let codec = |role: &str| {
+            let leg = detail["legs"].as_array()?.iter().find(|leg| leg["role"] == role)?.clone();
+            leg["codec"].as_str().map(str::to_owned)
+        };
+        (codec("customer").as_deref() == Some(codecs[0]) && codec("agent").as_deref() == Some(codecs[1])).then_some(())
+    });
+}
+
+fn wrap_up(chromium: &mut Browser) {
+    chromium.wait_shown("agent", "wrap-up");
+    chromium.order(json!({"do": "click", "page": "agent", "test": "disposition", "text": "Resolved"}));
+    chromium.click("agent", "end-wrap-up");
 }
 
 /// The recording has each side in its own channel.
@@ -58,16 +72,14 @@ fn phones_of_g722_hear_each_others_wide_band_and_a_g711_agent_serves_one() {
     let first = id(&newest(&company, &[]));
     caller.hang_up();
     phone.wait_event("CALL_CLOSED");
-    let (segment, _) = company.wait_segment(&agent, "wrap_up");
-    let detail = company.wait_detail(&first);
-    assert_eq!(codecs(&detail), ["g722", "g722"]);
+    must_speak(&company, &first, ["g722", "g722"]);
     drop((caller, phone));
 
-    // The same caller, and an agent whose phone speaks µ-law alone.
-    let phone = Baresip::start(server.sip, AGENT_HZ, Some(&account));
-    phone.wait_event("REGISTER_OK");
-    company.patch(&format!("devices/{device}"), json!({"codecs": []}));
-    company.wrap_up(&agent, &segment, "Resolved");
+    // While the first wraps up: an agent whose phone speaks µ-law alone.
+    let agent = company.agent("Agent 2");
+    let device = company.sip_device(&agent, "7106", SECRET);
+    let phone = Baresip::start(server.sip, AGENT_HZ, Some(&Account { user: "7106", secret: SECRET }));
+    company.on_duty(&agent, &device);
     let mut caller = Baresip::start_in(server.sip, CALLER_HZ, None, &speaking(Speaks::G722));
     caller.dial(server.sip, "1000");
     caller.wait_tone(AGENT_HZ, 300);
@@ -78,9 +90,10 @@ fn phones_of_g722_hear_each_others_wide_band_and_a_g711_agent_serves_one() {
     let second = id(&newest(&company, &[json!({"id": first})]));
     caller.hang_up();
     phone.wait_event("CALL_CLOSED");
-    let detail = company.wait_detail(&second);
-    assert_eq!(codecs(&detail), ["g722", "pcmu"]);
-    recorded(&company, &detail);
+    must_speak(&company, &second, ["g722", "pcmu"]);
+    let (segment, _) = company.wait_segment(&agent, "wrap_up");
+    company.wrap_up(&agent, &segment, "Resolved");
+    recorded(&company, &company.wait_detail(&second));
 }
 
 #[test]
@@ -89,7 +102,7 @@ fn an_opus_browser_serves_a_g711_caller_and_an_opus_phone() {
     let company = Company::of(&server);
     company.patch("tenant", json!({"browser_codecs": ["opus", "g722"]}));
     let mut chromium = Browser::start(&server, AGENT_HZ);
-    chromium.at_desk("agent", "agent5@sample.test");
+    chromium.at_desk("agent", "agent1@sample.test");
     let mut known: Vec<Value> = Vec::new();
 
     let mut caller = Caller::dial(&server, "1000");
@@ -102,12 +115,10 @@ fn an_opus_browser_serves_a_g711_caller_and_an_opus_phone() {
     let interaction = id(&newest(&company, &known));
     caller.sipp.hang_up();
     caller.sipp.must_end_well();
-    let detail = company.wait_detail(&interaction);
-    assert_eq!(codecs(&detail), ["pcmu", "opus"]);
-    recorded(&company, &detail);
+    must_speak(&company, &interaction, ["pcmu", "opus"]);
     known.push(newest(&company, &known));
-    chromium.order(json!({"do": "click", "page": "agent", "test": "disposition", "text": "Resolved"}));
-    chromium.click("agent", "end-wrap-up");
+    wrap_up(&mut chromium);
+    recorded(&company, &company.wait_detail(&interaction));
 
     // Another who speaks Opus is answered by it: nothing is opened.
     let mut phone = Baresip::start_in(server.sip, CALLER_HZ, None, &speaking(Speaks::Opus));
@@ -117,7 +128,7 @@ fn an_opus_browser_serves_a_g711_caller_and_an_opus_phone() {
     chromium.wait_tone("agent", CALLER_HZ);
     let interaction = id(&newest(&company, &known));
     phone.hang_up();
-    let detail = company.wait_detail(&interaction);
-    assert_eq!(codecs(&detail), ["opus", "opus"]);
-    recorded(&company, &detail);
+    must_speak(&company, &interaction, ["opus", "opus"]);
+    wrap_up(&mut chromium);
+    recorded(&company, &company.wait_detail(&interaction));
 }

@@ -72,7 +72,7 @@ fn a_call_goes_out_over_tls_to_the_carrier_whose_certificate_fits() {
     let server = Server::start_unusual("tls-trunk", Unusual { roots, ..Unusual::default() });
     let company = Company::of(&server);
     let both = dir.join("both.pem");
-    let manner = Manner { tls: true, srtp: true, certificate: Some(&both) };
+    let manner = Manner { tls: true, srtp: true, certificate: Some(&both), ..Manner::default() };
     let carrier = Baresip::start_in(server.sip, CALLER_HZ, None, &manner);
     let trunk = |name: &str, host: &str| {
         let host = format!("{host}:{}", carrier.port + 1);

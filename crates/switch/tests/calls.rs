@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use domain::device::{Binding, DeviceLoss, DeviceReport};
 use domain::directory::{DeviceEntryKind, Directory};
-use domain::id::{AddressId, BridgeId, PlayId, RecordingId, TrunkId};
-use domain::leg::{Collect, Dial, EndCause, Hears, LegCommand, LegEvent, RejectReason};
+use domain::id::{AddressId, BridgeId, LegId, PlayId, RecordingId, TrunkId};
+use domain::leg::{CallerId, Collect, Dial, EndCause, Hears, LegCommand, LegEvent, RejectReason};
 use expect_test::expect;
 use harness::*;
 use sip::digest::{Credentials, Secret};
@@ -54,11 +54,60 @@ fn a_call_without_an_offer_gets_ours() {
 }
 
 #[test]
-fn a_call_without_a_common_codec_is_refused_unheard() {
+fn a_caller_of_g729_alone_is_told_what_is_spoken() {
     let mut w = World::new();
     w.call_with(phone(1), "3000", None, Some(sdp(rtp_of(phone(1)), "18", "")));
     assert_eq!(w.timeline(), "");
     assert_eq!(w.heard(phone(1)), ["rejected 488"]);
+    let (name, text) = w.refusals.pop().unwrap();
+    assert_eq!(name, "Warning");
+    assert!(
+        text.starts_with("305 ") && text.contains("no codec in common: PCMA, PCMU, G722 and opus are spoken here"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_fax_that_asks_for_t38_goes_on_by_g711() {
+    let mut w = World::new();
+    let (call, leg) = w.caller_up(phone(1));
+    let fax = String::from_utf8(sdp(rtp_of(phone(1)), "8", "")).unwrap().replace("RTP/AVP 8", "udptl t38");
+    let fax = fax.replace("m=audio", "m=image");
+    w.phone(phone(1), sip::Command::Reinvite { call, sdp: Some(fax.into_bytes()) });
+    assert_eq!(w.heard(phone(1)), ["answered", "reinvite 488 -"]);
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    expect![[r#"
+        A offered 3000 +8613800138000 Loopback
+        A answered Pcma
+        A ended Hangup by Us
+    "#]]
+    .assert_eq(&w.timeline());
+}
+
+#[test]
+fn the_agents_phone_is_offered_first_what_the_caller_speaks() {
+    let mut w = World::new();
+    w.register(phone(9), 600);
+    let opus = "a=rtpmap:111 opus/48000/2\r\n";
+    w.call_with(phone(1), "3000", None, Some(sdp(rtp_of(phone(1)), "111 101", opus)));
+    let caller = w.offered();
+    w.leg(LegCommand::Answer { leg: caller });
+    let leg = LegId(700);
+    w.leg(LegCommand::Originate {
+        leg,
+        tenant: TENANT,
+        interaction: None,
+        to: Dial::Device { device: SIP_DEVICE },
+        from: CallerId::default(),
+        ring_timeout: 20 * SECOND,
+        beside: Some(caller),
+    });
+    let events = &w.phone_at(phone(9)).events;
+    let offered = events.iter().find_map(|event| match event {
+        sip::Event::IncomingCall(incoming) => incoming.sdp().map(|sdp| String::from_utf8_lossy(sdp).into_owned()),
+        _ => None,
+    });
+    assert!(offered.unwrap().contains("RTP/AVP 111 8 0 9 101 110\r\n"));
 }
 
 #[test]

@@ -80,7 +80,7 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
               <RegionField label={t('region')} description={t('region_hint')} value={region} onChange={setRegion} error={error('region')} />
               <ChoiceField label={t('music')} kind="prompts" value={music} onChange={setMusic} />
             </div>
-            <CodecsField label={t('codecs.browsers')} hint={t('codecs.browsers_hint')} value={codecs} set={setCodecs} error={error('browser_codecs')} />
+            <CodecsField label={t('codecs.browsers')} hint={t('codecs.browsers_hint')} usual={t('codecs.browsers_usual')} value={codecs} set={setCodecs} error={error('browser_codecs')} />
             <Switch label={t('mask_numbers')} description={t('mask_numbers_hint')} checked={masked} onChange={(e) => setMasked(e.currentTarget.checked)} />
             <Switch label={t('monitoring_shown')} description={t('monitoring_hint')} checked={shown} onChange={(e) => setShown(e.currentTarget.checked)} />
           </fieldset>

@@ -193,10 +193,10 @@ export function RegionField({ label, description, value, onChange, error }: { la
 const codecs = ['pcma', 'pcmu', 'g722', 'opus'] as const;
 
 /** Codecs in the order in which they are chosen, the best first; none for what the server does by itself. */
-export function CodecsField({ label, hint, value, set, error }: { label?: string; hint?: string; value: Schemas['Codec'][]; set: (value: Schemas['Codec'][]) => void; error?: string }) {
+export function CodecsField({ label, hint, usual, value, set, error }: { label?: string; hint?: string; usual?: string; value: Schemas['Codec'][]; set: (value: Schemas['Codec'][]) => void; error?: string }) {
   const { t } = useTranslation('admin');
   const data = codecs.map((v) => ({ value: v, label: t(`codecs.${v}`) }));
-  return <MultiSelect label={label ?? t('codecs.label')} description={hint ?? t('codecs.hint')} placeholder={value.length === 0 ? t('codecs.usual') : undefined} data={data} value={value} onChange={(v) => set(v as Schemas['Codec'][])} error={error} clearable hidePickedOptions />;
+  return <MultiSelect label={label ?? t('codecs.label')} description={hint ?? t('codecs.hint')} placeholder={value.length === 0 ? (usual ?? t('codecs.usual')) : undefined} data={data} value={value} onChange={(v) => set(v as Schemas['Codec'][])} error={error} clearable hidePickedOptions />;
 }
 
 /** Whether sound to and from a phone or trunk is encrypted. */

@@ -210,6 +210,7 @@ pub fn trunk(id: TrunkId, host: Option<String>) -> TrunkConfig {
         transport: Default::default(),
         check_certificate: true,
         srtp: Default::default(),
+        codecs: Vec::new(),
         calls_max: None,
         calls_per_second: None,
         account: None,
@@ -396,7 +397,8 @@ impl Rig {
         let object = value.as_object().unwrap();
         let mut line = object["kind"].as_str().unwrap().to_owned();
         for (key, value) in object {
-            let skip = ["kind", "interaction", "tenant", "beside", "trace", "stats", "service_level_ms", "short_abandon_ms"];
+            let skip =
+                ["kind", "interaction", "tenant", "beside", "trace", "stats", "service_level_ms", "short_abandon_ms"];
             let zero = ["from", "ring_timeout"];
             if skip.contains(&key.as_str()) || zero.contains(&key.as_str()) || value.is_null() {
                 continue;

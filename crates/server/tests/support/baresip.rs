@@ -56,9 +56,9 @@ impl Speaks {
     /// Its name, and the rate of its sound.
     fn account(self) -> (&'static str, u32) {
         match self {
-            Speaks::Pcmu => ("PCMU", 8_000),
-            Speaks::G722 => ("G722", 16_000),
-            Speaks::Opus => ("opus", 48_000),
+            Speaks::Pcmu => ("PCMU/8000/1", 8_000),
+            Speaks::G722 => ("G722/16000/1", 16_000),
+            Speaks::Opus => ("opus/48000/2", 48_000),
         }
     }
 }
@@ -164,11 +164,13 @@ impl Baresip {
         });
     }
 
-    /// Everything it heard so far, at its codec's own rate.
+    /// Everything it heard so far, at its codec's own rate; of several channels the first.
     pub fn heard(&self) -> Vec<i16> {
         let files = fs::read_dir(&self.dir).expect("its directory");
         let dump = files.filter_map(|f| Some(f.ok()?.path())).find(|p| p.to_string_lossy().ends_with("-dec.wav"));
-        dump.and_then(|p| fs::read(p).ok()).filter(|b| b.len() > 44).map(|b| samples(&b)).unwrap_or_default()
+        let bytes = dump.and_then(|p| fs::read(p).ok()).filter(|b| b.len() > 44).unwrap_or_default();
+        let Some(channels) = bytes.get(22) else { return Vec::new() };
+        samples(&bytes).into_iter().step_by(usize::from(*channels).max(1)).collect()
     }
 
     /// Milliseconds of `hz` in what it heard.

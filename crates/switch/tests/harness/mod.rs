@@ -100,6 +100,8 @@ pub struct World {
     pub session: Option<Duration>,
     /// The newest call of ours.
     pub invited: Option<CallId>,
+    /// Headers of our refusals.
+    pub refusals: Vec<(String, String)>,
     next_call: u64,
     next_leg: u128,
 }
@@ -168,6 +170,7 @@ impl World {
             is_media_stuck: false,
             session: None,
             invited: None,
+            refusals: Vec::new(),
             next_call: 0,
             next_leg: 0,
         };
@@ -447,6 +450,9 @@ impl World {
             Output::Sip(command) => {
                 if let sip::Command::Invite(invite) = &command {
                     self.invited = Some(invite.call);
+                }
+                if let sip::Command::Reject { headers, .. } = &command {
+                    self.refusals.extend(headers.iter().cloned());
                 }
                 let policy = self.switch.policy();
                 self.endpoint.handle(self.now, sip::Input::Command(command), &policy);
