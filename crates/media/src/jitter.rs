@@ -198,10 +198,8 @@ impl JitterBuffer {
     fn start(&mut self, ssrc: u32, timestamp: u32) -> Playing {
         self.places.fill(Place::Nothing);
         self.waiting.clear();
-        if self.codec.law().is_none() {
-            self.decoder = Decoder::new(self.codec);
-        }
-        // Nothing of the former stream may be repeated into the wait before the first sample.
+        // Nothing of the former stream may be repeated into the wait before the first sample. A decoder with state goes on
+        // from where it is: within a packet or two it has adapted, and a stranger's new sources must not cost new decoders.
         self.plc.clear();
         self.stats.resets += 1;
         let next = timestamp.wrapping_sub(DELAY_START as u32);
