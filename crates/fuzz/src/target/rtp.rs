@@ -20,7 +20,8 @@ pub const TARGET: Target = Target {
     max_len: 16_384,
     is_text: false,
     bytes_per_octet: 1000,
-    bytes_besides: 512 * 1024,
+    // Coders and decoders of Opus and the jitter buffers of three legs, made once.
+    bytes_besides: 1024 * 1024,
 };
 
 const RAW: u8 = 0;
