@@ -9,6 +9,7 @@
 //! [`crate::plc`]; where the sender has said that it pauses (RFC 3389), with noise of the level it named.
 
 use crate::codec::{Codec, Decoder, FRAME};
+use crate::noise::{NOISE_MAX, Noise};
 use crate::plc::Plc;
 use std::collections::VecDeque;
 
@@ -27,8 +28,8 @@ const EMPTY_AFTER: u32 = 25;
 const WAITING_MAX: usize = 52;
 /// Opus loses and recovers whole multiples of 2.5 ms.
 const OPUS_STEP: usize = 20;
-/// A pause of the sender is filled with noise for this many ticks: who says nothing for longer is gone.
-const NOISE_TICKS: u32 = 500;
+/// For how many ticks a pause of the sender is filled with noise.
+const NOISE_TICKS: u32 = NOISE_MAX.as_millis() as u32 / 20;
 
 /// What happened to packets, for quality figures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,7 +63,8 @@ pub struct JitterBuffer {
     decoded: Vec<i16>,
     playing: Option<Playing>,
     plc: Plc,
-    noise: Option<Noise>,
+    /// With the ticks that it has left.
+    noise: Option<(Noise, u32)>,
     stats: JitterStats,
 }
 
@@ -99,23 +101,6 @@ impl Clock {
         self.last = timestamp;
         self.unwrapped = self.unwrapped.wrapping_add_signed(i64::from(passed));
         (self.unwrapped / u64::from(self.units)) as u32
-    }
-}
-
-/// Comfort noise: white, which over a telephone is as good as any.
-#[derive(Debug, Clone, Copy)]
-struct Noise {
-    peak: i32,
-    left: u32,
-    dice: u32,
-}
-
-impl Noise {
-    fn fill(&mut self, out: &mut [i16]) {
-        for sample in out {
-            self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            *sample = (((self.dice >> 16) as i16 as i32 * self.peak) >> 15) as i16;
-        }
     }
 }
 
@@ -190,9 +175,7 @@ impl JitterBuffer {
 
     /// The sender pauses (RFC 3389); `level` is that of its noise, in dB below the loudest that can be.
     pub fn comfort(&mut self, level: u8) {
-        // The root mean square of white noise is its peak divided by the root of three.
-        let peak = 32_768.0 * 3f32.sqrt() * 10f32.powf(-f32::from(level & 0x7f) / 20.0);
-        self.noise = Some(Noise { peak: (peak as i32).min(2_000), left: NOISE_TICKS, dice: u32::from(level) });
+        self.noise = Some((Noise::new(level), NOISE_TICKS));
     }
 
     fn start(&mut self, ssrc: u32, timestamp: u32) -> Playing {
@@ -293,15 +276,15 @@ impl JitterBuffer {
 
     /// Plays the next 20 ms into `out`. Answers whether there is anything to hear: false means silence.
     pub fn pull(&mut self, out: &mut [i16; FRAME]) -> bool {
-        if let Some(noise) = &mut self.noise {
-            noise.left -= 1;
-            if noise.left == 0 {
+        if let Some((_, left)) = &mut self.noise {
+            *left -= 1;
+            if *left == 0 {
                 self.noise = None;
             }
         }
         let Some(mut playing) = self.playing else {
             match &mut self.noise {
-                Some(noise) => noise.fill(out),
+                Some((noise, _)) => noise.fill(out),
                 None => out.fill(0),
             }
             return self.noise.is_some();
@@ -330,7 +313,7 @@ impl JitterBuffer {
                     self.plc.received(run);
                     audible = true;
                 }
-                (_, Some(noise)) => {
+                (_, Some((noise, _))) => {
                     noise.fill(run);
                     self.plc.clear();
                     audible = true;

@@ -47,6 +47,7 @@ pub mod dtmf;
 pub mod g711;
 pub mod g722;
 pub mod jitter;
+mod noise;
 pub mod opus;
 mod plane;
 pub mod plc;

@@ -214,8 +214,14 @@ impl Plane {
         if leg.muted {
             return;
         }
-        if let (Some(jitter), Some(&level)) = (&mut leg.jitter, packet.payload.first()) {
+        let Some(&level) = packet.payload.first() else { return };
+        if let Some(jitter) = &mut leg.jitter {
             jitter.comfort(level);
+        }
+        for recording in &leg.taps {
+            if let Some(recorder) = self.recordings.get_mut(recording) {
+                recorder.comfort(now, leg.key, level);
+            }
         }
         self.relay(now, slot, packet, Relayed::ComfortNoise);
     }

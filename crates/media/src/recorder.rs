@@ -15,6 +15,7 @@ use crate::LegKey;
 use crate::audio::mix_into;
 use crate::codec::FRAME;
 use crate::g711::Law;
+use crate::noise::{NOISE_MAX, Noise};
 use crate::rtp::Header;
 use std::time::Duration;
 
@@ -101,6 +102,8 @@ struct Lane {
     from: u64,
     /// Which timeline position (samples) belongs to which timestamp of which source.
     anchor: Option<(u32, u32, u64)>,
+    /// The sender pauses between these positions, and how that sounds.
+    pause: Option<(u64, u64, Noise)>,
     /// No longer tapped; goes once its rest is handed out.
     closed: bool,
 }
@@ -144,6 +147,7 @@ impl Recorder {
                     octets: Vec::new(),
                     from: 0,
                     anchor: None,
+                    pause: None,
                     closed: false,
                 });
             }
@@ -192,6 +196,17 @@ impl Recorder {
         self.tap(now, leg, LAW, &header, &octets);
     }
 
+    /// `leg` pauses (RFC 3389), with noise of this level, until its next packet.
+    pub(crate) fn comfort(&mut self, now: Duration, leg: LegKey, level: u8) {
+        if self.pause.is_some() {
+            return;
+        }
+        let start = self.position(now).max(self.emitted);
+        for lane in self.lanes.iter_mut().filter(|lane| lane.leg == leg && !lane.closed) {
+            lane.pause = Some((start, start + NOISE_MAX.as_millis() as u64 * 8, Noise::new(level)));
+        }
+    }
+
     /// Hands out what is due. Call on each tick.
     pub fn tick(&mut self, now: Duration) -> Vec<Frame> {
         let mut out = Vec::new();
@@ -206,7 +221,9 @@ impl Recorder {
     /// For how long, in whole chunks, nobody says anything from here on: one frame says that, however late the tick is.
     fn quiet_until(&self, due: u64) -> u64 {
         let sounds = self.lanes.iter().filter(|lane| !lane.octets.is_empty()).map(|lane| lane.from);
-        let quiet = sounds.min().unwrap_or(due).min(due) - self.emitted;
+        let pauses = self.lanes.iter().filter_map(|lane| lane.pause).filter(|(_, until, _)| *until > self.emitted);
+        let noises = pauses.map(|(from, _, _)| from.max(self.emitted));
+        let quiet = sounds.chain(noises).min().unwrap_or(due).min(due) - self.emitted;
         quiet / CHUNK * CHUNK
     }
 
@@ -272,6 +289,9 @@ impl Lane {
         self.anchor = Some((header.ssrc, header.timestamp, position.max(0) as u64));
         let skip = (earliest - position).clamp(0, length as i64) as usize;
         let at = position.max(earliest) as u64;
+        if let Some((_, until, _)) = &mut self.pause {
+            *until = at.min(*until);
+        }
         let octets = &payload[skip..];
         if octets.is_empty() {
             return;
@@ -299,17 +319,34 @@ impl Lane {
 
     /// What was said between two positions, the first of which nothing kept precedes; none if it was nothing.
     fn take(&mut self, start: u64, end: u64) -> Option<Vec<u8>> {
+        let noise = self.noise(start, end);
         if self.octets.is_empty() || self.from >= end {
-            return None;
+            return noise;
         }
         let (samples, before) = ((end - start) as usize, (self.from - start) as usize);
         let taken = self.octets.len().min(samples - before);
-        let mut payload = Vec::with_capacity(samples);
-        payload.resize(before, self.law.silence());
-        payload.extend_from_slice(&self.octets[..taken]);
-        payload.resize(samples, self.law.silence());
+        let mut payload = noise.unwrap_or_else(|| vec![self.law.silence(); samples]);
+        payload[before..before + taken].copy_from_slice(&self.octets[..taken]);
         self.octets.drain(..taken);
         self.from = end;
+        Some(payload)
+    }
+
+    /// The noise of a pause between two positions; none where there is no pause.
+    fn noise(&mut self, start: u64, end: u64) -> Option<Vec<u8>> {
+        let (from, until, noise) = self.pause.as_mut()?;
+        let within = (*from).max(start)..(*until).min(end);
+        if *until <= start {
+            self.pause = None;
+            return None;
+        }
+        if within.is_empty() {
+            return None;
+        }
+        let mut samples = vec![0; (end - start) as usize];
+        noise.fill(&mut samples[(within.start - start) as usize..(within.end - start) as usize]);
+        let mut payload = Vec::with_capacity(samples.len());
+        self.law.encode(&samples, &mut payload);
         Some(payload)
     }
 

@@ -128,6 +128,7 @@ fn comfort_noise_is_passed_on_or_rendered() {
             lab.handle(Command::UpdateLeg(UpdateLeg { codec: Some(codec), ..UpdateLeg::new(leg) }));
         }
         lab.bridge(bridge::pair(A, B));
+        lab.handle(Command::Record { recording: RecordingKey(7), left: A, right: vec![B], beep: None });
         lab.run(500);
         lab.peer(A).speaking = false;
         let mut header = lab.peer(A).header;
@@ -144,6 +145,15 @@ fn comfort_noise_is_passed_on_or_rendered() {
             let level = -20.0 * tone::rms(&heard).log10();
             assert!((level - 45.0).abs() < 2.0, "{level}");
         }
+        // The recording has it too, up to the next word.
+        lab.run(1000);
+        lab.peer(A).speaking = true;
+        lab.run(600);
+        lab.handle(Command::StopRecord { recording: RecordingKey(7) });
+        let left = Recording::from_spool(&lab.spool).unwrap().left;
+        let level = -20.0 * tone::rms(&left[5200..10_000]).log10();
+        assert!((level - 45.0).abs() < 2.0, "{level} dB in the recording");
+        assert!(tone::is_tone(&left[800..3600], 440.0) && tone::is_tone(&left[left.len() - 3000..], 440.0));
     }
 }
 
