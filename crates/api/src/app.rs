@@ -76,6 +76,7 @@ pub struct Known {
 impl App {
     /// Must run inside a tokio runtime.
     pub fn new(engine: Engine, options: Options) -> ApiResult<App> {
+        let guests = GuestKey::new(engine.store().keyring().local_key("guests of the customer page")?);
         let document = crate::openapi::text(&crate::openapi::document(&crate::routes::operations()));
         Ok(App {
             inner: Arc::new(Inner {
@@ -85,7 +86,7 @@ impl App {
                 engine,
                 options,
                 passwords: Passwords::new()?,
-                guests: GuestKey::random(),
+                guests,
                 // A shared office address signs in forty people at the start of a shift; guessing passwords is slow.
                 sign_ins_by_address: Limiter::new(40, Duration::from_secs(3)),
                 sign_ins_by_login: Limiter::new(10, Duration::from_secs(30)),

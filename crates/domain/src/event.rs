@@ -80,9 +80,12 @@ pub enum EventBody {
     ConfigPublished {
         rev: u64,
     },
-    /// The floor came back after a crash; everything that was live ends in the events that follow.
+    /// The floor came back after a crash. What was live goes on with `InteractionResumed`, or ends, in the events that follow.
     FloorRecovered {
         last_heartbeat: Timestamp,
+        /// Recordings that go on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        recordings: Vec<RecordingId>,
     },
 
     // Agents and devices.
@@ -407,6 +410,10 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<AgentId>,
     },
+    /// Its node crashed and is back, and the call goes on.
+    InteractionResumed {
+        interaction: InteractionId,
+    },
     /// The customer has heard that he is, or may be, recorded.
     RecordingAnnounced {
         interaction: InteractionId,
@@ -557,6 +564,7 @@ kinds! {
     LegMoved = "leg_moved",
     Bridged = "bridged",
     RecordingDecided = "recording_decided",
+    InteractionResumed = "interaction_resumed",
     RecordingAnnounced = "recording_announced",
     MaskStarted = "mask_started",
     MaskEnded = "mask_ended",

@@ -219,7 +219,7 @@ impl Floor {
             Input::RecordingDeleted { interaction, recording } => {
                 self.emit(EventBody::RecordingDeleted { interaction, recording });
             }
-            Input::Recovered { last_heartbeat } => self.recover(last_heartbeat),
+            Input::Recovered { last_heartbeat, outlived } => self.recover(last_heartbeat, &outlived),
             Input::Tick => {}
         }
         Ok(None)

@@ -8,7 +8,7 @@ use crate::device::DeviceLoss;
 use crate::id::{
     AddressId, AgentId, BlobId, DeviceId, InteractionId, LegId, NumberId, QueueId, RecordingId, TrunkId, UserId,
 };
-use crate::leg::{Gap, LegEvent, Via};
+use crate::leg::{Gap, LegEvent, Outlived, Via};
 use crate::localized::Lang;
 use crate::mailbox::MessageState;
 use crate::medium::Medium;
@@ -90,10 +90,11 @@ pub enum Input {
         interaction: InteractionId,
         recording: RecordingId,
     },
-    /// First input after a crash (after snapshot and journal were applied): nothing live survived, calls ended at the
-    /// last heartbeat.
+    /// First input after a crash (after snapshot and journal were applied): of what was live, this has survived; the rest
+    /// ended at the last heartbeat.
     Recovered {
         last_heartbeat: Timestamp,
+        outlived: Outlived,
     },
     /// The clock reached [`crate::floor::Floor::next_timeout`]. Timers that are due fire before any input.
     Tick,

@@ -4,6 +4,7 @@
 //! three-way and monitoring are edits of that matrix. The floor (through `engine`) sends [`LegCommand`]s, the switch
 //! answers with [`LegEvent`]s. Commands about a leg that has ended are ignored; every leg ends with exactly one
 //! [`LegEvent::Ended`].
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -275,6 +276,15 @@ impl LegEvent {
             LegEvent::RecordingStarted { .. } | LegEvent::RecordingEnded { .. } => None,
         }
     }
+}
+
+/// What of a tenant's calls outlived a crash of their node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outlived {
+    /// Answered legs, up again.
+    pub legs: BTreeMap<LegId, Codec>,
+    /// Recordings that go on, with the time between listed as a gap.
+    pub recordings: BTreeSet<RecordingId>,
 }
 
 /// How an incoming call reached us.

@@ -736,7 +736,7 @@ fn a_crash_ends_everything_live_at_the_last_heartbeat() {
             r.forget();
             r.pass(30);
             let last_heartbeat = START + secs(12);
-            let _ = r.input(Input::Recovered { last_heartbeat });
+            let _ = r.input(Input::Recovered { last_heartbeat, outlived: Outlived::default() });
             // A straggler from before the crash changes nothing.
             r.hangs_up(talking);
             r.pass(5);
@@ -768,7 +768,7 @@ fn an_agent_who_does_not_return_after_a_crash_is_signed_out() {
         |r| {
             r.sign_in(ANN, TAB);
             r.forget();
-            let _ = r.input(Input::Recovered { last_heartbeat: START });
+            let _ = r.input(Input::Recovered { last_heartbeat: START, outlived: Outlived::default() });
             r.pass(60);
             r.agent(ANN, AgentCommand::SetPresence { presence: Presence::Available });
         },

@@ -41,7 +41,7 @@ fn samples() -> Vec<EventBody> {
     let stats = LegStats { answered_ms: 61_000, rtp_received: 3050, rtp_sent: 3049, ..LegStats::default() };
     vec![
         EventBody::ConfigPublished { rev: 3 },
-        EventBody::FloorRecovered { last_heartbeat: AT },
+        EventBody::FloorRecovered { last_heartbeat: AT, recordings: vec![] },
         EventBody::AgentSignedIn { agent, device, seat: SeatClass::Standard, queues: vec![queue] },
         EventBody::AgentQueuesChanged { agent, queues: vec![] },
         EventBody::AgentSignedOut { agent, why: SignOutCause::Restart },
@@ -182,6 +182,7 @@ fn samples() -> Vec<EventBody> {
             call: Some(InteractionId(33)),
         },
         EventBody::CallBackStarted { interaction: InteractionId(33), of: interaction, message: Some(recording) },
+        EventBody::InteractionResumed { interaction },
     ]
 }
 

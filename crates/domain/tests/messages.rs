@@ -92,7 +92,7 @@ fn a_message_survives_a_crash_between_its_end_and_its_storing() {
     let mut again = domain::floor::Floor::new(FloorId(1), std::sync::Arc::new(c), IdMint::new(1, 2));
     r.events.iter().for_each(|event| again.apply(event));
     let now = r.now;
-    again.handle(now, Input::Recovered { last_heartbeat: now }).unwrap();
+    again.handle(now, Input::Recovered { last_heartbeat: now, outlived: domain::leg::Outlived::default() }).unwrap();
     let gaps = vec![];
     let stored =
         Input::RecordingStored { recording, blob: BlobId(5), length_ms: 7_000, bytes: 1, gaps, heard_ms: 6_000 };

@@ -67,6 +67,7 @@ async fn main() -> Result<()> {
             Ok(())
         }),
         up: up_receiver,
+        outlived: Default::default(),
     };
     let engine = Engine::start(config, store.clone(), port).await?;
     for (agent, device) in &company.agents {

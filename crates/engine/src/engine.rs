@@ -15,7 +15,7 @@ use domain::config::{EntryPoint, NumberConfig};
 use domain::directory::Directory;
 use domain::id::{AddressId, AgentId, DeviceId, IdMint, NumberId, SegmentId, TenantId, TrunkId, UserId};
 use domain::input::{Accepted, Input};
-use domain::leg::CallerId;
+use domain::leg::{CallerId, EndCause, LegCommand, Outlived};
 use domain::localized::Lang;
 use domain::mailbox::CallBack;
 use domain::outbound::Plan;
@@ -266,8 +266,18 @@ impl Engine {
         let last_heartbeat = shared.store.last_heartbeat(&shared.node).await?.map(|row| row.beat_at);
         let mut helpers = vec![heartbeat::spawn(shared.clone()), bindings::spawn(shared.clone())];
         floors::join_left_over(&shared).await?;
+        let mut outlived = port.outlived;
+        for (tenant, outlived) in &outlived {
+            shared.routes.learn_outlived(*tenant, outlived);
+            shared.shipper.goes_on(&outlived.recordings);
+        }
         for tenant in shared.store.tenants(HostScope::whole_installation().into()).await? {
-            floors::open(&shared, tenant.id, last_heartbeat).await?;
+            let outlived = outlived.remove(&tenant.id).unwrap_or_default();
+            floors::open(&shared, tenant.id, last_heartbeat, outlived).await?;
+        }
+        // Of tenants that are no more, or at home elsewhere by now.
+        for leg in outlived.into_values().flat_map(|outlived| outlived.legs.into_keys()) {
+            let _ = (shared.down)(Down::Leg(LegCommand::Hangup { leg, cause: EndCause::SystemRestart }));
         }
         directory::push(&shared).await?;
         let (stop, stopped) = oneshot::channel();
@@ -488,7 +498,7 @@ impl Engine {
                 rev
             }
             None => {
-                floors::open(&self.shared, tenant, None).await?;
+                floors::open(&self.shared, tenant, None, Outlived::default()).await?;
                 0
             }
         };

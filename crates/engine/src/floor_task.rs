@@ -218,8 +218,10 @@ pub struct Watched {
 }
 
 impl FloorTask {
+    /// `callers`: of the calls that are live already.
     pub fn spawn(
         floor: Floor,
+        callers: BTreeMap<InteractionId, Persons>,
         clock: Clock,
         store: Store,
         ownership: Ownership,
@@ -234,7 +236,6 @@ impl FloorTask {
         let saver = Saver::new(ownership, store.clone(), journal);
         let snapshot_seq = floor.seq();
         let desks = BTreeMap::new();
-        let callers = BTreeMap::new();
         let failure = Failure::FloorEnded { floor: ownership.floor };
         let ended = failed.clone();
         let task = FloorTask {

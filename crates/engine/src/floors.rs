@@ -1,18 +1,21 @@
 //! Opening a tenant's floor: take the lease, restore snapshot and journal, end what a crash left, start its tasks.
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::event::Event;
 use domain::floor::{Floor, Snapshot};
-use domain::id::{IdMint, TenantId};
+use domain::id::{IdMint, InteractionId, TenantId};
 use domain::input::Input;
+use domain::leg::{CallerId, Outlived};
 use domain::time::Timestamp;
-use store::{LeftOver, SpoolReader};
+use store::{LeftOver, SpoolReader, Store};
 use tracing::{error, info};
 
 use crate::engine::{OpenFloor, Shared};
 use crate::error::CommandError;
-use crate::floor_task::FloorTask;
+use crate::floor_task::{FloorTask, Persons};
+use crate::intake::shown;
 use crate::outlet::Outlet;
 use crate::ownership::Ownership;
 use crate::projector::{Fact, Feed, Projector};
@@ -25,11 +28,13 @@ const PAGE: u32 = 1_000;
 /// Spooled batches joined in one transaction.
 const JOIN: usize = 256;
 
-/// `last_heartbeat`: when this node was last known alive; live interactions of a crashed process ended then.
+/// `last_heartbeat`: when this node was last known alive; live interactions of a crashed process ended then, but for those
+/// whose customers are among `outlived`.
 pub async fn open(
     shared: &Arc<Shared>,
     tenant: TenantId,
     last_heartbeat: Option<Timestamp>,
+    outlived: Outlived,
 ) -> Result<(), CommandError> {
     let store = &shared.store;
     let now = shared.clock.now();
@@ -72,8 +77,10 @@ pub async fn open(
     };
     let seen = shared.clone();
     let feed = Arc::new(Feed::default());
+    let callers = callers(store, tenant, &floor, &outlived).await?;
     let (handle, watched) = FloorTask::spawn(
         floor,
+        callers,
         clock,
         store.clone(),
         ownership,
@@ -85,15 +92,33 @@ pub async fn open(
         feed.clone(),
         shared.failed.clone(),
     );
-    if restored {
+    if restored || !outlived.legs.is_empty() {
         let last_heartbeat = last_heartbeat.unwrap_or(last_event_at).max(last_event_at);
-        handle.send(Input::Recovered { last_heartbeat }).await?;
+        handle.send(Input::Recovered { last_heartbeat, outlived }).await?;
     }
     let restored_at = *watched.journalled.borrow();
     let projected = Projector::spawn(shared.clone(), row, watched.journalled, feed);
     let saving = watched.saving;
     shared.add_floor(tenant, OpenFloor { handle, ownership, restored_at, projected, saving });
     Ok(())
+}
+
+/// Who calls, of the calls that go on.
+async fn callers(
+    store: &Store,
+    tenant: TenantId,
+    floor: &Floor,
+    outlived: &Outlived,
+) -> Result<BTreeMap<InteractionId, Persons>, CommandError> {
+    let from: Vec<_> = floor.customers().filter(|(_, leg, _)| outlived.legs.contains_key(leg)).collect();
+    let ids: Vec<_> = from.iter().map(|(_, _, address)| *address).collect();
+    let rows: BTreeMap<_, _> = store.addresses(tenant, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
+    let person = |address| {
+        let row = rows.get(&address)?;
+        let caller = CallerId { user: shown(&row.value), name: row.name.clone() };
+        Some(Persons { caller, dialled: Vec::new() })
+    };
+    Ok(from.into_iter().filter_map(|(interaction, _, address)| Some((interaction, person(address)?))).collect())
 }
 
 /// What an earlier run could not write to the database before it ended: joined under its own epoch, so before any floor

@@ -1,9 +1,11 @@
 //! Where the engine meets telephony: plain values of `domain` on bounded channels, wired by the binary.
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::device::{DeviceReport, DeviceSignal};
 use domain::directory::Directory;
-use domain::leg::{LegCommand, LegEvent};
+use domain::id::TenantId;
+use domain::leg::{LegCommand, LegEvent, Outlived};
 use domain::trunk::{TrunkReport, TrunkSignal};
 use tokio::sync::mpsc;
 
@@ -33,4 +35,6 @@ pub struct TelephonyPort {
     /// Must not block for long; called from async tasks.
     pub down: Arc<dyn Fn(Down) -> Result<(), PortClosed> + Send + Sync>,
     pub up: mpsc::Receiver<Up>,
+    /// What of the former process's calls telephony goes on with; their events come by `up`.
+    pub outlived: BTreeMap<TenantId, Outlived>,
 }

@@ -2,7 +2,7 @@
 //!
 //! One at a time, retried with growing pauses; a spool file is removed only after its blob and its event are durable.
 //! At start it adopts what an earlier run left: complete (`.rec`) or cut off by a crash (`.part`).
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -71,6 +71,12 @@ impl Shipper {
     pub fn new(spool: PathBuf, render: Render) -> Self {
         let left_over = Mutex::new(recordings_in(&spool));
         Self { spool, render, queue: Mutex::default(), more: Notify::new(), left_over }
+    }
+
+    /// These files are being written on: they are no leftovers.
+    pub fn goes_on(&self, recordings: &BTreeSet<RecordingId>) {
+        let mut left_over = self.left_over.lock().unwrap_or_else(PoisonError::into_inner);
+        left_over.retain(|recording| !recordings.contains(recording));
     }
 
     fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Job>> {

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use domain::id::{LegId, RecordingId, TenantId};
-use domain::leg::{LegCommand, LegEvent};
+use domain::leg::{LegCommand, LegEvent, Outlived};
 
 #[derive(Default)]
 pub struct Routes {
@@ -48,6 +48,13 @@ impl Routes {
 
     pub fn learn_offered(&self, leg: LegId, tenant: TenantId) {
         self.inner().legs.insert(leg, tenant);
+    }
+
+    /// Learns what goes on from before the start.
+    pub fn learn_outlived(&self, tenant: TenantId, outlived: &Outlived) {
+        let mut inner = self.inner();
+        inner.legs.extend(outlived.legs.keys().map(|leg| (*leg, tenant)));
+        inner.recordings.extend(outlived.recordings.iter().map(|recording| (*recording, tenant)));
     }
 
     /// The tenant concerned; forgets what ended.

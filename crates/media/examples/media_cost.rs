@@ -16,7 +16,10 @@ fn add(plane: &mut Plane, now: Duration, n: u64, codec: Codec) -> Result<(), Med
     let transport = Transport::Rtp { remote: Some(addr()), lock: LockPolicy::Any, rtcp: RtcpMode::Off };
     let codec = CodecParams::new(codec, codec.payload_type());
     let direction = Direction::BOTH;
-    plane.handle(now, Command::AddLeg(AddLeg { leg: LegKey(n), transport, codec, dtmf: None, direction, seed: n }))
+    plane.handle(
+        now,
+        Command::AddLeg(AddLeg { leg: LegKey(n), transport, codec, dtmf: None, direction, seed: n, resume: None }),
+    )
 }
 
 fn addr() -> SocketAddr {
@@ -37,7 +40,8 @@ fn measure(name: &str, legs: u64, group: u64, codecs: [Codec; 2], record: bool) 
         plane.handle(now, Command::SetBridge { bridge: BridgeKey(first), matrix })?;
         if record {
             let (left, right) = (members[0], members[1..].to_vec());
-            plane.handle(now, Command::Record { recording: RecordingKey(first), left, right, beep: None })?;
+            plane
+                .handle(now, Command::Record { recording: RecordingKey(first), left, right, beep: None, from_ms: 0 })?;
         }
     }
     // A voice-like sound: what Opus costs depends on it.

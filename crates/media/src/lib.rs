@@ -22,6 +22,7 @@
 //!         dtmf: Some(DtmfParams::new(101)),
 //!         direction: Direction::BOTH,
 //!         seed: n,
+//!         resume: None,
 //!     };
 //!     plane.handle(now, Command::AddLeg(leg)).unwrap();
 //! }

@@ -112,6 +112,8 @@ struct Lane {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     start: Duration,
+    /// Position at the start: not zero when a former process began the recording.
+    from_ms: u64,
     /// Handed out so far, samples; always whole milliseconds.
     emitted: u64,
     lanes: Vec<Lane>,
@@ -119,16 +121,17 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recording that starts now.
-    pub fn new(now: Duration, left: LegKey, right: &[LegKey]) -> Self {
-        let mut recorder = Self { start: now, emitted: 0, lanes: Vec::new(), pause: None };
+    /// A recording that starts now, or goes on from this position.
+    pub fn new(now: Duration, from_ms: u64, left: LegKey, right: &[LegKey]) -> Self {
+        let emitted = from_ms * 8;
+        let mut recorder = Self { start: now, from_ms, emitted, lanes: Vec::new(), pause: None };
         recorder.set_legs(left, right);
         recorder
     }
 
     /// Samples since the start, whole milliseconds.
     fn position(&self, now: Duration) -> u64 {
-        now.saturating_sub(self.start).as_millis() as u64 * 8
+        (self.from_ms + now.saturating_sub(self.start).as_millis() as u64) * 8
     }
 
     /// From now on these legs are recorded.

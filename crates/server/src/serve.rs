@@ -37,7 +37,7 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 /// Name of this node: one per data directory.
 const NODE: &str = "node-1";
 
-/// Runs until it is told to stop (SIGINT, SIGTERM).
+/// Runs until it is told to stop (SIGINT, SIGTERM, SIGUSR2).
 pub async fn serve(settings: Settings) -> Result<()> {
     // Ports first: a port in use is told before a database is made.
     let http = listen("HTTP", "http", settings.http).await?;
@@ -82,7 +82,8 @@ pub async fn serve(settings: Settings) -> Result<()> {
         render: Arc::new(render),
         demo_speech: sample::demo_speech(),
     };
-    let port = TelephonyPort { down: down(&telephony, ending.clone()), up: up_receiver };
+    let outlived = telephony.outlived().clone();
+    let port = TelephonyPort { down: down(&telephony, ending.clone()), up: up_receiver, outlived };
     let start = {
         let store = store.clone();
         async move { Engine::start(config, store, port).await.context("the engine cannot start") }
@@ -113,17 +114,22 @@ pub async fn serve(settings: Settings) -> Result<()> {
     write_addresses(&settings.data_dir, http_addr, https_addr, sip, sip_tls)?;
     print_banner(&store, sample.as_ref(), http_addr, https_addr, sip, lan).await?;
 
-    let failure = tokio::select! {
-        signal = wait_for_signal() => {
-            signal?;
-            None
-        }
-        failure = engine.failed() => Some(failure),
+    let (end, failure) = tokio::select! {
+        signal = wait_for_signal() => (signal?, None),
+        failure = engine.failed() => (Ending::Stop, Some(failure)),
     };
-    info!("stopping: calls are ended, floors are saved");
     // Telephony first: the engine takes the ends of the calls with their true cause.
     ending.store(true, Ordering::Relaxed);
-    end_telephony(telephony).await;
+    match end {
+        Ending::Stop => {
+            info!("stopping: calls are ended, floors are saved");
+            end_telephony(telephony, telephony::Handle::shutdown).await;
+        }
+        Ending::HandOver => {
+            info!("stopping: floors are saved, the next start goes on with the calls");
+            end_telephony(telephony, |telephony, _| drop(telephony)).await;
+        }
+    }
     engine.stop().await;
     store.close().await;
     side.stop().await;
@@ -133,12 +139,12 @@ pub async fn serve(settings: Settings) -> Result<()> {
     }
 }
 
-/// Ends every call politely, unless a readiness check holds its share for longer than one can take.
-async fn end_telephony(mut telephony: Arc<telephony::Handle>) {
+/// Ends telephony so, unless a readiness check holds its share for longer than one can take.
+async fn end_telephony(mut telephony: Arc<telephony::Handle>, end: fn(telephony::Handle, Duration)) {
     for _ in 0..100 {
         match Arc::try_unwrap(telephony) {
             Ok(telephony) => {
-                let _ = tokio::task::spawn_blocking(move || telephony.shutdown(SHUTDOWN)).await;
+                let _ = tokio::task::spawn_blocking(move || end(telephony, SHUTDOWN)).await;
                 return;
             }
             Err(shared) => telephony = shared,
@@ -365,13 +371,23 @@ async fn print_banner(
     Ok(())
 }
 
-async fn wait_for_signal() -> Result<()> {
+/// How the process is to end.
+enum Ending {
+    /// SIGINT, SIGTERM: calls are ended.
+    Stop,
+    /// SIGUSR2: the next process on this data directory goes on with them.
+    HandOver,
+}
+
+async fn wait_for_signal() -> Result<Ending> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let mut user = signal(SignalKind::user_defined2())?;
+    let ending = tokio::select! {
+        _ = interrupt.recv() => Ending::Stop,
+        _ = terminate.recv() => Ending::Stop,
+        _ = user.recv() => Ending::HandOver,
+    };
     // A second Ctrl-C ends at once.
     tokio::spawn(async move {
         if interrupt.recv().await.is_some() {
@@ -379,5 +395,5 @@ async fn wait_for_signal() -> Result<()> {
             std::process::exit(130);
         }
     });
-    Ok(())
+    Ok(ending)
 }

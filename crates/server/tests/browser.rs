@@ -245,6 +245,44 @@ fn a_customer_calls_from_the_web_page() {
 }
 
 #[test]
+fn a_crash_is_a_pause_for_the_agent_and_the_customer_in_their_browsers() {
+    let mut server = Server::start("crash-browser");
+    let company = Company::of(&server);
+    let tenant = company.get("me")["tenant"]["id"].as_str().expect("a tenant").to_owned();
+    let mut agent = Browser::start(&server, AGENT_HZ);
+    agent.at_desk("agent", "agent1@sample.test");
+    let mut customer = Browser::start(&server, CALLER_HZ);
+    customer.order(json!({"do": "open", "page": "customer", "path": format!("/call/{tenant}")}));
+    customer.order(json!({"do": "choose", "page": "customer", "selector": "input[name=number][value=\"1000\"]"}));
+    customer.click("customer", "call");
+    agent.click("agent", "accept");
+    agent.wait_tone("agent", CALLER_HZ);
+    customer.wait_tone("customer", AGENT_HZ);
+    agent.listen("agent", 1000);
+
+    server.kill();
+    let cut = Instant::now();
+    server.start_again();
+    customer.wait("customer", "call-state", "data-state", "answered");
+    let at_customer = wait_for("the customer to hear the agent again", SOON, || {
+        let heard = customer.listen("customer", 400);
+        verdict::browser_hears(&heard, AGENT_HZ, CALLER_HZ).ok().map(|()| cut.elapsed())
+    });
+    let at_agent = wait_for("the agent to hear the customer again", SOON, || {
+        let heard = agent.listen("agent", 400);
+        verdict::browser_hears(&heard, CALLER_HZ, AGENT_HZ).ok().map(|()| cut.elapsed())
+    });
+    println!("sound was back {at_customer:?} and {at_agent:?} after the kill");
+    agent.wait("agent", "work-state", "data-state", "talking");
+    customer.click("customer", "hang-up");
+    agent.wait_shown("agent", "wrap-up");
+    agent.order(json!({"do": "click", "page": "agent", "test": "disposition", "text": "Resolved"}));
+    agent.click("agent", "end-wrap-up");
+    let ended = Company::of(&server).wait_ended(1, SOON);
+    assert_eq!(ended[0]["end"], "served");
+}
+
+#[test]
 fn ring_me_speaks_and_then_echoes() {
     let server = Server::start("ring-me");
     let mut chromium = Browser::start(&server, AGENT_HZ);

@@ -1,4 +1,4 @@
-//! What breaks: the server is killed with calls up, a peer vanishes. Nothing is lost, doubled or stuck.
+//! What breaks: the server is killed with calls up and goes on with them; a peer vanishes.
 mod support;
 
 use std::time::Duration;
@@ -8,19 +8,24 @@ use serde_json::Value;
 use support::call::{AGENT_HZ, Caller, Phone, auto_answer};
 use support::company::{Company, id};
 use support::postgres::Postgres;
-use support::scenario::{a_crash_loses_nothing, segment_of};
+use support::scenario::{calls_outlive, segment_of};
 use support::server::Server;
 use support::verdict::{Verdict, must, must_fail};
 
 #[test]
-fn killed_with_calls_up_the_server_comes_back_whole() {
-    a_crash_loses_nothing(&mut Server::start("kill"));
+fn killed_with_calls_up_the_server_goes_on_with_them() {
+    calls_outlive(&mut Server::start("kill"), Server::kill);
 }
 
 #[test]
-fn killed_with_calls_up_the_server_comes_back_whole_on_postgres() {
+fn killed_with_calls_up_the_server_goes_on_with_them_on_postgres() {
     let pg = Postgres::start("kill");
-    a_crash_loses_nothing(&mut Server::start_with("kill-pg", Some(pg.url())));
+    calls_outlive(&mut Server::start_with("kill-pg", Some(pg.url())), Server::kill);
+}
+
+#[test]
+fn an_upgrade_keeps_the_calls() {
+    calls_outlive(&mut Server::start("upgrade"), Server::hand_over);
 }
 
 #[test]

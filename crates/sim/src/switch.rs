@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::id::{DeviceId, LegId, PlayId, RecordingId};
-use domain::leg::{Codec, Collect, Dial, EndCause, EndedBy, Gap, GapCause, LegCommand, LegEvent, LegStats, PlayEnd};
+use domain::leg::{
+    Codec, Collect, Dial, EndCause, EndedBy, Gap, GapCause, LegCommand, LegEvent, LegStats, Outlived, PlayEnd,
+};
 use domain::time::Timestamp;
 
 /// What the outside must do about a command.
@@ -103,6 +105,10 @@ impl Switch {
                 if l.answered.is_none() {
                     self.faults.push(format!("{leg} is played to before it is answered"));
                 }
+                // Again, after a crash.
+                if l.play == Some(play) {
+                    return Vec::new();
+                }
                 let stopped = l.play.replace(play).map(|former| stopped(leg, former));
                 let begun = (!looped).then_some(Demand::Plays { leg, play, collect });
                 stopped.into_iter().chain(begun).collect()
@@ -196,15 +202,24 @@ impl Switch {
     }
 
     /// The process was killed: nothing is left and nobody is told. Conversations lasted until `at`.
-    pub(crate) fn crash(&mut self, at: Timestamp) {
-        for talk in self.open_talks.values() {
-            if let Some(t) = self.talks.get_mut(*talk) {
-                t.to.get_or_insert(at);
-            }
+    /// The process dies; the next one goes on with some of the legs that were up.
+    pub(crate) fn crash(&mut self, at: Timestamp, mut survives: impl FnMut() -> bool) -> Outlived {
+        let lost: Vec<LegId> = self
+            .legs
+            .iter()
+            .filter(|(_, l)| l.answered.is_none() || l.ending || !survives())
+            .map(|(id, _)| *id)
+            .collect();
+        for leg in lost {
+            self.close_talk(at, leg);
+            self.legs.remove(&leg);
         }
-        self.open_talks.clear();
-        self.legs.clear();
-        self.recordings.clear();
+        let legs = &self.legs;
+        self.recordings.retain(|_, r| r.legs.iter().all(|leg| legs.contains_key(leg)));
+        Outlived {
+            legs: self.legs.keys().map(|leg| (*leg, Codec::Pcma)).collect(),
+            recordings: self.recordings.keys().copied().collect(),
+        }
     }
 
     fn close_talk(&mut self, now: Timestamp, leg: LegId) {

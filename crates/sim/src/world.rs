@@ -329,25 +329,30 @@ impl World {
         self.ledger.crashes += 1;
         let heartbeat = Timestamp(self.now.0 - 700);
         let last = self.journal.last().map_or(heartbeat, |e| e.at);
-        self.switch.crash(heartbeat.max(last));
-        // Whatever people or the switch were about to do with calls is void, and so are offers on screens.
+        let goes_on = self.dice.chance(0.5);
+        let dice = &mut self.dice;
+        let outlived = self.switch.crash(heartbeat.max(last), || goes_on && dice.chance(0.9));
+        // Whatever people or the switch were about to do with calls is void, and so are offers on screens; or people know
+        // nothing of it.
         self.agenda.retain(|_, what| {
-            matches!(
-                what,
-                Happening::Call
-                    | Happening::Chat
-                    | Happening::Back(_)
-                    | Happening::Break(_)
-                    | Happening::Leave(_)
-                    | Happening::Whim(_)
-                    | Happening::Day
-                    | Happening::Crash
-                    | Happening::HandOver
-            )
+            let is_untold = matches!(what, Happening::Switch(_) | Happening::React(..));
+            goes_on && !is_untold
+                || matches!(
+                    what,
+                    Happening::Call
+                        | Happening::Chat
+                        | Happening::Back(_)
+                        | Happening::Break(_)
+                        | Happening::Leave(_)
+                        | Happening::Whim(_)
+                        | Happening::Day
+                        | Happening::Crash
+                        | Happening::HandOver
+                )
         });
         self.restore();
         self.now = self.now + Duration::from_secs(4);
-        let _ = self.input(Input::Recovered { last_heartbeat: heartbeat });
+        let _ = self.input(Input::Recovered { last_heartbeat: heartbeat, outlived });
         for agent in self.config.clone().agents.keys() {
             let after = self.dice.between(Duration::from_secs(1), Duration::from_secs(90));
             self.plan(after, Happening::Back(*agent));
@@ -432,7 +437,9 @@ impl World {
                     self.recorded.push((left, right, *length_ms));
                 }
             }
-            EventBody::FloorRecovered { .. } => self.recordings.clear(),
+            EventBody::FloorRecovered { recordings, .. } => {
+                self.recordings.retain(|recording, _| recordings.contains(recording));
+            }
             _ => {}
         }
         self.react(event);

@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use md5::Md5;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::msg::Challenge;
@@ -60,7 +61,7 @@ fn hash_joined<H: Digest>(parts: &[&str]) -> String {
 }
 
 /// What is stored instead of a password: H(user:realm:password) per algorithm. Either may be missing.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ha1 {
     pub md5: Option<[u8; 16]>,
     pub sha256: Option<[u8; 32]>,
@@ -343,14 +344,14 @@ fn equal_constant_time(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// What a client proves itself with.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
     pub user: String,
     pub secret: Secret,
 }
 
 /// A password, or its hash for one realm.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Secret {
     Password(String),
     Ha1(Ha1),

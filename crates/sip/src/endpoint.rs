@@ -20,6 +20,7 @@ mod refresh;
 mod register;
 mod reliable;
 mod responses;
+mod saved;
 mod tables;
 mod types;
 mod wire;
@@ -36,6 +37,7 @@ use crate::msg::{Builder, Framer, Message, Method, Name, RawMessage};
 use crate::random::Random;
 use crate::registrar::{BindingRecord, Registrar};
 use crate::transaction::ServerKey;
+pub use saved::SavedCall;
 use tables::{Answered, Call, ClientEntry, MergeKey, ServerEntry, Timer, Timers, TxId};
 pub use types::{
     Account, Admission, CallId, Command, Config, Directory, EndCause, Event, ExtraHeader, IncomingCall, Input, Invite,

@@ -112,6 +112,6 @@ pub mod transaction;
 
 pub use endpoint::{
     Account, Admission, CallId, Command, Config, Directory, EndCause, Endpoint, Event, ExtraHeader, IncomingCall,
-    Input, Invite, Limits, Load, Output, PingId, Register, Reply, Transmit, info_digit,
+    Input, Invite, Limits, Load, Output, PingId, Register, Reply, SavedCall, Transmit, info_digit,
 };
 pub use hop::{ConnId, Hop, Transport};

@@ -154,11 +154,13 @@ impl Switch {
                 let Some(media) = state.media.as_mut() else { return };
                 let (key, changed) = (media.key, media.codec != Some(audio.codec));
                 media.codec = Some(audio.codec);
+                media.dtmf = audio.dtmf;
                 self.emit(Output::MoveMedia { media: key, transport: Transport::Peer(peer) });
                 let mut update = media::UpdateLeg::new(key);
                 update.codec = changed.then_some(audio.codec);
                 update.dtmf = Some(audio.dtmf);
                 self.media(media::Command::UpdateLeg(update));
+                self.checkpoint(leg);
             }
             // Answered while the peer was away.
             Phase::Opening if state.media.is_none() => self.open_media(leg, Transport::Peer(peer)),
@@ -241,11 +243,12 @@ impl Switch {
             // It vanished meanwhile; `reattach` opens anew.
             return self.reopen_later(leg);
         };
-        let seed = self.draw();
+        let (seed, now) = (self.draw(), self.now);
         self.leg_is_up(leg);
         let Some(media) = self.legs.get_mut(&leg).and_then(|l| l.media.as_mut()) else { return };
-        media.added = true;
+        (media.added, media.seed, media.numbers_at) = (true, seed, now);
         media.codec = Some(audio.codec);
+        media.dtmf = audio.dtmf;
         let key = media.key;
         self.media(media::Command::AddLeg(media::AddLeg {
             leg: key,
@@ -254,7 +257,9 @@ impl Switch {
             dtmf: audio.dtmf,
             direction: Direction::BOTH,
             seed,
+            resume: None,
         }));
+        self.checkpoint(leg);
         if dialled {
             self.report(DeviceReport::GuestCall { device, state: GuestCallState::Answered });
         }

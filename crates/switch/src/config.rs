@@ -15,6 +15,9 @@ pub struct Config {
     pub secret: [u8; 32],
     /// Unix milliseconds at `now == 0`; for expiry times of registrations only.
     pub wall_ms_at_start: i64,
+    /// Milliseconds at `now == 0` by a clock that the processes of this machine share and nobody sets (time since boot): what a
+    /// former process wrote is reckoned by it.
+    pub boot_ms_at_start: i64,
     /// Realm for digest challenges where neither the request's domain nor an account tells one.
     pub realm: String,
     /// Value of the From host on outgoing calls, usually the advertised address or the SIP domain.
@@ -50,6 +53,7 @@ impl Config {
             // For tests; whoever starts a real node draws its own.
             secret: std::array::from_fn(|at| seed.to_be_bytes()[at % 8]),
             wall_ms_at_start,
+            boot_ms_at_start: wall_ms_at_start,
             realm: "cordboard".to_owned(),
             from_host: "cordboard.invalid".to_owned(),
             sip_local: SocketAddr::from(([0, 0, 0, 0], 5060)),

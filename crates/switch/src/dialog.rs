@@ -59,9 +59,10 @@ impl Switch {
         if state.is_up() && state.media_key().is_none() {
             match self.conclude(leg, sdp) {
                 Some(remote) => self.start_media(leg, &remote),
-                None => self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer),
+                None => return self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer),
             }
         }
+        self.checkpoint(leg);
     }
 
     /// The peer's answer to our last offer.
@@ -117,6 +118,7 @@ impl Switch {
             // the time to speak up again before anybody worries.
             self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
         }
+        self.checkpoint(leg);
     }
 
     fn on_info(&mut self, call: CallId, content_type: &str, body: &[u8]) {

@@ -8,6 +8,7 @@ use domain::id::LegId;
 use domain::leg::{EndCause, EndedBy, LegCommand, LegEvent, LegQuality, LegStats, PlayEnd};
 use media::LegKey;
 
+use crate::checkpoint::Kept;
 use crate::io::Output;
 use crate::leg::{Party, Phase};
 use crate::sound::floor_quality;
@@ -49,7 +50,7 @@ impl Switch {
     pub(crate) fn let_go(&mut self, leg: LegId, cause: EndCause, by: EndedBy) {
         let now = self.now;
         let Some(state) = self.legs.get_mut(&leg).filter(|l| !l.is_ending()) else { return };
-        let talked = state.answered_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
+        let talked = state.answered_at.map_or(Duration::ZERO, |at| now.saturating_sub(at) + state.talked_before);
         let refused = state.answered_at.is_none() && by == EndedBy::Us;
         let before = std::mem::replace(&mut state.phase, Phase::Ending { cause, by, talked });
         let deferred = std::mem::take(&mut state.deferred);
@@ -62,16 +63,18 @@ impl Switch {
             self.by_resolve.remove(&key);
         }
         self.forget_party(leg, refused);
-        self.emit(Output::Checkpoint { leg, value: None });
+        self.forget(Kept::Leg(leg));
         self.stop_recordings_of(leg);
         if let Some(bridge) = bridge {
             self.leave_bridge(bridge, leg);
         }
         if let Some((play, _)) = play {
+            self.forget(Kept::Play(play));
             self.tell(LegEvent::PlayEnded { leg, play, why: PlayEnd::Stopped, digits: String::new() });
         }
         for command in deferred {
             if let LegCommand::Play { play, .. } = command {
+                self.forget(Kept::Play(play));
                 self.tell(LegEvent::PlayEnded { leg, play, why: PlayEnd::Stopped, digits: String::new() });
             }
         }

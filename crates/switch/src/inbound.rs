@@ -129,8 +129,7 @@ impl Switch {
         let name = from.display.clone().filter(|_| address != Address::Withheld).map(|n| n.chars().take(128).collect());
 
         let leg = self.mint_leg();
-        let party =
-            Party::Incoming(Incoming { call, offer, dialog: incoming.dialog.clone(), hop: incoming.hop, session });
+        let party = Party::Incoming(Incoming { call, offer, hop: incoming.hop, session });
         self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Offered));
         self.by_call.insert(call, leg);
         self.timers.set(Timer::Offer(leg), self.now + self.config.offer_timeout);

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use domain::device::{DeviceReport, DeviceSignal};
 use domain::directory::Directory;
-use domain::id::{DeviceId, LegId, RecordingId, TenantId};
+use domain::id::{DeviceId, RecordingId, TenantId};
 use domain::leg::{Gap, LegCommand, LegEvent};
 use domain::trunk::{TrunkReport, TrunkSignal};
 use media::{LegKey, RecordingKey};
+use serde::{Deserialize, Serialize};
 use sip::registrar::BindingRecord;
 use sip::sdp::Keys;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Kept};
 
 /// A name look-up the switch waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +25,15 @@ pub struct ResolveKey(pub u64);
 pub struct PeerRef {
     pub device: DeviceId,
     pub generation: u64,
+}
+
+/// Where the packets of a protected leg stand: SSRC and highest index (RFC 3711 §3.3.1) of what was sent and received
+/// last, and the next index of the reports sent. Whoever goes on with the same keys uses none of them again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SrtpNumbers {
+    pub sent: Option<(u32, u64)>,
+    pub received: Option<(u32, u64)>,
+    pub reports: u32,
 }
 
 /// Something happened.
@@ -52,6 +62,8 @@ pub enum Input {
     Sip(sip::Event),
     /// From a media plane.
     Media(media::Event),
+    /// Where the numbers of a protected media leg stand; with each [`media::Event::Numbers`] of it, before that.
+    SrtpNumbers { media: LegKey, numbers: SrtpNumbers },
     /// The first frame of a recording stands in its spool file.
     RecordingStarted { recording: RecordingKey },
     /// The spool file is complete (or could not be written: then with what there is).
@@ -86,11 +98,15 @@ pub enum Output {
     /// [`Input::MediaOpened`] or [`Input::MediaFailed`]. The media leg itself is added by a media command afterwards.
     /// `towards` is the peer, for the choice of the address to advertise; `None` for browsers.
     OpenMedia { media: LegKey, transport: Transport, towards: Option<IpAddr> },
+    /// Get this UDP port (with its sibling) for a media leg of a former process, whose peer sends there. Answer with
+    /// [`Input::MediaFailed`] if it cannot be had, else not at all.
+    ReopenMedia { media: LegKey, port: u16 },
     /// The leg is living on, but on another carrier: a reloaded browser. Packets of `media` go to and come from the new
     /// transport from now on; the former one is released.
     MoveMedia { media: LegKey, transport: Transport },
     /// From now on the packets of a media leg with a UDP port are SRTP with these keys; without, they are plain.
-    Protect { media: LegKey, keys: Option<Box<Keys>> },
+    /// `resume`: where the numbers of a former process stood.
+    Protect { media: LegKey, keys: Option<Box<Keys>>, resume: Option<SrtpNumbers> },
     /// Remove the media leg from its plane, release its carrier and answer with [`Input::MediaClosed`]. May concern
     /// a leg that was opened and never added, or whose opening has not been answered yet.
     CloseMedia { media: LegKey },
@@ -104,8 +120,8 @@ pub enum Output {
     /// Whom a TLS connection to this address is to: `name` is what the certificate must be valid for, where it is
     /// checked. Comes before the first message there.
     ExpectPeer { remote: SocketAddr, name: String, is_checked: bool },
-    /// Keep this (or forget it) in the node-local crash file, under the leg's id.
-    Checkpoint { leg: LegId, value: Option<Box<Checkpoint>> },
+    /// Keep this (or forget it) in the node-local crash file, in the place of what it held of this; [`Checkpoint::complete`] it before.
+    Checkpoint { about: Kept, value: Option<Box<Checkpoint>> },
 }
 
 /// What carries a media leg's packets.

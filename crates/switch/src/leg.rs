@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use domain::id::{BridgeId, DeviceId, LegId, PlayId, TenantId, TrunkId};
 use domain::leg::{CallerId, EndCause, EndedBy, LegCommand};
-use media::{CodecParams, LegKey, PlayKey};
+use media::{CodecParams, LegKey, Numbers, PlayKey};
 use sip::CallId;
-use sip::dialog::Dialog;
 use sip::digest::Credentials;
 use sip::sdp::{Keys, SessionDescription};
 
-use crate::io::ResolveKey;
+use crate::io::{ResolveKey, SrtpNumbers};
 use crate::negotiate::{Remote, Session};
 
 /// Commands that may wait for a leg to come up; more than any flow sends ahead.
@@ -26,6 +25,9 @@ pub(crate) struct Leg {
     pub(crate) phase: Phase,
     pub(crate) media: Option<MediaLeg>,
     pub(crate) answered_at: Option<Duration>,
+    /// Of an answered leg that a former process began.
+    pub(crate) talked_before: Duration,
+    pub(crate) muted: bool,
     /// The peer put us on hold.
     pub(crate) peer_held: bool,
     /// The plane last said that no RTP comes.
@@ -49,6 +51,8 @@ impl Leg {
             phase,
             media: None,
             answered_at: None,
+            talked_before: Duration::ZERO,
+            muted: false,
             peer_held: false,
             rtp_silent: false,
             silence_told: false,
@@ -112,8 +116,6 @@ pub(crate) struct Incoming {
     pub(crate) call: CallId,
     /// What the INVITE offered; `None` when the caller wants our offer.
     pub(crate) offer: Option<SessionDescription>,
-    /// For a BYE after a crash.
-    pub(crate) dialog: Box<Dialog>,
     pub(crate) hop: sip::Hop,
     pub(crate) session: Session,
 }
@@ -130,8 +132,6 @@ pub(crate) struct Outgoing {
     pub(crate) calls: Vec<Attempt>,
     /// The call that was answered.
     pub(crate) won: Option<CallId>,
-    /// For a BYE after a crash.
-    pub(crate) dialog: Option<(Box<Dialog>, sip::Hop)>,
     pub(crate) rang: bool,
     /// Sound before the answer; passed on from trunks alone. Phones of our own make none that anybody waits for.
     pub(crate) early: Option<Early>,
@@ -147,6 +147,23 @@ pub(crate) struct Early {
     pub(crate) sessions: Vec<(String, Remote)>,
     /// `EarlyMedia` was reported.
     pub(crate) told: bool,
+}
+
+impl Outgoing {
+    /// A call that was answered in a former run.
+    pub(crate) fn won(call: CallId, session: Session) -> Self {
+        Self {
+            from: CallerId::default(),
+            via: None,
+            targets: Vec::new(),
+            calls: Vec::new(),
+            won: Some(call),
+            rang: true,
+            early: None,
+            failure: None,
+            session,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -216,6 +233,39 @@ pub(crate) struct MediaLeg {
     /// Added to its plane.
     pub(crate) added: bool,
     pub(crate) codec: Option<CodecParams>,
+    pub(crate) dtmf: Option<media::DtmfParams>,
     /// What its packets are protected with.
     pub(crate) keys: Option<Keys>,
+    /// The session it was added or changed by last; none of browsers.
+    pub(crate) remote: Option<Remote>,
+    pub(crate) seed: u64,
+    /// Told by its plane last, and when; or when it was added.
+    pub(crate) numbers: Option<Numbers>,
+    pub(crate) srtp: Option<SrtpNumbers>,
+    pub(crate) numbers_at: Duration,
+}
+
+impl MediaLeg {
+    pub(crate) fn new(key: LegKey) -> Self {
+        Self {
+            key,
+            local: None,
+            added: false,
+            codec: None,
+            dtmf: None,
+            keys: None,
+            remote: None,
+            seed: 0,
+            numbers: None,
+            srtp: None,
+            numbers_at: Duration::ZERO,
+        }
+    }
+
+    /// The session that its packets follow from now on.
+    pub(crate) fn agreed(&mut self, remote: &Remote) {
+        self.codec = Some(remote.codec);
+        self.dtmf = remote.dtmf;
+        self.remote = Some(*remote);
+    }
 }

@@ -65,8 +65,8 @@ mod switch;
 mod timers;
 mod trunks;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Kept};
 pub use config::Config;
 pub use inbound::Policy;
-pub use io::{Input, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, ResolveKey, Transport};
+pub use io::{Input, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, ResolveKey, SrtpNumbers, Transport};
 pub use switch::Switch;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::config::Srtp;
 use media::{CodecParams, DtmfParams, RtcpMode};
+use serde::{Deserialize, Serialize};
 use sip::sdp::{
     Agreement, Capabilities, Codec, Direction, Key, Keys, NegotiateError, Protect, SdpError, SessionDescription,
 };
@@ -16,7 +17,7 @@ use sip::sdp::{
 const USUAL: [Codec; 4] = [Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Opus];
 
 /// What the trunk or phone at the other end wants, and what fits those it will talk to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Terms {
     pub(crate) srtp: Srtp,
     /// Nothing else is spoken, and these in this order; empty for all.
@@ -85,7 +86,7 @@ pub(crate) enum SessionError {
 }
 
 /// What the peer agreed to, in the words of `media`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remote {
     /// `None`: to be learnt from its packets.
     pub(crate) address: Option<SocketAddr>,
@@ -119,10 +120,24 @@ impl Remote {
             keys: agreement.keys,
         })
     }
+
+    /// The media leg of such a session.
+    pub(crate) fn leg(&self, leg: media::LegKey, seed: u64) -> media::AddLeg {
+        media::AddLeg {
+            leg,
+            // The first valid packet decides: phones behind NAT write addresses that nobody can reach.
+            transport: media::Transport::Rtp { remote: self.address, lock: media::LockPolicy::Any, rtcp: self.rtcp },
+            codec: self.codec,
+            dtmf: self.dtmf,
+            direction: self.direction,
+            seed,
+            resume: None,
+        }
+    }
 }
 
 /// What lasts as long as the leg: the `o=` line's numbers, our keys, and whether sound is protected.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     id: u64,
     version: u64,

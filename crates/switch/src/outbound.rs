@@ -7,8 +7,7 @@ use domain::directory::DeviceEntryKind;
 use domain::id::{DeviceId, LegId, TenantId, TrunkId};
 use domain::leg::{CallerId, Dial, EndCause, EndedBy, LegEvent, LegStats, Via};
 use media::CodecParams;
-use sip::dialog::Dialog;
-use sip::msg::{Message, Name, NameAddr, Scheme, Uri};
+use sip::msg::{Message, NameAddr, Scheme, Uri};
 use sip::{CallId, Hop};
 
 use crate::io::{Output, ResolveKey, Transport};
@@ -227,7 +226,6 @@ impl Switch {
             targets,
             calls: Vec::new(),
             won: None,
-            dialog: None,
             rang: false,
             early: None,
             failure: None,
@@ -381,7 +379,6 @@ impl Switch {
         let losers: Vec<CallId> = sip.calls.drain(..).map(|a| a.call).filter(|c| *c != call).collect();
         sip.won = Some(call);
         sip.session.set_private(hop.is_some_and(|hop| hop.transport.is_secure()));
-        sip.dialog = hop.and_then(|hop| Some((Box::new(dialog_of_answer(response)?), hop)));
         for loser in losers {
             self.by_call.remove(&loser);
             let reason = "SIP;cause=200;text=\"Call completed elsewhere\"".to_owned();
@@ -422,21 +419,6 @@ fn transport_of(uri: &Uri) -> sip::Transport {
         (_, Some("tcp")) => sip::Transport::Tcp,
         _ => sip::Transport::Udp,
     }
-}
-
-/// The dialog that a 2xx to our INVITE made (RFC 3261 §12.1.2).
-fn dialog_of_answer(response: &Message) -> Option<Dialog> {
-    let mut routes: Vec<String> = response.list(Name::RecordRoute).map(str::to_owned).collect();
-    routes.reverse();
-    Some(Dialog {
-        call_id: response.call_id().to_owned(),
-        local: response.from.clone(),
-        remote: response.to.clone(),
-        target: response.contact()?.uri,
-        routes,
-        local_cseq: response.cseq.number,
-        remote_cseq: None,
-    })
 }
 
 /// What a failed call attempt means.

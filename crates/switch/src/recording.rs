@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use domain::id::{LegId, RecordingId, TenantId};
-use domain::leg::{Gap, GapCause, LegEvent};
+use domain::leg::{Gap, GapCause, LegCommand, LegEvent};
 use media::RecordingKey;
 use media::recorder::GapReason;
 
+use crate::checkpoint::Kept;
 use crate::io::Output;
 use crate::leg::Leg;
 use crate::switch::Switch;
@@ -25,9 +26,20 @@ pub(crate) struct Recording {
     left: LegId,
     right: Option<LegId>,
     pause: Option<GapCause>,
-    /// Between the tones that both sides hear.
-    beep: Option<Duration>,
+    /// Between the tones that both sides hear, in seconds.
+    beep_s: Option<u32>,
     state: State,
+    /// When it began to run here, and what a former process had recorded before.
+    began: Duration,
+    pub(crate) from_ms: u64,
+}
+
+impl Recording {
+    /// The order that would make it, when it began and why it is silent.
+    pub(crate) fn order(&self, recording: RecordingId) -> (LegCommand, Duration, Option<GapCause>) {
+        let Self { tenant, left, right, beep_s, .. } = *self;
+        (LegCommand::Record { recording, tenant, left, right, beep_s }, self.began, self.pause)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +67,8 @@ impl Switch {
         // Recordings whose files are still being closed count too, so that a stuck disk cannot fill the table.
         let full = self.recordings.len() >= self.config.max_legs.saturating_mul(2);
         let dead = !living(left) || right.is_some_and(|right| !living(right));
+        // Ordered again after a restart, in case the order was lost.
         if self.recordings.contains_key(&id) {
-            tracing::warn!(recording = %id, "recording ordered twice");
             return;
         }
         if dead || full || of_left >= PER_LEG_MAX {
@@ -66,24 +78,51 @@ impl Switch {
         }
         let key = RecordingKey(self.next_number());
         self.by_recording.insert(key, id);
-        let beep = beep_s.map(|s| Duration::from_secs(s.into()));
-        self.recordings.insert(id, Recording { key, tenant, left, right, pause: None, beep, state: State::Waiting });
+        let (state, began) = (State::Waiting, self.now);
+        let recording = Recording { key, tenant, left, right, pause: None, beep_s, state, began, from_ms: 0 };
+        self.recordings.insert(id, recording);
         self.recorded_legs.extend([left].into_iter().chain(right).map(|leg| (leg, id)));
         self.run_recording(id);
     }
 
+    /// Goes on with a recording of a former process, `passed` after it began; whose it is. `None` when its legs are not there.
+    pub(crate) fn resume_recording(
+        &mut self,
+        id: RecordingId,
+        order: LegCommand,
+        passed: Duration,
+        pause: Option<GapCause>,
+    ) -> Option<TenantId> {
+        let LegCommand::Record { recording: _, tenant, left, right, beep_s } = order else { return None };
+        let living = |leg: LegId| self.legs.get(&leg).is_some_and(|l| !l.is_ending() && l.tenant == tenant);
+        if !living(left) || right.is_some_and(|right| !living(right)) {
+            return None;
+        }
+        let key = RecordingKey(self.next_number());
+        self.by_recording.insert(key, id);
+        let (state, began) = (State::Waiting, self.now);
+        let from_ms = u64::try_from(passed.as_millis()).unwrap_or(0);
+        self.recordings.insert(id, Recording { key, tenant, left, right, pause, beep_s, state, began, from_ms });
+        self.recorded_legs.extend([left].into_iter().chain(right).map(|leg| (leg, id)));
+        self.run_recording(id);
+        Some(tenant)
+    }
+
     /// Starts a waiting recording if its left leg has sound, and brings a running one up to date.
     fn run_recording(&mut self, id: RecordingId) {
+        let now = self.now;
         let Some(recording) = self.recordings.get_mut(&id) else { return };
         let media_of = |leg: LegId| self.legs.get(&leg).and_then(Leg::media_key);
         let Some(left) = media_of(recording.left) else { return };
         let right: Vec<_> = recording.right.and_then(media_of).into_iter().collect();
-        let (key, tenant, pause, beep) = (recording.key, recording.tenant, recording.pause, recording.beep);
+        let (key, tenant, pause, from_ms) = (recording.key, recording.tenant, recording.pause, recording.from_ms);
+        let beep = recording.beep_s.map(|s| Duration::from_secs(s.into()));
         match recording.state {
             State::Waiting => {
                 recording.state = State::Running;
+                recording.began = now;
                 self.emit(Output::OpenRecording { recording: key, id, tenant });
-                self.media(media::Command::Record { recording: key, left, right: right.clone(), beep });
+                self.media(media::Command::Record { recording: key, left, right: right.clone(), beep, from_ms });
                 if pause.is_some() {
                     self.media(media::Command::UpdateRecord {
                         recording: key,
@@ -96,8 +135,9 @@ impl Switch {
             State::Running => {
                 self.media(media::Command::UpdateRecord { recording: key, left, right, pause: pause.map(reason_of) })
             }
-            State::Stopping => {}
+            State::Stopping => return,
         }
+        self.keep_recording(id);
     }
 
     pub(crate) fn pause_recording(&mut self, id: RecordingId, why: Option<GapCause>) {
@@ -118,6 +158,7 @@ impl Switch {
             }
             State::Running => {
                 recording.state = State::Stopping;
+                self.forget(Kept::Recording(id));
                 self.media(media::Command::StopRecord { recording: key });
             }
             State::Stopping => {}
@@ -165,6 +206,7 @@ impl Switch {
     pub(crate) fn on_recording_ended(&mut self, key: RecordingKey, length_ms: u64, gaps: Vec<Gap>) {
         if let Some(&recording) = self.by_recording.get(&key) {
             self.drop_recording(recording);
+            self.forget(Kept::Recording(recording));
             self.tell(LegEvent::RecordingEnded { recording, length_ms, gaps });
         }
     }

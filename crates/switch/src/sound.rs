@@ -4,7 +4,8 @@ use domain::leg::{ClipRef, Collect, Hears, LegCommand, LegEvent, PlayEnd};
 use media::{BridgeKey, Clip, LegKey, PlayKey};
 use sip::sdp::Keys;
 
-use crate::io::Output;
+use crate::checkpoint::Kept;
+use crate::io::{Output, SrtpNumbers};
 use crate::leg::{DEFERRED_MAX, Leg};
 use crate::negotiate::{Remote, floor_codec};
 use crate::switch::Switch;
@@ -67,35 +68,24 @@ impl Switch {
     /// Adds the leg to its plane.
     pub(crate) fn begin_media(&mut self, leg: LegId, remote: &Remote) {
         let seed = self.draw();
+        let now = self.now;
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let Some(media) = state.media.as_mut() else { return };
-        media.added = true;
-        media.codec = Some(remote.codec);
+        (media.added, media.seed, media.numbers_at) = (true, seed, now);
+        media.agreed(remote);
         let key = media.key;
         if let Some(session) = state.session_mut() {
             session.speaks(remote.codec.codec);
         }
         self.protect(leg, remote.keys);
-        self.media(media::Command::AddLeg(media::AddLeg {
-            leg: key,
-            // The first valid packet decides: phones behind NAT write addresses that nobody can reach.
-            transport: media::Transport::Rtp {
-                remote: remote.address,
-                lock: media::LockPolicy::Any,
-                rtcp: remote.rtcp,
-            },
-            codec: remote.codec,
-            dtmf: remote.dtmf,
-            direction: remote.direction,
-            seed,
-        }));
+        self.media(media::Command::AddLeg(remote.leg(key, seed)));
     }
 
     /// A later session of the peer: address, codec or direction may differ.
     pub(crate) fn update_media(&mut self, leg: LegId, remote: &Remote) {
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let Some(media) = state.media.as_mut().filter(|m| m.added) else { return };
-        media.codec = Some(remote.codec);
+        media.agreed(remote);
         let key = media.key;
         if let Some(session) = state.session_mut() {
             session.speaks(remote.codec.codec);
@@ -114,7 +104,7 @@ impl Switch {
         let Some(media) = self.legs.get_mut(&leg).and_then(|l| l.media.as_mut()) else { return };
         if std::mem::replace(&mut media.keys, keys) != keys {
             let media = media.key;
-            self.emit(Output::Protect { media, keys: keys.map(Box::new) });
+            self.emit(Output::Protect { media, keys: keys.map(Box::new), resume: None });
         }
     }
 
@@ -135,7 +125,8 @@ impl Switch {
     /// Play, stop, mute or digits for one leg; kept until the leg is up.
     pub(crate) fn sound_command(&mut self, leg: LegId, command: LegCommand) {
         let Some(state) = self.legs.get_mut(&leg).filter(|l| !l.is_ending()) else { return };
-        let Some(key) = state.media_key() else {
+        // Orders that come before the first directory has brought the prompts are about legs of a former process.
+        let Some(key) = state.media_key().filter(|_| self.directory_known) else {
             if state.deferred.len() < DEFERRED_MAX {
                 state.deferred.push(command);
             } else if let LegCommand::Play { play, .. } = command {
@@ -144,17 +135,23 @@ impl Switch {
             return;
         };
         match command {
-            LegCommand::Play { play, clips, looped, interruptible, collect, .. } => {
+            LegCommand::Play { play, ref clips, looped, interruptible, ref collect, .. } => {
+                // Ordered again after a restart, in case the order was lost.
+                if state.play.is_some_and(|(id, _)| id == play) {
+                    return;
+                }
                 let former = state.play.take();
                 if let Some((former, _)) = former {
+                    self.forget(Kept::Play(former));
                     self.tell(LegEvent::PlayEnded { leg, play: former, why: PlayEnd::Stopped, digits: String::new() });
                 }
-                let found = self.clips(&clips);
+                let found = self.clips(clips);
                 if found.is_empty() && (!clips.is_empty() || collect.is_none()) {
                     if let Some((_, former)) = former {
                         self.media(media::Command::StopPlay { leg: key, play: former });
                     }
                     let why = if clips.is_empty() { PlayEnd::Finished } else { PlayEnd::Missing };
+                    self.forget(Kept::Play(play));
                     return self.tell(LegEvent::PlayEnded { leg, play, why, digits: String::new() });
                 }
                 let play_key = PlayKey(self.next_number());
@@ -164,15 +161,20 @@ impl Switch {
                 let mut wish = media::Play::new(key, play_key, found);
                 wish.looped = looped;
                 wish.interruptible = interruptible;
-                wish.collect = collect.map(collect_of);
+                wish.collect = collect.clone().map(collect_of);
                 self.media(media::Command::Play(wish));
+                self.keep_order(command);
             }
             LegCommand::StopPlay { .. } => {
                 if let Some((_, play)) = state.play {
                     self.media(media::Command::StopPlay { leg: key, play });
                 }
             }
-            LegCommand::Mute { muted, .. } => self.media(media::Command::Mute { leg: key, muted }),
+            LegCommand::Mute { muted, .. } => {
+                state.muted = muted;
+                self.media(media::Command::Mute { leg: key, muted });
+                self.checkpoint(leg);
+            }
             LegCommand::SendDigits { digits, .. } => {
                 let digits = digits.chars().take(DIGITS_MAX).collect();
                 self.media(media::Command::SendDtmf { leg: key, digits });
@@ -231,6 +233,7 @@ impl Switch {
             None => BridgeKey(self.next_number()),
         };
         if rows.is_empty() {
+            self.forget(Kept::Bridge(bridge));
             return self.media(media::Command::RemoveBridge { bridge: key });
         }
         let fresh = Bridge { key, rows };
@@ -254,6 +257,7 @@ impl Switch {
         if state.rows.is_empty() {
             let key = state.key;
             self.bridges.remove(&bridge);
+            self.forget(Kept::Bridge(bridge));
             for state in self.legs.values_mut().filter(|l| l.bridge == Some(bridge)) {
                 state.bridge = None;
             }
@@ -273,8 +277,9 @@ impl Switch {
             .filter_map(|row| Some((media_of(&row.leg)?, row.hears.iter().filter_map(media_of).collect())))
             .collect();
         if !matrix.is_empty() {
-            let key = state.key;
+            let (key, legs) = (state.key, state.rows.clone());
             self.media(media::Command::SetBridge { bridge: key, matrix });
+            self.keep_order(LegCommand::Bridge { bridge, legs });
         }
     }
 
@@ -316,7 +321,18 @@ impl Switch {
                     media::PlayEnd::Finished => PlayEnd::Finished,
                     media::PlayEnd::Interrupted => PlayEnd::Interrupted,
                 };
+                self.forget(Kept::Play(id));
                 self.tell(LegEvent::PlayEnded { leg, play: id, why, digits });
+            }
+            media::Event::Numbers { leg, numbers } => {
+                let Some(leg) = self.leg_of_media(leg) else { return };
+                let now = self.now;
+                if let Some(media) = self.legs.get_mut(&leg).and_then(|l| l.media.as_mut()) {
+                    (media.numbers, media.numbers_at) = (Some(numbers), now);
+                }
+                if self.legs.get(&leg).is_some_and(Leg::is_up) {
+                    self.checkpoint(leg);
+                }
             }
             media::Event::MediaSilent { leg, .. } => self.rtp_silence(leg, true),
             media::Event::MediaStarted { leg } => {
@@ -333,6 +349,13 @@ impl Switch {
                     self.tell(LegEvent::Quality { leg, quality: floor_quality(&quality) });
                 }
             }
+        }
+    }
+
+    pub(crate) fn on_srtp_numbers(&mut self, key: LegKey, numbers: SrtpNumbers) {
+        let Some(leg) = self.leg_of_media(key) else { return };
+        if let Some(media) = self.legs.get_mut(&leg).and_then(|l| l.media.as_mut()) {
+            media.srtp = Some(numbers);
         }
     }
 

@@ -98,6 +98,7 @@ impl Switch {
             Input::Leg(command) => self.on_leg_command(command),
             Input::Sip(event) => self.on_sip(event),
             Input::Media(event) => self.on_media(event),
+            Input::SrtpNumbers { media, numbers } => self.on_srtp_numbers(media, numbers),
             Input::Device(signal) => self.on_device_signal(signal),
             Input::Trunk(signal) => self.on_trunk_signal(signal),
             Input::Peer(event) => self.on_peer(event),
@@ -247,6 +248,9 @@ impl Switch {
         self.review_registrations(first);
         self.review_peers();
         self.review_trunks();
+        if first {
+            self.resume_plays();
+        }
     }
 
     fn drain(&mut self) {
@@ -270,7 +274,7 @@ impl Switch {
             Party::Outgoing(sip) => sip.targets.first().map(|target| target.hop.remote.ip()),
             Party::Browser(_) => None,
         };
-        state.media = Some(MediaLeg { key, local: None, added: false, codec: None, keys: None });
+        state.media = Some(MediaLeg::new(key));
         self.by_media.insert(key, leg);
         self.timers.set(Timer::Outside(leg), deadline);
         self.emit(Output::OpenMedia { media: key, transport, towards });
@@ -302,7 +306,7 @@ impl Switch {
             return self.finish(leg, LegStats::default());
         }
         if media.local.is_some() {
-            // The carrier broke later on.
+            // The carrier broke later on, or could not be had again after a restart.
             return self.end(leg, EndCause::SystemError, EndedBy::System);
         }
         state.media = None;

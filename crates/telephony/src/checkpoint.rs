@@ -1,11 +1,11 @@
-//! The checkpoint file: what is needed to end living calls after a crash. Used by the control thread only.
+//! The checkpoint file: what is needed to go on with living calls after a crash. Used by the control thread only.
 //!
-//! An append-only log of encrypted records, one per change of a leg (or its end), compacted when mostly stale:
+//! An append-only log of encrypted records, one per change of a leg or order (or its end), compacted when mostly stale:
 //!
 //! ```text
 //! file   = magic record*
 //! record = length:u32le nonce:12 ciphertext:length   (AES-256-GCM with its 16-byte tag, magic as associated data)
-//! plain  = leg:u128le present:u8 checkpoint-bytes
+//! plain  = kind:u8 id:u128le present:u8 checkpoint-bytes
 //! ```
 //!
 //! Records are collected and written together by [`CheckpointFile::flush`], once in each round of the control thread.
@@ -20,9 +20,12 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
-const MAGIC: &[u8; 8] = b"CBCALLS1";
+const MAGIC: &[u8; 8] = b"CBCALLS2";
 const NONCE: usize = 12;
-/// A checkpoint is a few hundred bytes; anything near this is damage.
+/// What a checkpoint is about: kind and id.
+pub(crate) type Key = (u8, u128);
+
+/// A checkpoint is a few kilobytes at most; anything near this is damage.
 const RECORD_MAX: usize = 64 * 1024;
 /// The whole file is read at start; compaction keeps it far below.
 const FILE_MAX: u64 = 256 * 1024 * 1024;
@@ -33,7 +36,7 @@ pub(crate) struct CheckpointFile {
     path: PathBuf,
     file: File,
     key: LessSafeKey,
-    live: HashMap<u128, Vec<u8>>,
+    live: HashMap<Key, Vec<u8>>,
     written: u64,
     live_bytes: u64,
     /// Records not yet written.
@@ -55,7 +58,7 @@ impl CheckpointFile {
                 Some(live) => live,
                 None => {
                     let aside = path.with_extension("unreadable");
-                    tracing::error!(file = %aside.display(), "the checkpoint file does not open under this key and was moved aside; calls of the former run cannot be ended");
+                    tracing::error!(file = %aside.display(), "the checkpoint file does not open under this key and was moved aside; calls of the former run cannot go on");
                     std::fs::rename(path, aside)?;
                     HashMap::new()
                 }
@@ -79,18 +82,18 @@ impl CheckpointFile {
         Ok((this, recovered))
     }
 
-    /// Replaces the checkpoint of a leg, or removes it, from the next [`Self::flush`] on.
-    pub(crate) fn put(&mut self, leg: u128, checkpoint: Option<Vec<u8>>) -> io::Result<()> {
-        let record = seal(&self.key, leg, checkpoint.as_deref())?;
+    /// Replaces the checkpoint of a leg or order, or removes it, from the next [`Self::flush`] on.
+    pub(crate) fn put(&mut self, key: Key, checkpoint: Option<Vec<u8>>) -> io::Result<()> {
+        let record = seal(&self.key, key, checkpoint.as_deref())?;
         self.waiting.extend_from_slice(&record);
         self.written += record.len() as u64;
-        let size = |bytes: &Vec<u8>| (4 + NONCE + 16 + 17 + bytes.len()) as u64;
+        let size = |bytes: &Vec<u8>| (4 + NONCE + 16 + 18 + bytes.len()) as u64;
         if let Some(bytes) = &checkpoint {
             self.live_bytes += size(bytes);
         }
         let old = match checkpoint {
-            Some(bytes) => self.live.insert(leg, bytes),
-            None => self.live.remove(&leg),
+            Some(bytes) => self.live.insert(key, bytes),
+            None => self.live.remove(&key),
         };
         if let Some(old) = &old {
             self.live_bytes = self.live_bytes.saturating_sub(size(old));
@@ -134,7 +137,7 @@ impl Drop for CheckpointFile {
     }
 }
 
-fn read_all(file: &mut File, key: &LessSafeKey) -> io::Result<Option<HashMap<u128, Vec<u8>>>> {
+fn read_all(file: &mut File, key: &LessSafeKey) -> io::Result<Option<HashMap<Key, Vec<u8>>>> {
     let mut bytes = Vec::new();
     file.take(FILE_MAX).read_to_end(&mut bytes)?;
     if bytes.is_empty() {
@@ -154,8 +157,8 @@ fn read_all(file: &mut File, key: &LessSafeKey) -> io::Result<Option<HashMap<u12
     Ok(if first && rest.len() > 4 + NONCE { None } else { Some(live) })
 }
 
-/// A leg, its checkpoint unless it was removed, and the bytes behind the record.
-type Record<'a> = (u128, Option<Vec<u8>>, &'a [u8]);
+/// Whose, its checkpoint unless it was removed, and the bytes behind the record.
+type Record<'a> = (Key, Option<Vec<u8>>, &'a [u8]);
 
 fn open_record<'a>(key: &LessSafeKey, bytes: &'a [u8]) -> Option<Record<'a>> {
     let (len, rest) = bytes.split_first_chunk::<4>()?;
@@ -167,18 +170,20 @@ fn open_record<'a>(key: &LessSafeKey, bytes: &'a [u8]) -> Option<Record<'a>> {
     let (cipher, tail) = rest.split_at(len);
     let mut cipher = cipher.to_vec();
     let plain = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(MAGIC), &mut cipher).ok()?;
-    let (leg, plain) = plain.split_first_chunk::<16>()?;
+    let (kind, plain) = plain.split_first()?;
+    let (id, plain) = plain.split_first_chunk::<16>()?;
     let (present, body) = plain.split_first()?;
-    Some((u128::from_le_bytes(*leg), (*present == 1).then(|| body.to_vec()), tail))
+    Some(((*kind, u128::from_le_bytes(*id)), (*present == 1).then(|| body.to_vec()), tail))
 }
 
-fn seal(key: &LessSafeKey, leg: u128, checkpoint: Option<&[u8]>) -> io::Result<Vec<u8>> {
+fn seal(key: &LessSafeKey, (kind, id): Key, checkpoint: Option<&[u8]>) -> io::Result<Vec<u8>> {
     let body = checkpoint.unwrap_or_default();
     if body.len() > RECORD_MAX - 64 {
         return Err(io::Error::other("checkpoint is too large"));
     }
-    let mut plain = Vec::with_capacity(17 + body.len() + 16);
-    plain.extend_from_slice(&leg.to_le_bytes());
+    let mut plain = Vec::with_capacity(18 + body.len() + 16);
+    plain.push(kind);
+    plain.extend_from_slice(&id.to_le_bytes());
     plain.push(u8::from(checkpoint.is_some()));
     plain.extend_from_slice(body);
     let mut nonce = [0u8; NONCE];
@@ -193,7 +198,7 @@ fn seal(key: &LessSafeKey, leg: u128, checkpoint: Option<&[u8]>) -> io::Result<V
 }
 
 /// Writes the living checkpoints to a fresh file, puts it in place and returns it opened for appending.
-fn rewrite(path: &Path, key: &LessSafeKey, live: &HashMap<u128, Vec<u8>>) -> io::Result<(File, u64)> {
+fn rewrite(path: &Path, key: &LessSafeKey, live: &HashMap<Key, Vec<u8>>) -> io::Result<(File, u64)> {
     let fresh = path.with_extension("new");
     let mut bytes = MAGIC.to_vec();
     for (leg, checkpoint) in live {
@@ -222,10 +227,10 @@ mod tests {
         let path = temp("alive");
         let (mut file, recovered) = CheckpointFile::open(&path, &[7; 32]).unwrap();
         assert!(recovered.is_empty());
-        file.put(1, Some(b"one".to_vec())).unwrap();
-        file.put(2, Some(b"two".to_vec())).unwrap();
-        file.put(1, Some(b"one again".to_vec())).unwrap();
-        file.put(2, None).unwrap();
+        file.put((0, 1), Some(b"one".to_vec())).unwrap();
+        file.put((0, 2), Some(b"two".to_vec())).unwrap();
+        file.put((0, 1), Some(b"one again".to_vec())).unwrap();
+        file.put((0, 2), None).unwrap();
         drop(file);
         let (_, recovered) = CheckpointFile::open(&path, &[7; 32]).unwrap();
         assert_eq!(recovered, [b"one again".to_vec()]);
@@ -235,7 +240,7 @@ mod tests {
     fn nothing_readable_is_on_disk_and_another_key_opens_nothing() {
         let path = temp("secret");
         let (mut file, _) = CheckpointFile::open(&path, &[7; 32]).unwrap();
-        file.put(1, Some(b"sip:caller@example.com".to_vec())).unwrap();
+        file.put((0, 1), Some(b"sip:caller@example.com".to_vec())).unwrap();
         drop(file);
         let bytes = std::fs::read(&path).unwrap();
         assert!(!bytes.windows(6).any(|w| w == b"caller"));
@@ -248,8 +253,8 @@ mod tests {
     fn a_torn_last_record_loses_only_itself() {
         let path = temp("torn");
         let (mut file, _) = CheckpointFile::open(&path, &[7; 32]).unwrap();
-        file.put(1, Some(b"one".to_vec())).unwrap();
-        file.put(2, Some(b"two".to_vec())).unwrap();
+        file.put((0, 1), Some(b"one".to_vec())).unwrap();
+        file.put((0, 2), Some(b"two".to_vec())).unwrap();
         drop(file);
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
@@ -261,13 +266,13 @@ mod tests {
     fn behind_a_record_that_the_disk_took_half_the_next_ones_are_found() {
         let path = temp("half");
         let (mut file, _) = CheckpointFile::open(&path, &[7; 32]).unwrap();
-        file.put(1, Some(b"one".to_vec())).unwrap();
+        file.put((0, 1), Some(b"one".to_vec())).unwrap();
         file.flush().unwrap();
         // As a full disk leaves it.
-        let half = seal(&file.key, 2, Some(b"two")).unwrap();
+        let half = seal(&file.key, (0, 2), Some(b"two")).unwrap();
         file.file.write_all(&half[..half.len() / 2]).unwrap();
-        (file.torn, file.live) = (true, [(1, b"one".to_vec()), (2, b"two".to_vec())].into());
-        file.put(3, Some(b"three".to_vec())).unwrap();
+        (file.torn, file.live) = (true, [((0, 1), b"one".to_vec()), ((0, 2), b"two".to_vec())].into());
+        file.put((0, 3), Some(b"three".to_vec())).unwrap();
         drop(file);
         let (_, mut recovered) = CheckpointFile::open(&path, &[7; 32]).unwrap();
         recovered.sort();
@@ -279,7 +284,7 @@ mod tests {
         let path = temp("compact");
         let (mut file, _) = CheckpointFile::open(&path, &[7; 32]).unwrap();
         for i in 0..20_000u128 {
-            file.put(i % 4, Some(vec![b'x'; 200])).unwrap();
+            file.put((0, i % 4), Some(vec![b'x'; 200])).unwrap();
         }
         drop(file);
         assert!(std::fs::metadata(&path).unwrap().len() < 2 * COMPACT_AT);

@@ -418,6 +418,7 @@ impl Control {
             let Ok(event) = self.parts.from_media.try_recv() else { break };
             let input = match event {
                 FromMedia::Event(event) => Input::Media(event),
+                FromMedia::SrtpNumbers { media, numbers } => Input::SrtpNumbers { media, numbers },
                 FromMedia::Peer(event) => Input::Peer(event),
                 FromMedia::Closed { media, stats, quality } => {
                     self.free_port(media);

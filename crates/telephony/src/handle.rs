@@ -1,4 +1,5 @@
 //! Starting and stopping the threads, and what the engine holds of them.
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crossbeam_channel::TrySendError;
 use domain::device::DeviceSignal;
 use domain::directory::Directory;
-use domain::leg::LegCommand;
+use domain::id::TenantId;
+use domain::leg::{LegCommand, Outlived};
 use domain::trunk::TrunkSignal;
 use media::PlaneConfig;
 use mio::Poll;
@@ -111,14 +113,15 @@ impl CommandSender {
 /// Entry point; see the crate's header.
 pub struct Telephony;
 
-/// The running threads. Dropping it stops them at once without goodbyes, as a crash would: living SIP calls get their
-/// BYE at the next start. [`Handle::shutdown`] is the polite way.
+/// The running threads. Dropping it stops them at once without goodbyes, as a crash would: living calls go on with the
+/// next start. [`Handle::shutdown`] ends them.
 pub struct Handle {
     sender: CommandSender,
     threads: Vec<JoinHandle<()>>,
     abort: Arc<AtomicBool>,
     counters: Arc<Counters>,
     leftovers: Vec<Leftover>,
+    outlived: BTreeMap<TenantId, Outlived>,
     sip_addr: SocketAddr,
     sip_tls_addr: Option<SocketAddr>,
     media_io: &'static str,
@@ -126,7 +129,7 @@ pub struct Handle {
 
 impl Telephony {
     /// Binds all sockets, opens the files and starts the threads: one for control, one for media, one that writes
-    /// recordings, one that looks up names. Calls that a crash of the former run left behind get their BYE first.
+    /// recordings, one that looks up names. Calls that a crash of the former run left behind go on at once.
     ///
     /// # Errors
     /// [`StartError`] in words for the operator; nothing keeps running then.
@@ -141,7 +144,7 @@ impl Telephony {
         let system = |what| move |source| StartError::System { what, source };
         fs::create_dir_all(&config.spool)
             .map_err(|source| StartError::Directory { path: config.spool.clone(), source })?;
-        let leftovers = recording::leftovers(&config.spool)
+        let mut leftovers = recording::leftovers(&config.spool)
             .map_err(|source| StartError::Directory { path: config.spool.clone(), source })?;
         let advertise = Advertise::new(config.media_ip, &config.media_advertise);
         let sip_advertise = Advertise::new(config.media_ip, &config.media_advertise);
@@ -156,12 +159,20 @@ impl Telephony {
         let start = Instant::now();
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut switch = Switch::new(switch_config(&config, &advertise, sip_addr, since_epoch)?);
-        let recovered: Vec<switch::Checkpoint> =
-            recovered.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect();
-        if !recovered.is_empty() {
-            tracing::warn!(calls = recovered.len(), "ending the calls that the former run left behind");
-            switch.recover(start.elapsed(), recovered);
+        let read = |bytes: &Vec<u8>| match serde_json::from_slice(bytes) {
+            Ok(checkpoint) => Some(checkpoint),
+            Err(error) => {
+                tracing::warn!(%error, "a checkpoint of the former run cannot be read");
+                None
+            }
+        };
+        let recovered: Vec<switch::Checkpoint> = recovered.iter().filter_map(read).collect();
+        let outlived = switch.recover(start.elapsed(), recovered);
+        if !outlived.is_empty() {
+            let legs: usize = outlived.values().map(|tenant| tenant.legs.len()).sum();
+            tracing::warn!(legs, "going on with the calls that the former run left behind");
         }
+        leftovers.retain(|left| !outlived.values().any(|tenant| tenant.recordings.contains(&left.recording)));
         let endpoint = Endpoint::new(sip_config(sip_addr, sip_tls_addr)?);
 
         let control_poll = Poll::new().map_err(system("an event queue"))?;
@@ -234,6 +245,7 @@ impl Telephony {
             abort,
             counters,
             leftovers,
+            outlived,
             sip_addr,
             sip_tls_addr,
             media_io,
@@ -265,6 +277,7 @@ fn switch_config(
     let wall_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
     let seed = u64::from_le_bytes(random()?);
     let mut out = switch::Config::new(config.node, start, seed, wall_ms);
+    out.boot_ms_at_start = since_boot_ms().unwrap_or(wall_ms);
     out.sip_local = sip_addr;
     out.secret = random()?;
     out.max_legs = config.limits.legs;
@@ -273,6 +286,13 @@ fn switch_config(
         out.from_host = ip.to_string();
     }
     Ok(out)
+}
+
+/// By `/proc/uptime`, which counts hundredths of a second.
+fn since_boot_ms() -> Option<i64> {
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    let (seconds, hundredths) = uptime.split(' ').next()?.split_once('.')?;
+    Some(seconds.parse::<i64>().ok()? * 1000 + hundredths.parse::<i64>().ok()? * 10)
 }
 
 fn sip_config(addr: SocketAddr, tls: Option<SocketAddr>) -> Result<sip::Config, StartError> {
@@ -332,6 +352,11 @@ impl Handle {
     /// Spool files that were there at the start: recordings cut off by a crash, and complete ones never stored.
     pub fn leftover_recordings(&self) -> &[Leftover] {
         &self.leftovers
+    }
+
+    /// What of the former run's calls goes on.
+    pub fn outlived(&self) -> &BTreeMap<TenantId, Outlived> {
+        &self.outlived
     }
 
     pub fn stats(&self) -> Stats {

@@ -21,7 +21,7 @@ use media::{LegKey, LegStats, Plane, PlaneConfig, RecordingKey};
 use mio::Poll;
 use rustc_hash::FxHashMap;
 use sip::sdp::Keys;
-use switch::{PeerEvent, PeerRef};
+use switch::{PeerEvent, PeerRef, SrtpNumbers};
 
 use crate::config::MediaIo;
 use crate::net::PortPair;
@@ -47,6 +47,7 @@ pub(crate) enum ToMedia {
     Protect {
         media: LegKey,
         keys: Option<Box<Keys>>,
+        resume: Option<SrtpNumbers>,
     },
     /// Removes the leg from the plane, releases its carrier, answers [`FromMedia::Closed`].
     Close {
@@ -67,6 +68,10 @@ pub(crate) enum ToMedia {
 #[derive(Debug)]
 pub(crate) enum FromMedia {
     Event(media::Event),
+    SrtpNumbers {
+        media: LegKey,
+        numbers: SrtpNumbers,
+    },
     Peer(PeerEvent),
     Closed {
         media: LegKey,
@@ -347,7 +352,12 @@ impl MediaThread {
         while let Some(output) = self.plane.poll() {
             match output {
                 media::Output::Packet(packet) => self.send(packet),
-                media::Output::Event(event) => self.tell(FromMedia::Event(event)),
+                media::Output::Event(event) => {
+                    if let media::Event::Numbers { leg, .. } = &event {
+                        self.tell_srtp_numbers(*leg);
+                    }
+                    self.tell(FromMedia::Event(event));
+                }
                 media::Output::Record { recording, frame } => self.frames.push((recording, frame)),
             }
         }
@@ -402,6 +412,14 @@ impl MediaThread {
         }
     }
 
+    fn tell_srtp_numbers(&mut self, media: LegKey) {
+        let Some(Carrier::Udp(slot)) = self.carriers.get(&media) else { return };
+        let srtp = self.slots.get(*slot).and_then(|s| s.as_ref()?.srtp.as_ref());
+        if let Some(numbers) = srtp.map(|srtp| srtp.numbers()) {
+            self.tell(FromMedia::SrtpNumbers { media, numbers });
+        }
+    }
+
     fn panicked(&mut self, media: LegKey) {
         Counters::add(&self.counters.panics, 1);
         tracing::error!(media = media.0, "handling a media leg panicked and it was ended");
@@ -429,7 +447,7 @@ impl MediaThread {
                     }
                     self.carriers.insert(media, Carrier::Peer(peer));
                 }
-                ToMedia::Protect { media, keys } => self.protect(media, keys.map(|k| *k)),
+                ToMedia::Protect { media, keys, resume } => self.protect(media, keys.map(|k| *k), resume),
                 ToMedia::Close { media } => {
                     let now = self.now();
                     let stats = self.plane.stats(media);
@@ -504,7 +522,7 @@ impl MediaThread {
         }
     }
 
-    fn protect(&mut self, media: LegKey, keys: Option<Keys>) {
+    fn protect(&mut self, media: LegKey, keys: Option<Keys>, resume: Option<SrtpNumbers>) {
         let Some(Carrier::Udp(index)) = self.carriers.get(&media) else { return };
         let Some(Some(slot)) = self.slots.get_mut(*index) else { return };
         let former = slot.srtp.take();
@@ -514,7 +532,12 @@ impl MediaThread {
             None => Srtp::by_sdes(keys),
         };
         match srtp {
-            Some(srtp) => slot.srtp = Some(Box::new(srtp)),
+            Some(mut srtp) => {
+                if let Some(numbers) = resume {
+                    srtp.resume(numbers);
+                }
+                slot.srtp = Some(Box::new(srtp));
+            }
             // No key has a wrong length; if one had, nothing may leave in plain.
             None => self.broken(media),
         }

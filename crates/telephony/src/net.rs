@@ -167,15 +167,26 @@ impl PortPool {
     pub(crate) fn take(&mut self) -> Option<PortPair> {
         for _ in 0..BIND_TRIES.min(self.free.len()) {
             let port = self.free.pop_front()?;
-            // The kernel's default (about 200 KiB) holds two seconds of G.711 and bursts after a stall.
-            let bind =
-                |port| bind_plain(SocketAddr::new(self.ip, port)).map(|s| mio::net::UdpSocket::from_std(s.into()));
-            match (bind(port), bind(port + 1)) {
-                (Ok(rtp), Ok(rtcp)) => return Some(PortPair { port, rtp, rtcp }),
-                _ => self.free.push_back(port),
+            match self.bind(port) {
+                Some(pair) => return Some(pair),
+                None => self.free.push_back(port),
             }
         }
         None
+    }
+
+    /// This very pair, if it is in the range and free.
+    pub(crate) fn take_again(&mut self, port: u16) -> Option<PortPair> {
+        let at = self.free.iter().position(|free| *free == port)?;
+        let pair = self.bind(port)?;
+        self.free.remove(at);
+        Some(pair)
+    }
+
+    fn bind(&self, port: u16) -> Option<PortPair> {
+        // The kernel's default (about 200 KiB) holds two seconds of G.711 and bursts after a stall.
+        let bind = |port| bind_plain(SocketAddr::new(self.ip, port)).map(|s| mio::net::UdpSocket::from_std(s.into()));
+        Some(PortPair { port, rtp: bind(port).ok()?, rtcp: bind(port + 1).ok()? })
     }
 
     /// Gives a pair back. The sockets may still be closing on the media thread: [`PortPool::take`] tries past that.

@@ -166,7 +166,7 @@ impl Writer {
         let mut header = Vec::new();
         let start_unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
         segment::write_header(&SpoolHeader { recording_id: id.to_string().into_bytes(), start_unix_ms }, &mut header);
-        let open = Open {
+        let mut open = Open {
             path,
             header,
             file: None,
@@ -181,6 +181,9 @@ impl Writer {
             gaps: Vec::new(),
             refused: None,
         };
+        if let Err(error) = open.go_on() {
+            open.told(&error, &self.counters);
+        }
         self.open.insert(recording, open);
         self.touched.push(recording);
     }
@@ -263,6 +266,40 @@ impl Open {
         if let Some((from_ms, why)) = self.gap.take() {
             self.add_gap(Gap { from_ms, to_ms, why });
         }
+    }
+
+    /// A file that a former process left goes on behind its last whole frame. What was being left out there is for this
+    /// process to say anew.
+    fn go_on(&mut self) -> io::Result<()> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // Not even a header: it is written over.
+        let Some(spool) = segment::read(&bytes).ok().filter(|spool| !spool.complete) else {
+            return std::fs::remove_file(&self.path);
+        };
+        for frame in &spool.frames {
+            match frame {
+                Frame::Audio { position_ms, length_ms, .. } => {
+                    self.lost_to(*position_ms);
+                    self.end_ms = position_ms + u64::from(*length_ms);
+                    self.started = true;
+                }
+                Frame::GapStarted { position_ms, why } => self.gap = Some((*position_ms, cause(*why))),
+                Frame::GapEnded { position_ms } => self.end_gap(*position_ms),
+                Frame::Ended { .. } => {}
+            }
+        }
+        let file = OpenOptions::new().append(true).open(&self.path)?;
+        file.set_len(spool.valid_len as u64)?;
+        (self.file, self.written, self.written_ms) = (Some(file), spool.valid_len as u64, self.end_ms);
+        if self.gap.is_some() {
+            segment::write_frame(&Frame::GapEnded { position_ms: self.end_ms }, &mut self.buffer);
+            self.end_gap(self.end_ms);
+        }
+        Ok(())
     }
 
     /// Puts the frame behind what waits to be written, unless the disk refuses at present.
@@ -420,6 +457,37 @@ mod tests {
         let leftover = leftovers(&spool).unwrap().remove(0);
         assert!(!leftover.complete && leftover.recording == id);
         assert_eq!(segment::read(&std::fs::read(leftover.path).unwrap()).unwrap().frames.len(), 1);
+    }
+
+    #[test]
+    fn a_recording_goes_on_in_another_process_with_the_time_between_listed() {
+        let spool = temp("goes_on");
+        let (key, id) = (RecordingKey(1), RecordingId(80));
+        let frames = vec![
+            (key, audio(0)),
+            (key, Frame::GapStarted { position_ms: 100, why: GapReason::Hold }),
+            (key, audio(100)),
+        ];
+        run(&spool, vec![Job::Open { recording: key, id }, Job::Frames(frames), Job::Stop]);
+        let path = spool.join(format!("{id}.part"));
+        let torn = [std::fs::read(&path).unwrap(), vec![1, 2, 3]].concat();
+        std::fs::write(&path, torn).unwrap();
+        let frames = vec![
+            (key, Frame::GapStarted { position_ms: 700, why: GapReason::Hold }),
+            (key, audio(700)),
+            (key, Frame::GapEnded { position_ms: 800 }),
+            (key, audio(800)),
+            (key, Frame::Ended { length_ms: 900 }),
+        ];
+        let reports = run(&spool, vec![Job::Open { recording: key, id }, Job::Frames(frames)]);
+        let gap = |from_ms, to_ms, why| Gap { from_ms, to_ms, why };
+        let gaps = vec![gap(100, 200, GapCause::Hold), gap(200, 700, GapCause::Lost), gap(700, 800, GapCause::Hold)];
+        assert_eq!(reports, [Report::Ended { recording: key, length_ms: 900, gaps: gaps.clone() }]);
+        let read = segment::read(&std::fs::read(spool.join(format!("{id}.rec"))).unwrap()).unwrap();
+        assert!(read.complete);
+        let (_, listed) =
+            media::recorder::export::to_wav(&std::fs::read(spool.join(format!("{id}.rec"))).unwrap()).unwrap();
+        assert_eq!(listed.len(), gaps.len(), "{listed:?}");
     }
 
     #[test]

@@ -114,7 +114,7 @@ function Live({ call, view }: { call: GuestCall; view: GuestView }) {
   return (
     <div className="live-call">
       <p role="status" className="live-state" data-testid="call-state" data-state={view.state}>
-        {t(`call.${view.state}`)}
+        {t(view.away ? 'call.away' : `call.${view.state}`)}
       </p>
       <p className="live-clock" aria-hidden>
         {clock(now - view.since)}

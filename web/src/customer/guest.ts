@@ -15,14 +15,19 @@ export interface GuestView {
   /** Without a microphone one only listens. */
   listenOnly: boolean;
   soundBlocked: boolean;
+  /** Cut off in the middle of the call, and on the way back to it. */
+  away: boolean;
   /** Words of the server for a refusal, by language; else a code of ours. */
   message: Schemas['Message'] | null;
   code: string | null;
 }
 
-const start: GuestView = { state: 'idle', since: 0, muted: false, listenOnly: false, soundBlocked: false, message: null, code: null };
+const start: GuestView = { state: 'idle', since: 0, muted: false, listenOnly: false, soundBlocked: false, away: false, message: null, code: null };
 // ICE on a bad line may take a few seconds; longer and it will not come.
 const CONNECT_MS = 15_000;
+// The server keeps the call of somebody who is cut off for so long, and this is how often he tries to come back.
+const BACK_WITHIN_MS = 15_000;
+const BACK_EVERY_MS = 700;
 // The server closes a socket that says nothing for a minute.
 const PING_MS = 20_000;
 
@@ -35,6 +40,10 @@ export class GuestCall {
   private remote: MediaStream | undefined;
   private readonly audio: HTMLAudioElement;
   private number = '';
+  private token = '';
+  /** Until when coming back is worth a try. */
+  private backUntil = 0;
+  private back: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private pings: ReturnType<typeof setInterval> | undefined;
 
@@ -85,7 +94,8 @@ export class GuestCall {
         return;
       }
       const { token } = (await response.json()) as Schemas['GuestSession'];
-      this.open(token);
+      this.token = token;
+      this.open();
     } catch {
       this.fail('network');
     }
@@ -114,24 +124,40 @@ export class GuestCall {
     }
   }
 
-  private open(token: string): void {
+  private open(): void {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/public/socket?token=${encodeURIComponent(token)}`);
+    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/public/socket?token=${encodeURIComponent(this.token)}`);
     this.socket = socket;
     socket.onopen = () => void this.connect();
     clearInterval(this.pings);
     this.pings = setInterval(() => this.send({ type: 'ping' }), PING_MS);
     socket.onmessage = (e: MessageEvent<string>) => this.take(JSON.parse(e.data) as Schemas['PublicServerMessage']);
     socket.onclose = () => {
-      if (this.socket === socket && !['ended', 'refused', 'failed'].includes(this.view.state)) this.fail('network');
+      if (this.socket === socket && !['ended', 'refused', 'failed'].includes(this.view.state)) this.cutOff('network');
     };
+  }
+
+  /** A call that stands is worth coming back to. */
+  private cutOff(code: string): void {
+    if (this.view.state !== 'answered') return this.fail(code);
+    if (!this.view.away) {
+      this.backUntil = Date.now() + BACK_WITHIN_MS;
+      this.set({ away: true });
+    }
+    if (Date.now() >= this.backUntil) return this.fail(code);
+    clearTimeout(this.back);
+    this.back = setTimeout(() => {
+      if (this.socket?.readyState === WebSocket.OPEN) void this.connect();
+      else this.open();
+    }, BACK_EVERY_MS);
   }
 
   private async connect(): Promise<void> {
     if (!this.track) return;
+    this.peer?.close();
     const peer = new Peer(Date.now(), this.track, {
       connected: () => {},
-      failed: () => this.fail('ice'),
+      failed: () => this.cutOff('ice'),
       stream: (s) => {
         this.remote = s;
         this.audio.srcObject = s;
@@ -158,8 +184,10 @@ export class GuestCall {
         if (m.state === 'ready' && this.view.state === 'connecting') {
           this.set({ state: 'dialling' });
           this.send({ type: 'dial', number: this.number });
+        } else if (m.state === 'ready') {
+          this.set({ away: false });
         } else if (m.state === 'lost') {
-          this.fail('ice');
+          this.cutOff('ice');
         }
         break;
       case 'call':
@@ -185,8 +213,9 @@ export class GuestCall {
 
   private end(state: GuestState, message: Schemas['Message'] | null = null, code: string | null = null): void {
     clearTimeout(this.timer);
+    clearTimeout(this.back);
     clearInterval(this.pings);
-    this.set({ state, message, code });
+    this.set({ state, message, code, away: false });
     const socket = this.socket;
     this.socket = undefined;
     // A moment for the last message to leave.

@@ -1,7 +1,7 @@
-//! Guests of the customer page: a short-lived token, signed by a key that lives as long as the process.
+//! Guests of the customer page: a short-lived token, signed by a key of this node's.
 //!
 //! `base64url(tenant ‖ device ‖ expiry ‖ HMAC-SHA256)`. A guest may connect one peer connection and dial the tenant's
-//! web numbers, nothing else; a restart ends guests' calls anyway, so the key needs no storage.
+//! web numbers, nothing else. Whoever has dialled in time may come back to his call later, also after a restart.
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,8 +11,10 @@ use domain::time::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// From the click to the call's start; a call that is up outlives it.
+/// From the click to the call's start.
 pub const LIFE: Duration = Duration::from_secs(10 * 60);
+/// Longest visit; a call that is up goes on until then.
+pub const VISIT: Duration = Duration::from_secs(2 * 3600);
 const BODY: usize = 16 + 16 + 8;
 
 pub struct GuestKey([u8; 32]);
@@ -25,8 +27,8 @@ pub struct Guest {
 }
 
 impl GuestKey {
-    pub fn random() -> Self {
-        Self(rand::random())
+    pub fn new(key: [u8; 32]) -> Self {
+        Self(key)
     }
 
     pub fn sign(&self, guest: Guest) -> String {
@@ -40,7 +42,7 @@ impl GuestKey {
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The guest of a living token.
+    /// The guest of a token with which one may connect; to dial, it must not have expired.
     pub fn open(&self, token: &str, now: Timestamp) -> Option<Guest> {
         if token.len() > 200 {
             return None;
@@ -55,7 +57,7 @@ impl GuestKey {
             device: DeviceId(u128::from_be_bytes(*device)),
             expires: Timestamp(i64::from_be_bytes(expires.try_into().ok()?)),
         };
-        (guest.expires > now).then_some(guest)
+        (guest.expires + VISIT > now).then_some(guest)
     }
 
     fn mac(&self, body: &[u8]) -> Option<Hmac<Sha256>> {
@@ -72,12 +74,13 @@ mod tests {
 
     #[test]
     fn tokens_open_until_they_expire_and_not_after_a_change() {
-        let key = GuestKey::random();
+        let key = GuestKey::new([7; 32]);
         let guest = Guest { tenant: TenantId(7), device: DeviceId(8), expires: Timestamp(1_000) };
         let token = key.sign(guest);
-        assert_eq!(key.open(&token, Timestamp(999)), Some(guest));
-        assert_eq!(key.open(&token, Timestamp(1_000)), None);
-        assert_eq!(GuestKey::random().open(&token, Timestamp(0)), None);
+        let over = guest.expires + VISIT;
+        assert_eq!(key.open(&token, Timestamp(over.0 - 1)), Some(guest));
+        assert_eq!(key.open(&token, over), None);
+        assert_eq!(GuestKey::new([8; 32]).open(&token, Timestamp(0)), None);
         for i in 0..token.len() {
             let mut changed = token.clone().into_bytes();
             changed[i] = if changed[i] == b'A' { b'B' } else { b'A' };

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
 use domain::device::{DeviceLoss, DeviceReport};
 use serde::Deserialize;
@@ -11,15 +11,15 @@ use tokio::time::Instant;
 
 use super::{Closed, LARGEST, Received, SILENT, close, end, read, send};
 use crate::App;
-use crate::auth::guest::Guest;
+use crate::auth::guest::{Guest, VISIT};
 use crate::dto::socket::{DeviceStateWord, PublicClientMessage, PublicServerMessage as Out};
 use crate::error::{ApiError, Code};
 use crate::http::Params;
 
 /// Between two calls of one guest.
 const DIAL_EVERY: Duration = Duration::from_secs(2);
-/// Longest visit; a call that is up goes on until then.
-const LONGEST: Duration = Duration::from_secs(2 * 3600);
+/// Whoever is cut off may come back within this; telephony keeps his call as long.
+const BACK_WITHIN: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize)]
 pub struct Query {
@@ -44,12 +44,29 @@ pub async fn open(State(app): State<App>, Params(query): Params<Query>, upgrade:
         .max_frame_size(LARGEST)
         .on_failed_upgrade(move |_| leave(&failed, guest))
         .on_upgrade(move |mut socket| async move {
-            let closed = visit(&app, guest, &mut socket).await;
-            leave(&app, guest);
-            if let Err(closed) = closed {
-                end(socket, closed).await;
+            match visit(&app, guest, &mut socket).await {
+                Ok(Parting::Left) => leave(&app, guest),
+                Ok(Parting::CutOff) => {
+                    app.leave_guest(guest.device);
+                    tokio::time::sleep(BACK_WITHIN).await;
+                    if app.enter_guest(guest.device) {
+                        leave(&app, guest);
+                    }
+                }
+                Err(closed) => {
+                    leave(&app, guest);
+                    end(socket, closed).await;
+                }
             }
         })
+}
+
+/// How a visit ended without a fault of its own.
+enum Parting {
+    /// The page said so.
+    Left,
+    /// The network, most likely.
+    CutOff,
 }
 
 /// Ends the call and the connection with it.
@@ -58,21 +75,22 @@ fn leave(app: &App, guest: Guest) {
     app.leave_guest(guest.device);
 }
 
-async fn visit(app: &App, guest: Guest, socket: &mut WebSocket) -> Result<(), Closed> {
+async fn visit(app: &App, guest: Guest, socket: &mut WebSocket) -> Result<Parting, Closed> {
     let devices = app.engine().devices();
     let mut reports = devices.subscribe(guest.device);
     let mut connection: Option<(u64, u64)> = None;
     let mut dialled: Option<Instant> = None;
     let mut heard = Instant::now();
-    let over = Instant::now() + LONGEST;
+    let over = Instant::now() + VISIT;
     loop {
         tokio::select! {
             message = socket.recv() => {
+                let parting = if matches!(message, Some(Ok(Message::Close(_)))) { Parting::Left } else { Parting::CutOff };
                 let message = match read(message) {
                     Received::Message(message) => message,
                     Received::Nothing => { heard = Instant::now(); continue; }
                     Received::Unknown => return Err(Closed::protocol()),
-                    Received::Gone => return Ok(()),
+                    Received::Gone => return Ok(parting),
                 };
                 heard = Instant::now();
                 let done = match message {
@@ -93,7 +111,9 @@ async fn visit(app: &App, guest: Guest, socket: &mut WebSocket) -> Result<(), Cl
                         }
                     }
                     PublicClientMessage::Dial { number } => {
-                        if dialled.is_some_and(|at| at.elapsed() < DIAL_EVERY) {
+                        if app.now() >= guest.expires {
+                            Err(Code::BadToken.into())
+                        } else if dialled.is_some_and(|at| at.elapsed() < DIAL_EVERY) {
                             Err(Code::TooManyRequests.into())
                         } else {
                             dialled = Some(Instant::now());

@@ -325,7 +325,7 @@ async fn a_guest_calls_a_web_number_of_the_company_it_visits() {
     let guest = world.send(axum::http::Method::POST, "/public/alpha/sessions", &[], None).await.ok();
     let url = format!("ws://{at}/api/v1/public/socket?token={}", guest["token"].as_str().unwrap());
     let mut tab = connect(url.clone(), &[]).await.unwrap();
-    assert_eq!(connect(url, &[]).await.err(), Some(429));
+    assert_eq!(connect(url.clone(), &[]).await.err(), Some(429));
     assert_eq!(connect(format!("ws://{at}/api/v1/public/socket?token=x"), &[]).await.err(), Some(401));
     let device = connect_device(&world, &mut tab, 1).await;
     // 20005 is alpha's, but not for the web; 20004 is beta's.
@@ -347,7 +347,18 @@ async fn a_guest_calls_a_web_number_of_the_company_it_visits() {
     assert_eq!(tab.until("call", |_| true).await["state"], "ringing");
     tab.send(json!({"type": "digit", "digit": "5"})).await;
     world.told(|d| matches!(d, Down::Device(DeviceSignal::Digit { digit: '5', .. })).then_some(())).await;
+    // Cut off, he comes back to his call; leaving, he ends it.
     drop(tab);
+    let mut tab = loop {
+        match connect(url.clone(), &[]).await {
+            Ok(tab) => break tab,
+            Err(status) => assert_eq!(status, 429, "until the server has noticed"),
+        }
+    };
+    assert_eq!(connect_device(&world, &mut tab, 2).await, device);
+    let closed = |d: &Down| matches!(d, Down::Device(DeviceSignal::Close { .. }));
+    assert!(!world.down.lock().unwrap().iter().any(closed));
+    tab.socket.close(None).await.unwrap();
     world
         .told(|d| matches!(d, Down::Device(DeviceSignal::Close { device: d, .. }) if *d == device).then_some(()))
         .await;

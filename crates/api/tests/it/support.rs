@@ -122,6 +122,7 @@ impl World {
                     Ok(())
                 }),
                 up: up_receiver,
+                outlived: Default::default(),
             },
         )
         .await

@@ -28,8 +28,8 @@ impl State {
         self.at = at;
         match &event.body {
             EventBody::ConfigPublished { rev } => self.rev = *rev,
-            EventBody::FloorRecovered { .. } => {
-                self.recordings.clear();
+            EventBody::FloorRecovered { recordings, .. } => {
+                self.recordings.retain(|recording, _| recordings.contains(recording));
                 self.devices.clear();
                 self.trunks_down.clear();
             }
@@ -167,6 +167,7 @@ impl State {
                     s.recording = s.recording.filter(|_| *on);
                 }
             }
+            EventBody::InteractionResumed { .. } => {}
             EventBody::RecordingAnnounced { interaction, .. } => {
                 if let Some(i) = self.interactions.get_mut(interaction) {
                     i.announced = true;

@@ -254,6 +254,7 @@ impl Floor {
                 let why = match cause {
                     EndCause::NoAnswer => OfferEnd::Missed,
                     EndCause::Busy | EndCause::Rejected | EndCause::Hangup => OfferEnd::Declined,
+                    EndCause::SystemRestart => OfferEnd::Withdrawn,
                     _ => OfferEnd::Unreachable,
                 };
                 self.offer_failed(interaction, segment, why);

@@ -153,6 +153,7 @@ impl Derived {
             | EventBody::MusicStopped { .. }
             | EventBody::Bridged { .. }
             | EventBody::RecordingDecided { .. }
+            | EventBody::InteractionResumed { .. }
             | EventBody::RecordingAnnounced { .. }
             | EventBody::RecordingRequested { .. }
             | EventBody::RecordingStarted { .. }

@@ -102,7 +102,7 @@ impl Floor {
         }
     }
 
-    fn flow_of(&self, interaction: InteractionId, segment: SegmentId) -> Option<Arc<Flow>> {
+    pub(super) fn flow_of(&self, interaction: InteractionId, segment: SegmentId) -> Option<Arc<Flow>> {
         match self.state.segment(interaction, segment)?.of {
             SegmentOf::Flow { flow: Some(flow), version: Some(version), .. } => {
                 self.flows.get(&(flow, version)).cloned()

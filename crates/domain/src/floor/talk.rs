@@ -18,7 +18,7 @@ use super::apply::everybody;
 use super::state::{Interaction, Segment};
 use crate::command::WatchMode;
 use crate::event::{EventBody, PlayWhat, SegmentOf, SegmentStart, SegmentState};
-use crate::id::{BridgeId, InteractionId, LegId, PlayId, SegmentId};
+use crate::id::{BridgeId, InteractionId, LegId, PlayId, PromptId, SegmentId};
 use crate::leg::{Hears, LegCommand};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,16 @@ fn room(id: SegmentId, s: &Segment) -> Option<Room> {
         | SegmentState::Watching
         | SegmentState::Parked
         | SegmentState::WrapUp => None,
+    }
+}
+
+fn cared_for(s: &Segment) -> bool {
+    match s.of {
+        SegmentOf::Parked { .. } => true,
+        SegmentOf::Agent { .. } | SegmentOf::Device { .. } | SegmentOf::Outside { .. } => {
+            s.consulted_by().is_none() && (s.in_conversation() || s.is_reaching())
+        }
+        SegmentOf::Flow { .. } | SegmentOf::Queue { .. } | SegmentOf::Supervisor { .. } => false,
     }
 }
 
@@ -161,22 +171,13 @@ impl Floor {
         let Some(i) = self.state.interactions.get(&interaction) else { return };
         let Some((customer, lang)) = self.ear(interaction).filter(|(leg, _)| self.is_up(*leg)) else { return };
         let playing = i.music;
-        let cared_for = |s: &Segment| match s.of {
-            SegmentOf::Parked { .. } => true,
-            SegmentOf::Agent { .. } | SegmentOf::Device { .. } | SegmentOf::Outside { .. } => {
-                s.consulted_by().is_none() && (s.in_conversation() || s.is_reaching())
-            }
-            SegmentOf::Flow { .. } | SegmentOf::Queue { .. } | SegmentOf::Supervisor { .. } => false,
-        };
         // Flows and queues have their own sounds.
         let alone = i.bridge.as_ref().is_some_and(|b| b.rows.iter().any(|r| r.leg == customer && r.hears.is_empty()));
         let led = i.segments.values().any(|s| matches!(s.of, SegmentOf::Flow { .. } | SegmentOf::Queue { .. }));
         let wanted = alone && !led && i.segments.values().any(cared_for);
         match playing {
             None if wanted => {
-                let queue = i.segments.values().filter(|s| cared_for(s)).find_map(Segment::queue);
-                let queue = queue.or_else(|| i.handed.and_then(|(_, queue)| queue));
-                let Some(music) = self.music_of(queue) else { return };
+                let Some(music) = self.hold_music(interaction) else { return };
                 let play = PlayId(self.mint.next_bits());
                 let what = PlayWhat::HoldMusic;
                 self.emit(EventBody::PlayStarted { interaction, segment, play, what, until: None });
@@ -185,6 +186,13 @@ impl Floor {
             Some(_) if !wanted => self.stop_music(interaction),
             Some(_) | None => {}
         }
+    }
+
+    /// The music on hold of those whom somebody cares for.
+    pub(super) fn hold_music(&self, interaction: InteractionId) -> Option<PromptId> {
+        let i = self.state.interactions.get(&interaction)?;
+        let queue = i.segments.values().filter(|s| cared_for(s)).find_map(Segment::queue);
+        self.music_of(queue.or_else(|| i.handed.and_then(|(_, queue)| queue)))
     }
 
     pub(super) fn stop_music(&mut self, interaction: InteractionId) {

@@ -9,7 +9,7 @@ use crate::command::{Occupancy, Presence};
 use crate::config::WrapUpMode;
 use crate::effect::{Handover, HandoverKind};
 use crate::event::{SegmentOf, SegmentStart, SegmentState};
-use crate::id::{AgentId, DeviceId, InteractionId, QueueId, SegmentId};
+use crate::id::{AddressId, AgentId, DeviceId, InteractionId, LegId, QueueId, SegmentId};
 use crate::report::Measures;
 use crate::time::Timestamp;
 use crate::view::{
@@ -18,6 +18,11 @@ use crate::view::{
 };
 
 impl Floor {
+    /// The customers of living calls: by which leg, and whose address.
+    pub fn customers(&self) -> impl Iterator<Item = (InteractionId, LegId, AddressId)> {
+        self.state.interactions.iter().filter_map(|(id, i)| Some((*id, i.customer?, i.from?)))
+    }
+
     /// The whole floor, for the live board and a socket's first message.
     pub fn view(&self, now: Timestamp) -> FloorView {
         let mut counts = AgentCounts::default();

@@ -231,7 +231,7 @@ pub struct Rig {
     pub plays: BTreeMap<LegId, PlayId>,
     /// Started by the floor and not ended: ringing phones among them.
     pub dialled: Vec<LegId>,
-    recordings: BTreeMap<RecordingId, Timestamp>,
+    pub recordings: BTreeMap<RecordingId, Timestamp>,
     /// The switch answers at once; phones are picked up by hand.
     pub obedient: bool,
 }

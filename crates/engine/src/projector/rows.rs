@@ -241,6 +241,7 @@ impl Rows {
             | EventBody::WatchChanged { .. }
             | EventBody::MusicStopped { .. }
             | EventBody::RecordingDecided { .. }
+            | EventBody::InteractionResumed { .. }
             | EventBody::RecordingAnnounced { .. }
             | EventBody::MaskStarted { .. }
             | EventBody::MaskEnded { .. }
@@ -546,6 +547,7 @@ fn interaction_of(body: &EventBody) -> Option<InteractionId> {
         | EventBody::LegEnded { interaction, .. }
         | EventBody::Bridged { interaction, .. }
         | EventBody::RecordingDecided { interaction, .. }
+        | EventBody::InteractionResumed { interaction }
         | EventBody::RecordingAnnounced { interaction, .. }
         | EventBody::MaskStarted { interaction, .. }
         | EventBody::MaskEnded { interaction, .. }

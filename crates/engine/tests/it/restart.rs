@@ -1,8 +1,12 @@
 //! Crash, clean stop, and what the next start makes of them.
 use std::collections::BTreeSet;
 
-use domain::event::{EventBody, InteractionEnd};
+use domain::command::AgentCommand;
+use domain::event::{EventBody, InteractionEnd, LegRole, SegmentState};
 use domain::floor::Snapshot;
+use domain::id::LegId;
+use domain::leg::{Codec, LegCommand, Outlived};
+use engine::port::Down;
 use store::{Batch, Error};
 
 use crate::rig::{NODE, Rig, eventually, wall};
@@ -83,6 +87,61 @@ async fn a_crash(rig: Rig) {
         })
         .collect();
     assert_eq!(legs.iter().collect::<BTreeSet<_>>().len(), legs.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_whose_legs_outlived_a_crash_go_on() {
+    a_crash_outlived(Rig::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_whose_legs_outlived_a_crash_go_on_on_postgres() {
+    a_crash_outlived(Rig::on_postgres().await).await;
+}
+
+async fn a_crash_outlived(rig: Rig) {
+    let life = rig.life().await;
+    let tab = life.on_duty().await;
+    let caller = life.call("13800000001").await;
+    let (talking, _) = life.answer().await;
+    let waits = life.call("13800000002").await;
+    eventually("the waiting caller", async || {
+        (life.engine.view(rig.tenant).await.unwrap().interactions.len() == 2).then_some(())
+    })
+    .await;
+    let agent = life.events().await.iter().find_map(|e| match e.body {
+        EventBody::LegStarted { leg, role: LegRole::Agent, .. } => Some(leg),
+        _ => None,
+    });
+    drop(tab);
+    drop(life);
+
+    // A leg that no floor knows any more outlived it, too.
+    let unknown = LegId(77);
+    let legs = [caller, agent.unwrap(), waits, unknown].map(|leg| (leg, Codec::Pcma)).into();
+    let life = rig.life_that_goes_on(Outlived { legs, recordings: BTreeSet::new() }).await;
+    let view = life.engine.view(rig.tenant).await.unwrap();
+    assert_eq!(view.interactions.len(), 2);
+    assert_eq!(life.agent().await.work.len(), 1, "he has his customer");
+    let hung_up = |down: &Down| matches!(down, Down::Leg(LegCommand::Hangup { leg, .. }) if *leg == unknown);
+    eventually("the unknown leg is hung up", async || life.told.lock().unwrap().iter().any(hung_up).then_some(()))
+        .await;
+    // The next callee of a caller from before is shown who calls.
+    let _tab = life.on_duty().await;
+    life.peer_hangs_up(caller);
+    let wrap_up = SegmentState::WrapUp;
+    let segment = eventually("wrap-up", async || life.work(wrap_up).await).await;
+    life.command(AgentCommand::EndWrapUp { segment }).await;
+    life.answer().await;
+    let shown = life.told.lock().unwrap().iter().find_map(|down| match down {
+        Down::Leg(LegCommand::Originate { from, .. }) => from.user.clone(),
+        _ => None,
+    });
+    assert_eq!(shown.as_deref(), Some("+8613800000002"));
+    life.projected().await;
+    let detail = life.store.interaction_detail(life.scope(), talking).await.unwrap();
+    assert_eq!(detail.interaction.state, "ended");
+    assert_ne!(detail.interaction.end_cause.as_deref(), Some("system.restart"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -238,6 +238,15 @@ impl Rig {
     }
 
     pub async fn life_with(&self, render: Render) -> Life {
+        self.life_after(render, Outlived::default()).await
+    }
+
+    /// A life that begins with calls of the former one.
+    pub async fn life_that_goes_on(&self, outlived: Outlived) -> Life {
+        self.life_after(Arc::new(|spool| Ok(rendered(spool))), outlived).await
+    }
+
+    async fn life_after(&self, render: Render, outlived: Outlived) -> Life {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let options = self.options.clone();
         let spool = self.spool();
@@ -276,7 +285,7 @@ impl Rig {
                 render,
                 demo_speech: Vec::new(),
             };
-            let port = TelephonyPort { down: Arc::new(down), up: up_receiver };
+            let port = TelephonyPort { down: Arc::new(down), up: up_receiver, outlived: [(tenant, outlived)].into() };
             let engine = Engine::start(config, store.clone(), port).await.unwrap();
             (engine, store, floor)
         });

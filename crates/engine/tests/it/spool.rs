@@ -129,7 +129,7 @@ async fn a_spool_that_contradicts_the_journal_is_put_aside_and_overwrites_nothin
     let taken = store.acquire_lease(floor, "another", Duration::ZERO, wall()).await.unwrap();
     let mut decided_there = journal(&store, floor).await.pop().unwrap();
     decided_there.seq = last + 1;
-    decided_there.body = EventBody::FloorRecovered { last_heartbeat: wall() };
+    decided_there.body = EventBody::FloorRecovered { last_heartbeat: wall(), recordings: vec![] };
     let batch = Batch::encode(last + 1, std::slice::from_ref(&decided_there)).unwrap();
     store.append(floor, taken.epoch, batch, wall()).await.unwrap();
     store.release_lease(floor, taken.epoch, wall()).await.unwrap();

@@ -89,6 +89,7 @@ fn run(bytes: &[u8]) {
         left: LegKey(1),
         right: vec![LegKey(2), LegKey(3)],
         beep: Some(std::time::Duration::from_secs(5)),
+        from_ms: 0,
     };
     command(&mut plane, now, record);
     for Record { op, arg, data } in records::read(bytes) {
@@ -154,6 +155,7 @@ fn add(plane: &mut Plane, now: Duration, leg: u64) {
         dtmf: Some(DtmfParams::new(101)),
         direction: Direction::BOTH,
         seed: leg,
+        resume: None,
     };
     assert!(plane.handle(now, Command::AddLeg(wish)).is_ok());
 }

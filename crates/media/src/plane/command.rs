@@ -58,11 +58,11 @@ impl Plane {
                 }
                 Ok(())
             }
-            Command::Record { recording, left, right, beep } => {
+            Command::Record { recording, left, right, beep, from_ms } => {
                 if self.recordings.contains_key(&recording) {
                     return Err(MediaError::DuplicateRecording(recording));
                 }
-                let recorder = Recorder::new(now, left, &right);
+                let recorder = Recorder::new(now, from_ms, left, &right);
                 let legs: Vec<LegKey> = recorder.legs().collect();
                 self.recordings.insert(recording, recorder);
                 if let Some(every) = beep {

@@ -101,7 +101,10 @@ impl Leg {
             hears: Vec::new(),
             jitter: None,
             taps: Vec::new(),
-            stream: OutStream::new(add.seed, add.codec.codec.units()),
+            stream: match &add.resume {
+                Some(resume) => OutStream::resumed(add.seed, add.codec.codec.units(), resume),
+                None => OutStream::new(add.seed, add.codec.codec.units()),
+            },
             reception: Reception::new(add.codec.codec.units()),
             dtmf_in: dtmf::Receiver::default(),
             press_used: false,

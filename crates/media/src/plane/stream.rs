@@ -2,6 +2,7 @@
 //! back, whatever feeds it: relayed packets of changing sources, mixed frames, digits, silence. Owned by each leg.
 
 use super::source::clock_units;
+use super::types::{Numbers, Resume};
 use crate::rtp::Header;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use std::time::Duration;
 const BEHIND_MAX: i32 = 480;
 /// Sequence distance within which packets belong to the stream being relayed.
 const REORDER_MAX: i16 = 100;
+/// More than a leg sends between two of its [`Numbers`], at whatever packet length, and less than makes receivers take the
+/// stream for another (RFC 3550 appendix A.1: 3,000).
+const RESUME_LEAP: u16 = 2_000;
 /// A relayed timestamp may differ this much (in samples) from the time that passed; beyond it the source's clock jumped.
 const CLOCK_JUMP: i32 = 24_000;
 
@@ -60,6 +64,25 @@ impl OutStream {
             packets: 0,
             bytes: 0,
             relayed_at: Duration::ZERO,
+        }
+    }
+
+    /// The stream that a former process began with this seed. None of its sequence numbers is used again.
+    pub(super) fn resumed(seed: u64, units: u32, resume: &Resume) -> Self {
+        let fresh = Self::new(seed, units);
+        let (sequence, timestamp) =
+            resume.numbers.map_or((fresh.next_sequence, fresh.next_timestamp), |n| (n.sequence, n.timestamp));
+        Self {
+            next_sequence: sequence.wrapping_add(RESUME_LEAP),
+            next_timestamp: timestamp.wrapping_add((clock_units(resume.passed) as u32).wrapping_mul(units)),
+            ..fresh
+        }
+    }
+
+    pub(super) fn numbers(&self, now: Duration) -> Numbers {
+        Numbers {
+            sequence: self.next_sequence,
+            timestamp: self.timestamp_at(now).wrapping_add(self.ahead(now).max(0) as u32),
         }
     }
 
@@ -273,6 +296,26 @@ mod tests {
         assert_eq!(steps, [0, 1, 4, 3, 5]);
         assert_eq!(headers[2].timestamp.wrapping_sub(headers[0].timestamp), 640);
         assert!(stream.relay(TICK * 9, &source(1, 2), 0, 160, 160).is_none(), "older than the switch");
+    }
+
+    #[test]
+    fn a_stream_goes_on_in_another_process() {
+        let mut stream = OutStream::new(4, 1);
+        let mut last = stream.frame(TICK, 0, 160, 160);
+        let told = stream.numbers(TICK);
+        // Sent after the numbers were told, and before the end of the process.
+        for n in 2..250 {
+            last = stream.frame(TICK * n, 0, 160, 160);
+        }
+        for numbers in [Some(told), None] {
+            let mut next = OutStream::resumed(4, 1, &Resume { numbers, passed: Duration::from_secs(6) });
+            let first = next.frame(Duration::ZERO, 0, 160, 160);
+            assert_eq!((first.ssrc, first.marker), (last.ssrc, true));
+            let ahead = first.sequence.wrapping_sub(last.sequence);
+            assert!((1..3_000).contains(&ahead), "{ahead}");
+            let later = first.timestamp.wrapping_sub(last.timestamp) as i32;
+            assert!((6_000..10_000).contains(&later), "a second and some: {later}");
+        }
     }
 
     #[test]

@@ -89,6 +89,7 @@ impl Lab {
             dtmf: dtmf.map(DtmfParams::new),
             direction: Direction::BOTH,
             seed: key.0,
+            resume: None,
         }));
         self.peers.push(Peer {
             key,

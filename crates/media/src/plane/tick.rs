@@ -97,6 +97,10 @@ impl Plane {
         if let Some(quality) = leg.measure(now, lost_before) {
             self.out.push_back(Output::Event(Event::Quality { leg: leg.key, quality }));
         }
+        if leg.source.is_some() {
+            let numbers = leg.stream.numbers(now);
+            self.out.push_back(Output::Event(Event::Numbers { leg: leg.key, numbers }));
+        }
     }
 }
 

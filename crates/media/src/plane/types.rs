@@ -40,7 +40,7 @@ pub enum LockPolicy {
 }
 
 /// Where RTCP goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RtcpMode {
     /// None is sent.
     Off,
@@ -62,7 +62,7 @@ pub enum Transport {
 }
 
 /// May media flow to and from the peer, seen from here (SDP direction attribute).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Direction {
     pub send: bool,
     pub receive: bool,
@@ -124,6 +124,24 @@ pub struct AddLeg {
     pub direction: Direction,
     /// Random number from which SSRC, first sequence number and first timestamp are made.
     pub seed: u64,
+    /// The leg lived in a former process, with the same seed.
+    pub resume: Option<Resume>,
+}
+
+/// Where the numbers of what a leg sends stand: the next sequence number, and the timestamp of this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbers {
+    pub sequence: u16,
+    pub timestamp: u32,
+}
+
+/// Of a leg that goes on in another process. Its peer sees one stream, with the loss of what was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resume {
+    /// The last that [`Event::Numbers`] told; `None` if it told none.
+    pub numbers: Option<Numbers>,
+    /// Since then, or since the leg began.
+    pub passed: Duration,
 }
 
 /// What a re-INVITE, an answer or a new peer changed; `None` leaves a property as it is.
@@ -231,6 +249,8 @@ pub enum Command {
         /// Between two short tones that all recorded legs hear, paused stretches apart; not before the first has passed a
         /// second of the recording.
         beep: Option<Duration>,
+        /// What a former process has recorded of it; zero for a new one.
+        from_ms: u64,
     },
     /// The new state of a recording: its legs, and why it is paused if it is. A pause is silence listed as a gap.
     UpdateRecord {
@@ -282,6 +302,8 @@ pub enum Event {
     DtmfSent { leg: LegKey },
     /// How the leg sounded in the last [`crate::quality::WINDOW`]; nothing is said of one in which nobody sent anything.
     Quality { leg: LegKey, quality: Quality },
+    /// With each [`crate::quality::WINDOW`] of a leg with an address, for [`Resume`].
+    Numbers { leg: LegKey, numbers: Numbers },
 }
 
 /// A packet to be sent.

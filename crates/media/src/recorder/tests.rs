@@ -114,7 +114,7 @@ fn record(count: u64, arrival: impl Fn(u64) -> u64) -> Vec<i16> {
     // A pause for breath in the eighth tenth.
     let pause = wave.len() * 7 / 10..wave.len() * 9 / 10;
     wave[pause].fill(0);
-    let mut recorder = Recorder::new(ms(0), leg, &[]);
+    let mut recorder = Recorder::new(ms(0), 0, leg, &[]);
     let mut out = spool(&[]);
     let end = (0..count).map(&arrival).max().unwrap_or(0) + 20;
     for now in 0..end {
@@ -151,7 +151,7 @@ fn a_stall_and_its_burst_lose_no_speech() {
 #[test]
 fn a_late_recorder_says_a_long_silence_once_and_keeps_every_place() {
     let leg = LegKey(1);
-    let mut recorder = Recorder::new(ms(0), leg, &[]);
+    let mut recorder = Recorder::new(ms(0), 0, leg, &[]);
     let quiet = recorder.tick(ms(2000));
     assert!(matches!(quiet[..], [Frame::Audio { position_ms: 0, length_ms: 1920, .. }]), "{quiet:?}");
     let mut payload = Vec::new();
@@ -192,7 +192,7 @@ proptest! {
     fn any_tap_keeps_the_lane_bounded(
         taps in proptest::collection::vec((any::<u32>(), 0u32..2, 0usize..1600, 0u64..500, any::<bool>()), 0..100)
     ) {
-        let mut recorder = Recorder::new(ms(0), LegKey(1), &[LegKey(1)]);
+        let mut recorder = Recorder::new(ms(0), 0, LegKey(1), &[LegKey(1)]);
         let (mut now, mut emitted) = (0, 0);
         for (timestamp, ssrc, length, wait, alaw) in taps {
             let header = Header { timestamp, ssrc, ..Header::default() };

@@ -58,7 +58,9 @@ impl Phone {
     pub fn on_duty(server: &Server, company: &Company, agent: &str, user: &str, calls: &Calls<'_>) -> Phone {
         let agent = company.agent(agent);
         let device = company.sip_device(&agent, user, SECRET);
-        Phone::back_on_duty(server, company, agent, device, user, calls)
+        let phone = Phone::back_on_duty(server, company, agent, device, user, calls);
+        company.on_duty(&phone.agent, &phone.device);
+        phone
     }
 
     /// The same with an account that exists.
@@ -77,7 +79,7 @@ impl Phone {
         let rtp = RtpPeer::start();
         rtp.say(Some(AGENT_HZ));
         let sipp = Sipp::phone(server.sip, port, &Calls { rtp_port: rtp.port, ..calls.clone() });
-        company.on_duty(&agent, &device);
+        company.takes_duty(&agent, &device);
         Phone { sipp, rtp, agent, device }
     }
 

@@ -94,11 +94,16 @@ impl Company {
 
     /// On duty by API, and available; waits until the board says so.
     pub fn on_duty(&self, agent: &str, device: &str) {
+        self.takes_duty(agent, device);
+        self.wait_agent(agent, "idle", |a| a["device_ready"] == true && a["presence"]["state"] == "available");
+    }
+
+    /// The same for one who may have his hands full already.
+    pub fn takes_duty(&self, agent: &str, device: &str) {
         self.put(&format!("agents/{agent}/duty"), json!({"device": device}));
         if self.board_agent(agent)["presence"]["state"] != "available" {
             self.command(agent, json!({"command": "set_presence", "presence": {"state": "available"}}));
         }
-        self.wait_agent(agent, "idle", |a| a["device_ready"] == true && a["presence"]["state"] == "available");
     }
 
     pub fn command(&self, agent: &str, command: Value) -> Value {

@@ -88,7 +88,7 @@ impl Server {
         let flat = dir.display().to_string().replace('/', "-");
         let log = std::env::temp_dir().join(format!("cordboard-log{flat}"));
         let _ = fs::remove_file(&log);
-        let child = spawn(&dir, &log, &media_ports, &unusual, "127.0.0.1:0");
+        let child = spawn(&dir, &log, &media_ports, &unusual, ["127.0.0.1:0"; 2]);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server =
             Server { child, dir, http: any, sip: any, sip_tls: any, media_ports, unusual, log, keep: false };
@@ -121,8 +121,13 @@ impl Server {
     /// Kills the process without warning and starts another on the same data and ports.
     pub fn kill_and_restart(&mut self) {
         self.kill();
-        let sip = self.sip.to_string();
-        self.child = spawn(&self.dir, &self.log, &self.media_ports, &self.unusual, &sip);
+        self.start_again();
+    }
+
+    /// On the same data and ports.
+    pub fn start_again(&mut self) {
+        let (http, sip) = (self.http.to_string(), self.sip.to_string());
+        self.child = spawn(&self.dir, &self.log, &self.media_ports, &self.unusual, [&http, &sip]);
         self.wait_ready();
     }
 
@@ -130,6 +135,12 @@ impl Server {
     fn stop(&mut self) {
         let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         wait_for("the server to stop", Duration::from_secs(20), || self.child.try_wait().ok().flatten());
+    }
+
+    /// An end that leaves the calls to the next process.
+    pub fn hand_over(&mut self) {
+        let _ = Command::new("kill").args(["-USR2", &self.child.id().to_string()]).status();
+        wait_for("the server to hand over", Duration::from_secs(20), || self.child.try_wait().ok().flatten());
     }
 
     pub fn kill(&mut self) {
@@ -227,12 +238,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn spawn(dir: &Path, log: &Path, media_ports: &str, unusual: &Unusual, sip: &str) -> Child {
+fn spawn(dir: &Path, log: &Path, media_ports: &str, unusual: &Unusual, [http, sip]: [&str; 2]) -> Child {
     let file = fs::OpenOptions::new().create(true).append(true).open(log).expect("log file");
     let mut c = Command::new(binary());
     c.arg("--data-dir")
         .arg(dir)
-        .args(["--http", "127.0.0.1:0", "--https", "off", "--sip", sip, "--sip-tls", "127.0.0.1:0"])
+        .args(["--http", http, "--https", "off", "--sip", sip, "--sip-tls", "127.0.0.1:0"])
         .args(["--media-ip", "127.0.0.1", "--media-advertise", "127.0.0.1", "--media-ports", media_ports])
         .env("CORDBOARD_SAMPLE_PASSWORD", PASSWORD)
         .env("CORDBOARD_LOG", unusual.log.unwrap_or("info,sqlx=warn"));

@@ -1,6 +1,8 @@
 //! Trouble by the seed: the process dies and starts again, phones vanish, the network parts, the wall clock steps.
 use std::time::Duration;
 
+use domain::leg::{EndCause, LegCommand};
+
 use crate::exchange::agenda::Happening;
 use crate::exchange::node::{Down, Node};
 use crate::exchange::office::Office;
@@ -88,9 +90,14 @@ impl Exchange {
         if self.node.is_some() {
             return;
         }
-        let office = Office::open(&mut self.out, self.config.clone(), self.devices.clone(), self.plan.check_every);
         let start = self.start();
-        let mut node = Node::start(&mut self.out, &start, office);
+        let (switch, outlived) = Node::recover(&mut self.out, &start);
+        let office = Office::open(&mut self.out, self.config.clone(), self.devices.clone(), self.plan.check_every);
+        let mut node = Node::start(&mut self.out, &start, switch, office);
+        for leg in outlived.legs.into_keys() {
+            let hang_up = LegCommand::Hangup { leg, cause: EndCause::SystemRestart };
+            node.down.push_back((self.out.now + self.out.faults.down, Down::Leg(hang_up)));
+        }
         let directory = premises::directory(&self.config, &self.out.disk, &self.accounts);
         node.down.push_back((self.out.now + self.out.faults.down, Down::Directory(directory)));
         node.run(&mut self.out);

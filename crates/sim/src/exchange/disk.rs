@@ -6,16 +6,17 @@ use std::time::Duration;
 use domain::device::Binding;
 use domain::event::{Event, EventBody};
 use domain::floor::Snapshot;
-use domain::id::{DeviceId, LegId, RecordingId};
+use domain::id::{DeviceId, RecordingId};
 use domain::leg::Gap;
 use domain::time::Timestamp;
+use switch::Kept;
 
 #[derive(Default)]
 pub(crate) struct Disk {
     pub(crate) journal: Vec<Event>,
     pub(crate) snapshot: Option<Snapshot>,
     /// JSON, as telephony writes it.
-    pub(crate) checkpoints: BTreeMap<LegId, Vec<u8>>,
+    pub(crate) checkpoints: BTreeMap<Kept, Vec<u8>>,
     pub(crate) spool: BTreeMap<RecordingId, SpoolFile>,
     /// Recordings that were stored and left the spool.
     pub(crate) archive: BTreeMap<RecordingId, SpoolFile>,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use domain::device::{DeviceReport, DeviceSignal};
 use domain::directory::Directory;
 use domain::id::{DeviceId, LegId};
-use domain::leg::{LegCommand, LegEvent};
+use domain::leg::{LegCommand, LegEvent, Outlived};
 use media::{Codec, CodecParams, DtmfParams, LegKey, Plane, PlaneConfig};
 use sip::{Admission, Endpoint, Hop};
 use switch::{Checkpoint, Input, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, Policy, Switch, Transport};
@@ -120,16 +120,22 @@ pub(crate) struct Start {
 }
 
 impl Node {
-    /// A new process with what the disk holds. Drive it with [`Node::run`] at once.
-    pub(crate) fn start(out: &mut Outside, start: &Start, office: Office) -> Node {
+    /// Call control of a new process with what the disk holds, and the legs that it goes on with.
+    pub(crate) fn recover(out: &mut Outside, start: &Start) -> (Switch, Outlived) {
         out.disk.starts += 1;
         let mut config = switch::Config::new(1, out.disk.starts, start.seed ^ u64::from(out.disk.starts), out.wall());
+        config.boot_ms_at_start = i64::try_from(out.now.as_millis()).unwrap_or(i64::MAX);
         config.sip_local = SocketAddr::V4(NODE);
         config.from_host = NODE.ip().to_string();
         let mut switch = Switch::new(config);
         let checkpoints: Vec<Checkpoint> =
             out.disk.checkpoints.values().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect();
-        switch.recover(Duration::ZERO, checkpoints);
+        let outlived = switch.recover(Duration::ZERO, checkpoints).into_values().next().unwrap_or_default();
+        (switch, outlived)
+    }
+
+    /// The new process. Drive it with [`Node::run`] at once.
+    pub(crate) fn start(out: &mut Outside, start: &Start, switch: Switch, office: Office) -> Node {
         let policy = switch.policy();
         let mut secret = [0; 32];
         secret[..8].copy_from_slice(&start.seed.to_le_bytes());
@@ -354,6 +360,12 @@ impl Node {
                 };
                 self.answers.push_back(answer);
             }
+            Output::ReopenMedia { media, port } => {
+                let pair = (port - MEDIA_PORT) / 2;
+                self.free_ports.retain(|free| *free != pair);
+                self.carriers.insert(media, Carrier::Udp(pair));
+                self.by_port[usize::from(pair)] = Some(media);
+            }
             Output::MoveMedia { media, transport } => {
                 self.release(out, media);
                 self.release_port(media);
@@ -376,11 +388,14 @@ impl Node {
             Output::Resolve { key, .. } => self.answers.push_back(Input::Resolved { key, addresses: Vec::new() }),
             // The simulated network has neither TLS nor SRTP.
             Output::ExpectPeer { .. } | Output::Protect { .. } => {}
-            Output::Checkpoint { leg, value } => {
+            Output::Checkpoint { about, mut value } => {
+                if value.as_mut().is_some_and(|v| !v.complete(|call| self.endpoint.save(call))) {
+                    return;
+                }
                 match value.map(|v| serde_json::to_vec(&v)) {
-                    Some(Ok(bytes)) => drop(out.disk.checkpoints.insert(leg, bytes)),
+                    Some(Ok(bytes)) => drop(out.disk.checkpoints.insert(about, bytes)),
                     Some(Err(error)) => out.violation("checkpoint", error.to_string()),
-                    None => drop(out.disk.checkpoints.remove(&leg)),
+                    None => drop(out.disk.checkpoints.remove(&about)),
                 };
             }
             Output::Sip(command) => self.tell_sip(out, sip::Input::Command(command)),

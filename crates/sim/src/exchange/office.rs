@@ -12,7 +12,7 @@ use domain::event::{Event, EventBody};
 use domain::floor::Floor;
 use domain::id::{AddressId, BlobId, FloorId, IdMint, InteractionId, LegId, RecordingId};
 use domain::input::{Accepted, Input};
-use domain::leg::{CallerId, Dial, LegCommand, LegEvent};
+use domain::leg::{CallerId, Dial, LegCommand, LegEvent, Outlived};
 use domain::time::Timestamp;
 
 use crate::exchange::node::{Down, Node, Up};
@@ -98,7 +98,7 @@ impl Office {
         office.snapshot_seq = office.floor.seq();
         if restored {
             let last_heartbeat = out.disk.heartbeat.unwrap_or(last_event_at).max(last_event_at);
-            office.tell(out.now, Input::Recovered { last_heartbeat });
+            office.tell(out.now, Input::Recovered { last_heartbeat, outlived: Outlived::default() });
         } else {
             office.tell(out.now, Input::ConfigPublished(config));
         }

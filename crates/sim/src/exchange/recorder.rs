@@ -49,6 +49,9 @@ impl Writer {
     }
 
     pub(crate) fn open(&mut self, out: &mut Outside, recording: RecordingKey, id: RecordingId) {
+        if let Some(file) = out.disk.spool.get(&id).filter(|file| !file.complete).cloned() {
+            return self.go_on(out, recording, id, file);
+        }
         if out.disk.spool.contains_key(&id) || out.disk.archive.contains_key(&id) {
             out.violation("R10", format!("{id} is opened twice"));
         }
@@ -65,6 +68,14 @@ impl Writer {
         let written_octets = file.bytes.as_ref().map_or(0, Vec::len);
         let written = SpoolFile { opened: out.now, ..SpoolFile::default() };
         let open = Open { id, written, written_octets, now: file, came, started: false, gap: None };
+        self.open.insert(recording, open);
+    }
+
+    /// What a former process left goes on.
+    fn go_on(&mut self, out: &mut Outside, recording: RecordingKey, id: RecordingId, file: SpoolFile) {
+        let written_octets = file.bytes.as_ref().map_or(0, Vec::len);
+        let written = SpoolFile { bytes: None, ..file.clone() };
+        let open = Open { id, written, written_octets, now: file, came: out.now, started: true, gap: None };
         self.open.insert(recording, open);
     }
 

@@ -286,7 +286,12 @@ impl Talks {
         for (recording, tape) in &self.tapes {
             let file = disk.archive.get(recording).or_else(|| disk.spool.get(recording));
             let talked: Duration = tape.talked.iter().map(|(from, to)| *to - *from).sum();
-            let covered = file.map_or(Duration::ZERO, |file| within(&tape.talked, file, 0, file.end_ms));
+            let covered = file.map_or(Duration::ZERO, |file| {
+                // What was talked up to a crash is not in the gap that follows it.
+                let lost = file.gaps.iter().filter(|g| g.why == GapCause::Lost);
+                let lost: Duration = lost.map(|g| within(&tape.talked, file, g.from_ms, g.to_ms)).sum();
+                within(&tape.talked, file, 0, file.end_ms).saturating_sub(lost)
+            });
             if talked > covered + MISSING_MAX {
                 let (missing, end_ms) = (talked - covered, file.map(|f| f.end_ms));
                 found.push(format!(

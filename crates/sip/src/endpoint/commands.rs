@@ -85,7 +85,11 @@ impl Endpoint {
             }
             Command::Ping { ping, hop, uri, credentials } => self.ping(now, ping, hop, &uri, credentials),
             Command::Register(wish) => self.register(now, *wish),
-            Command::EndDialog { mut dialog, hop } => self.send_bye(now, &mut dialog, hop, None, &[]),
+            Command::Adopt { call, saved } => {
+                if !self.adopt(now, call, &saved) {
+                    self.emit(Event::Ended { call, cause: EndCause::Refused });
+                }
+            }
             Command::Withdraw { invite, hop } => self.withdraw(now, &invite, hop),
         }
     }

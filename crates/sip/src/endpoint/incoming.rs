@@ -220,7 +220,6 @@ impl Endpoint {
         self.tx_answer(now, tx, 100);
         let user = request.uri().and_then(|uri| uri.user.clone());
         let dialog_key = dialog.key();
-        let copy = Box::new(dialog.clone());
         self.dialogs.insert(dialog_key.clone(), call);
         let row = Call {
             stage: Stage::Ringing,
@@ -253,7 +252,7 @@ impl Endpoint {
         };
         self.calls.insert(call, row);
         self.settle_call(call);
-        self.emit(Event::IncomingCall(IncomingCall { call, hop, message: request, identity, dialog: copy }));
+        self.emit(Event::IncomingCall(IncomingCall { call, hop, message: request, identity }));
     }
 
     /// CANCEL is answered without state: the INVITE's transaction remembers all that matters (§9.2).

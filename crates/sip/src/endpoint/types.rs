@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dialog::Dialog;
+use super::saved::SavedCall;
 use crate::digest::{Algorithm, Credentials, Ha1};
 use crate::hop::{ConnId, Hop, Transport};
 use crate::msg::{Message, NameAddr, Uri};
@@ -283,10 +283,11 @@ pub enum Command {
     },
     /// Ends with [`Event::RegisterResult`].
     Register(Box<Register>),
-    /// BYE for a dialog of a former run, known from a checkpoint. No event follows.
-    EndDialog {
-        dialog: Box<Dialog>,
-        hop: Hop,
+    /// Takes up an established call of a former run, as [`super::Endpoint::save`] wrote it down. It goes on under this id, or
+    /// [`Event::Ended`] follows at once.
+    Adopt {
+        call: CallId,
+        saved: Box<SavedCall>,
     },
     /// CANCEL for an INVITE of a former run, known from a checkpoint ([`Message::bare`] of [`Event::Invited`]): whoever
     /// still rings stops, and who has answered meanwhile gets ACK and BYE. No event follows.
@@ -347,8 +348,6 @@ pub struct IncomingCall {
     pub message: Arc<Message>,
     /// Who it is: by digest, or as the directory said.
     pub identity: Option<UserKey>,
-    /// The dialog as it will be once answered: what a BYE after a crash would need.
-    pub dialog: Box<Dialog>,
 }
 
 impl IncomingCall {

@@ -6,6 +6,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Attributes of one section that are looked at; phones offer up to eight.
@@ -58,8 +59,9 @@ impl Suite {
 /// Longest master key with its salt.
 const KEY_MAX: usize = 44;
 
-/// A master key with its salt, for one direction.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A master key with its salt, for one direction. Written down it is `suite base64`.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Key {
     suite: Suite,
     bytes: [u8; KEY_MAX],
@@ -103,6 +105,11 @@ impl Key {
         self.suite
     }
 
+    /// The key, and behind it the salt.
+    fn secret(&self) -> &[u8] {
+        &self.bytes[..self.suite.key_len() + self.suite.salt_len()]
+    }
+
     pub fn key(&self) -> &[u8] {
         &self.bytes[..self.suite.key_len()]
     }
@@ -112,8 +119,25 @@ impl Key {
     }
 }
 
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        format!("{} {}", key.suite.text(), STANDARD.encode(key.secret()))
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let (suite, secret) = text.split_once(' ').ok_or("no key")?;
+        let suite = Suite::from_text(suite).ok_or("unknown suite")?;
+        let secret = STANDARD.decode(secret).map_err(|_| "no base64")?;
+        Self::new(suite, &secret).ok_or("wrong length")
+    }
+}
+
 /// What protects a session: both of one suite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keys {
     /// Of what we send.
     pub ours: Key,

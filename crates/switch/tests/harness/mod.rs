@@ -18,7 +18,7 @@ use sip::msg::{Message, NameAddr, Uri};
 use sip::registrar::UserKey;
 use sip::sdp::Keys;
 use sip::{Admission, CallId, Endpoint, Hop, Invite};
-use switch::{Checkpoint, Config, Input, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, Switch, Transport};
+use switch::{Checkpoint, Config, Input, Kept, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, Switch, Transport};
 
 pub const TENANT: TenantId = TenantId(1);
 pub const ECHO: NumberId = NumberId(3000);
@@ -85,7 +85,8 @@ pub struct World {
     pub events: Vec<LegEvent>,
     pub reports: Vec<DeviceReport>,
     pub trunk_reports: Vec<domain::trunk::TrunkReport>,
-    pub checkpoints: BTreeMap<LegId, Checkpoint>,
+    /// As they stand in the file.
+    pub checkpoints: BTreeMap<Kept, String>,
     pub peer_commands: Vec<PeerCommand>,
     pub carriers: BTreeMap<LegKey, Transport>,
     /// Where RTP went, and how much; browsers under port 0.
@@ -96,6 +97,8 @@ pub struct World {
     pub protected: Vec<Option<Keys>>,
     /// Media requests are left unanswered.
     pub is_media_stuck: bool,
+    /// The media of browsers is not open until they are back.
+    pub has_crashed: bool,
     /// Session timers that the phones and we ask for.
     pub session: Option<Duration>,
     /// The newest call of ours.
@@ -168,6 +171,7 @@ impl World {
             restored: 0,
             protected: Vec::new(),
             is_media_stuck: false,
+            has_crashed: false,
             session: None,
             invited: None,
             refusals: Vec::new(),
@@ -470,10 +474,12 @@ impl World {
                 }
             }
             Output::MoveMedia { media, transport } => {
-                assert!(self.carriers.insert(media, transport).is_some(), "moved media was open");
+                let former = self.carriers.insert(media, transport);
+                assert!(former.is_some() || self.has_crashed, "moved media was open");
             }
             Output::CloseMedia { media } => {
-                assert!(self.carriers.remove(&media).is_some(), "closed media was open");
+                let former = self.carriers.remove(&media);
+                assert!(former.is_some() || self.has_crashed, "closed media was open");
                 let stats = self.plane.stats(media);
                 let quality = self.plane.quality(self.now, media);
                 let _ = self.plane.handle(self.now, media::Command::RemoveLeg { leg: media });
@@ -491,15 +497,20 @@ impl World {
             }
             Output::Resolve { key, .. } => work.push_back(Input::Resolved { key, addresses: Vec::new() }),
             Output::ExpectPeer { .. } => {}
-            Output::Protect { media, keys } => {
+            Output::ReopenMedia { media, .. } => {
+                self.carriers.insert(media, Transport::Udp);
+            }
+            Output::Protect { media, keys, .. } => {
                 assert!(self.carriers.contains_key(&media), "protected media is open");
                 self.protected.push(keys.map(|k| *k));
             }
-            Output::Checkpoint { leg, value } => {
-                match value {
-                    Some(value) => self.checkpoints.insert(leg, *value),
-                    None => self.checkpoints.remove(&leg),
-                };
+            Output::Checkpoint { about, value: None } => {
+                self.checkpoints.remove(&about);
+            }
+            Output::Checkpoint { about, value: Some(mut value) } => {
+                if value.complete(|call| self.endpoint.save(call)) {
+                    self.checkpoints.insert(about, serde_json::to_string(&*value).unwrap());
+                }
             }
         }
     }
@@ -557,6 +568,23 @@ impl World {
     }
 
     /// What the floor has heard since it was asked last, one line each. Legs are named in order of appearance.
+    /// The process dies and another begins, `gone` later: its machines are new, the phones and the file are not.
+    pub fn crash(&mut self, gone: Duration) -> BTreeMap<TenantId, domain::leg::Outlived> {
+        // The world's clock stands still meanwhile.
+        let wall = 1_700_000_000_000 + i64::try_from(gone.as_millis()).unwrap();
+        self.switch = Switch::new(Config::new(1, 2, 43, wall));
+        self.endpoint = sip::Endpoint::new(sip::Config::new([9; 32]));
+        self.plane = media::Plane::new(media::PlaneConfig::default());
+        self.carriers.clear();
+        self.has_crashed = true;
+        self.recordings.clear();
+        let read = |text: &String| serde_json::from_str::<Checkpoint>(text).unwrap();
+        let checkpoints: Vec<Checkpoint> = self.checkpoints.values().map(read).collect();
+        let outlived = self.switch.recover(self.now, checkpoints);
+        self.pump();
+        outlived
+    }
+
     pub fn timeline(&mut self) -> String {
         let events = std::mem::take(&mut self.events);
         let mut names: Vec<LegId> = Vec::new();

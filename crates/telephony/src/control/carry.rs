@@ -107,7 +107,17 @@ impl Control {
                     self.answers.push_back(Input::MediaFailed { media });
                 }
             }
-            Output::Protect { media, keys } => self.tell_media(ToMedia::Protect { media, keys }),
+            Output::ReopenMedia { media, port } => match self.parts.ports.take_again(port) {
+                Some(pair) => {
+                    self.media_ports.insert(media, port);
+                    self.tell_media(ToMedia::OpenUdp { media, pair });
+                }
+                None => {
+                    tracing::error!(port, "a media port of the former run cannot be had again: its call ends");
+                    self.answers.push_back(Input::MediaFailed { media });
+                }
+            },
+            Output::Protect { media, keys, resume } => self.tell_media(ToMedia::Protect { media, keys, resume }),
             Output::CloseMedia { media } => self.tell_media(ToMedia::Close { media }),
             Output::Media(command) => self.tell_media(ToMedia::Plane(command)),
             Output::OpenRecording { recording, id, tenant: _ } => {
@@ -123,9 +133,15 @@ impl Control {
             Output::ExpectPeer { remote, name, is_checked } => {
                 self.parts.sip.trust.expect(remote, Peer { name, is_checked });
             }
-            Output::Checkpoint { leg, value } => {
+            Output::Checkpoint { about, mut value } => {
+                if let Some(checkpoint) = &mut value
+                    && !checkpoint.complete(|call| self.parts.endpoint.save(call))
+                {
+                    // Not established yet; it comes again.
+                    return;
+                }
                 let bytes = value.map(|v| serde_json::to_vec(&v)).transpose().map_err(io::Error::other);
-                if let Err(error) = bytes.and_then(|bytes| self.parts.checkpoints.put(leg.0, bytes)) {
+                if let Err(error) = bytes.and_then(|bytes| self.parts.checkpoints.put(about.key(), bytes)) {
                     self.checkpoint_failed(&error);
                 }
             }
@@ -150,7 +166,7 @@ impl Control {
 
     pub(super) fn checkpoint_failed(&self, error: &io::Error) {
         Counters::add(&self.parts.counters.checkpoint_errors, 1);
-        tracing::error!(%error, "calls cannot be written to the checkpoint file: after a crash they would not be ended");
+        tracing::error!(%error, "calls cannot be written to the checkpoint file: after a crash they would be lost");
     }
 
     pub(super) fn tell_media(&mut self, command: ToMedia) {

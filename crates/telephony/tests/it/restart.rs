@@ -1,29 +1,51 @@
-//! A crash: the calls of the killed run are ended by the next one, ringing ones too, and their recordings are found.
-use domain::id::{LegId, RecordingId};
-use domain::leg::{CallerId, Dial, LegCommand, LegEvent};
+//! A crash: the calls of the killed run go on with the next one, and their recordings too; what rang stops.
+use domain::id::{BridgeId, LegId, RecordingId};
+use domain::leg::{CallerId, Dial, EndCause, GapCause, LegCommand, LegEvent};
 
-use crate::calls::in_echo;
+use crate::calls::{in_echo, pair};
 use crate::floor::{Floor, PATIENCE, TENANT, eventually};
 use crate::line::{Line, line};
 use crate::phone::Phone;
 
 #[test]
-fn calls_left_by_a_crash_get_a_bye_at_the_next_start_and_their_recordings_are_found() {
+fn calls_left_by_a_crash_go_on_with_sound_and_recording() {
     let mut floor = Floor::start();
-    let phone = Phone::new(1000.0);
-    let leg = in_echo(&mut floor, &phone);
-    phone.wait_hears(1000.0, 440.0);
+    let (a, b) = (Phone::new(1000.0), Phone::new(440.0));
+    let (left, right) = (in_echo(&mut floor, &a), in_echo(&mut floor, &b));
+    floor.command(LegCommand::Bridge { bridge: BridgeId(7), legs: pair(left, right) });
+    a.wait_hears(440.0, 1000.0);
     let recording = RecordingId(4);
-    floor.command(LegCommand::Record { recording, tenant: TENANT, left: leg, right: None, beep_s: None });
+    floor.command(LegCommand::Record { recording, tenant: TENANT, left, right: Some(right), beep_s: None });
     let part = floor.dir.join("spool").join(format!("{recording}.part"));
     eventually("the recording is on disk", || std::fs::metadata(&part).is_ok_and(|m| m.len() > 2_000));
     floor.kill();
+    std::thread::sleep(std::time::Duration::from_millis(400));
     floor.restart();
-    let cause = phone.wait_ended();
-    assert!(matches!(cause, sip::EndCause::Remote { .. }), "{cause:?}");
-    let leftovers = floor.handle().leftover_recordings();
-    assert_eq!(leftovers.iter().map(|l| (l.recording, l.complete)).collect::<Vec<_>>(), [(recording, false)]);
-    // Nothing is ended twice: the third run finds only the file's magic.
+    a.forget();
+    b.forget();
+    a.wait_hears(440.0, 1000.0);
+    b.wait_hears(1000.0, 440.0);
+    let outlived = floor.handle().outlived()[&TENANT].clone();
+    assert!(outlived.legs.contains_key(&left) && outlived.legs.contains_key(&right));
+    assert!(outlived.recordings.contains(&recording) && floor.handle().leftover_recordings().is_empty());
+    // Once more, at once.
+    floor.kill();
+    floor.restart();
+    a.forget();
+    a.wait_hears(440.0, 1000.0);
+    a.hang_up();
+    floor.ended(left);
+    let (length, gaps) = floor.wait_leg("the end of the recording", |e| match e {
+        LegEvent::RecordingEnded { length_ms, gaps, .. } => Some((*length_ms, gaps.clone())),
+        _ => None,
+    });
+    let lost: u64 = gaps.iter().filter(|g| g.why == GapCause::Lost).map(|g| g.to_ms - g.from_ms).sum();
+    assert!((400..length).contains(&lost), "{lost} of {length} ms: {gaps:?}");
+    assert!(part.with_extension("rec").exists());
+    floor.command(LegCommand::Hangup { leg: right, cause: EndCause::Hangup });
+    floor.ended(right);
+    assert!(matches!(b.wait_ended(), sip::EndCause::Remote { .. }));
+    // Nothing is taken up twice: the next run finds only the file's magic.
     floor.kill();
     floor.restart();
     assert_eq!(std::fs::metadata(floor.dir.join("calls.checkpoint")).unwrap().len(), 8);

@@ -67,7 +67,7 @@ fn prompts_conferences_and_recordings_hold_for_every_codec() {
         assert_hears(&lab.listen(A, 600), &[1100.0]);
         lab.run(400);
         lab.bridge(bridge::pair(A, B));
-        lab.handle(Command::Record { recording: RecordingKey(7), left: A, right: vec![B], beep: None });
+        lab.handle(Command::Record { recording: RecordingKey(7), left: A, right: vec![B], beep: None, from_ms: 0 });
         lab.run(1000);
         assert_eq!(lab.sending(A), Sending::Relay, "a recording does not cost the relay");
         lab.add(C, Codec::Pcmu, None);
@@ -128,7 +128,7 @@ fn comfort_noise_is_passed_on_or_rendered() {
             lab.handle(Command::UpdateLeg(UpdateLeg { codec: Some(codec), ..UpdateLeg::new(leg) }));
         }
         lab.bridge(bridge::pair(A, B));
-        lab.handle(Command::Record { recording: RecordingKey(7), left: A, right: vec![B], beep: None });
+        lab.handle(Command::Record { recording: RecordingKey(7), left: A, right: vec![B], beep: None, from_ms: 0 });
         lab.run(500);
         lab.peer(A).speaking = false;
         let mut header = lab.peer(A).header;

@@ -71,7 +71,7 @@ fn comfort_noise_is_a_sign_of_life_but_never_locks() {
         lab.run(1000);
         lab.inject(A, addr_of(A), &noise);
     }
-    lab.events.retain(|event| !matches!(event, Event::Quality { .. }));
+    lab.events.retain(|event| !matches!(event, Event::Quality { .. } | Event::Numbers { .. }));
     assert_eq!(lab.events, [Event::MediaStarted { leg: A }]);
     assert_eq!(lab.plane.stats(A).unwrap().dropped_payload_type, 10);
 }
@@ -205,6 +205,7 @@ fn webrtc_legs_carry_sound_without_addresses() {
         dtmf: None,
         direction: Direction::BOTH,
         seed: 5,
+        resume: None,
     }));
     lab.bridge(bridge::pair(A, B));
     lab.plane.handle_packet(lab.now, A, addr_of(A), &voice(1, 1));
@@ -220,7 +221,15 @@ fn webrtc_legs_carry_sound_without_addresses() {
 fn reports_measure_the_round_trip() {
     let mut plane = Plane::new(PlaneConfig::default());
     let transport = Transport::Rtp { remote: Some(addr_of(A)), lock: LockPolicy::Any, rtcp: RtcpMode::NextPort };
-    let add = AddLeg { leg: A, transport, codec: params(Codec::Pcma), dtmf: None, direction: Direction::BOTH, seed: 0 };
+    let add = AddLeg {
+        leg: A,
+        transport,
+        codec: params(Codec::Pcma),
+        dtmf: None,
+        direction: Direction::BOTH,
+        seed: 0,
+        resume: None,
+    };
     plane.handle(ms(0), Command::AddLeg(add)).unwrap();
     let mut now = ms(0);
     let mut report = None;
@@ -280,7 +289,7 @@ proptest! {
             lab.add(key, codec, Some(101));
         }
         lab.peers.clear();
-        let _ = lab.plane.handle(lab.now, Command::Record { recording: RecordingKey(1), left: A, right: vec![B, C], beep: None });
+        let _ = lab.plane.handle(lab.now, Command::Record { recording: RecordingKey(1), left: A, right: vec![B, C], beep: None, from_ms: 0 });
         for (leg, packet, wait, edit) in steps {
             let leg = LegKey(leg);
             lab.plane.handle_packet(lab.now, leg, addr_of(leg), &packet);

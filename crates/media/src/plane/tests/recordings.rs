@@ -8,7 +8,7 @@ const RECORDING: RecordingKey = RecordingKey(7);
 
 impl Lab {
     fn record(&mut self) {
-        self.handle(Command::Record { recording: RECORDING, left: A, right: vec![B], beep: None });
+        self.handle(Command::Record { recording: RECORDING, left: A, right: vec![B], beep: None, from_ms: 0 });
     }
 
     fn pause(&mut self, right: &[LegKey], pause: Option<GapReason>) {
