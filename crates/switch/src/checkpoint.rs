@@ -67,6 +67,8 @@ struct SavedLeg {
     leg: LegId,
     tenant: TenantId,
     party: SavedParty,
+    /// [`crate::Config::boot`].
+    boot: u64,
     /// Milliseconds since boot, as all times here.
     answered_ms: i64,
     muted: bool,
@@ -218,6 +220,7 @@ impl Switch {
             leg: state.id,
             tenant: state.tenant,
             party,
+            boot: self.config.boot,
             answered_ms: boot(state.answered_at?).saturating_sub(talked),
             muted: state.muted,
             media: SavedMedia {
@@ -318,7 +321,17 @@ impl Switch {
     }
 
     fn resume(&mut self, saved: SavedLeg) -> Option<(TenantId, LegId, Codec)> {
-        let SavedLeg { leg: id, tenant, party, answered_ms, muted, media: saved } = saved;
+        let SavedLeg { leg: id, tenant, party, boot, answered_ms, muted, media: saved } = saved;
+        if boot != self.config.boot {
+            // Who is still there after all that time is told that we are not.
+            if let SavedParty::Sip { call: Some(saved), .. } = party {
+                let call = CallId::outgoing(self.next_number());
+                self.sip(sip::Command::Adopt { call, saved: Box::new(saved) });
+                self.sip(sip::Command::Hangup { call, headers: Vec::new() });
+            }
+            self.forget(Kept::Leg(id));
+            return None;
+        }
         if self.legs.contains_key(&id) || !self.has_room() {
             self.forget(Kept::Leg(id));
             return None;

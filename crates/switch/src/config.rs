@@ -18,6 +18,8 @@ pub struct Config {
     /// Milliseconds at `now == 0` by a clock that the processes of this machine share and nobody sets (time since boot): what a
     /// former process wrote is reckoned by it.
     pub boot_ms_at_start: i64,
+    /// Tells one run of the machine from another: what an earlier one wrote has no meaning by that clock.
+    pub boot: u64,
     /// Realm for digest challenges where neither the request's domain nor an account tells one.
     pub realm: String,
     /// Value of the From host on outgoing calls, usually the advertised address or the SIP domain.
@@ -54,6 +56,7 @@ impl Config {
             secret: std::array::from_fn(|at| seed.to_be_bytes()[at % 8]),
             wall_ms_at_start,
             boot_ms_at_start: wall_ms_at_start,
+            boot: 0,
             realm: "cordboard".to_owned(),
             from_host: "cordboard.invalid".to_owned(),
             sip_local: SocketAddr::from(([0, 0, 0, 0], 5060)),

@@ -110,6 +110,19 @@ fn a_browser_has_its_time_to_come_back() {
 }
 
 #[test]
+fn after_a_restart_of_the_machine_a_call_gets_its_bye() {
+    let mut w = World::new();
+    w.caller_up(phone(1));
+    w.heard(phone(1));
+    let of_before = |c: &String| c.replace("\"boot\":0", "\"boot\":7");
+    w.checkpoints.values_mut().for_each(|c| *c = of_before(c));
+    assert!(w.crash(60 * SECOND).is_empty());
+    assert_eq!(w.heard(phone(1)), ["ended Remote { reason: None }"]);
+    w.assert_empty();
+    assert!(w.checkpoints.is_empty(), "{:?}", w.checkpoints);
+}
+
+#[test]
 fn what_is_damaged_or_of_another_version_is_left_out() {
     let mut w = World::new();
     w.caller_up(phone(1));

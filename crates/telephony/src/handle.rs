@@ -278,6 +278,7 @@ fn switch_config(
     let seed = u64::from_le_bytes(random()?);
     let mut out = switch::Config::new(config.node, start, seed, wall_ms);
     out.boot_ms_at_start = since_boot_ms().unwrap_or(wall_ms);
+    out.boot = boot().unwrap_or_default();
     out.sip_local = sip_addr;
     out.secret = random()?;
     out.max_legs = config.limits.legs;
@@ -286,6 +287,12 @@ fn switch_config(
         out.from_host = ip.to_string();
     }
     Ok(out)
+}
+
+/// The beginning of the kernel's random name for this run of the machine.
+fn boot() -> Option<u64> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    u64::from_str_radix(&id.replace('-', "").get(..16)?.to_owned(), 16).ok()
 }
 
 /// By `/proc/uptime`, which counts hundredths of a second.

@@ -275,3 +275,42 @@ fn a_direction_whose_key_stays_goes_on_counting() {
         assert!(b.seal_next(&mut back) && a.open(&back, &mut out).is_some());
     }
 }
+
+#[test]
+fn the_next_process_goes_on_with_the_same_keys_and_uses_no_index_twice() {
+    for (mut us, mut phone, keys) in by_sdes() {
+        // Beyond two roll-overs, in both directions.
+        let (mut out, mut ours) = (Vec::new(), 65_000u64);
+        let mut theirs = 64_000u64;
+        let mut told = None;
+        let mut former = Vec::new();
+        for n in 0..140_000u64 {
+            if n == 139_500 {
+                told = Some(us.numbers());
+            }
+            (ours, theirs) = (ours + 1, theirs + 1);
+            let mut bytes = packet(7, ours as u16);
+            assert!(us.seal_next(&mut bytes));
+            if n > 139_500 {
+                former.push((ours as u16, bytes.clone()));
+            }
+            assert!(n % 50 > 0 && n < 139_000 || phone.open(&bytes, &mut out).is_some(), "{n}");
+            let mut bytes = packet(9, theirs as u16);
+            assert!(phone.seal_next(&mut bytes));
+            assert!(n % 50 > 0 && n < 139_000 || us.open(&bytes, &mut out).is_some());
+        }
+        let mut next = Srtp::by_sdes(keys).unwrap();
+        next.resume(told.unwrap());
+        // As the plane begins: 2,000 beyond what was told.
+        let first = (ours - 499 + 2_000) as u16;
+        let mut bytes = packet(7, first);
+        assert!(next.seal_next(&mut bytes) && phone.open(&bytes, &mut out).is_some(), "the phone follows");
+        let used = former.iter().all(|(sequence, _)| *sequence != first);
+        assert!(used, "no number that the former process used");
+        let mut bytes = packet(9, (theirs + 300) as u16);
+        assert!(phone.seal_next(&mut bytes) && next.open(&bytes, &mut out).is_some(), "and is followed");
+        let mut report = vec![0x80, 200, 0, 6, 0, 0, 0, 7];
+        report.resize(28, 0);
+        assert!(next.seal_rtcp(7, &mut report) && phone.open_rtcp(&report, &mut out));
+    }
+}
