@@ -104,7 +104,7 @@ fn a_call_goes_out_over_tls_to_the_carrier_whose_certificate_fits() {
 
 #[test]
 fn a_caller_who_brings_keys_is_heard_and_hears_by_srtp() {
-    let server = Server::start("srtp-caller");
+    let mut server = Server::start("srtp-caller");
     let company = Company::of(&server);
     let phone = Phone::on_duty(&server, &company, "Agent 1", "7101", &auto_answer());
     let mut caller = Baresip::start_in(server.sip, CALLER_HZ, None, &Manner { srtp: true, ..Manner::default() });
@@ -114,6 +114,14 @@ fn a_caller_who_brings_keys_is_heard_and_hears_by_srtp() {
     let (at_agent, at_caller) = (phone.rtp.listen(800), caller.listen(800));
     must("the agent", verdict::hears(&at_agent, CALLER_HZ, AGENT_HZ));
     must("the caller", verdict::hears(&at_caller, AGENT_HZ, CALLER_HZ));
+    // The process is killed: the next one goes on with the same keys, and with the dialog.
+    server.kill_and_restart();
+    let company = Company::of(&server);
+    company.takes_duty(&phone.agent, &phone.device);
+    phone.rtp.wait_tone(CALLER_HZ, 300);
+    let (at_agent, at_caller) = (phone.rtp.listen(800), caller.listen(800));
+    must("the agent after a crash", verdict::hears(&at_agent, CALLER_HZ, AGENT_HZ));
+    must("the caller after a crash", verdict::hears(&at_caller, AGENT_HZ, CALLER_HZ));
     // A hold and back: offers that name the same keys, and the session goes on with them.
     caller.hold();
     phone.rtp.wait_without(CALLER_HZ, 300);

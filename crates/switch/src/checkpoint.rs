@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::id::{BridgeId, DeviceId, LegId, PlayId, RecordingId, TenantId};
 use domain::leg::{Codec, GapCause, LegCommand, Outlived};
-use media::{LegKey, Numbers, Resume};
+use media::{LegKey, Numbers};
 use serde::{Deserialize, Serialize};
 use sip::{CallId, Hop, SavedCall};
 
@@ -339,8 +339,9 @@ impl Switch {
         let key = LegKey(self.next_number());
         let mut media = MediaLeg::new(key);
         (media.local, media.added, media.seed) = (Some(saved.local), true, saved.seed);
-        (media.numbers, media.srtp) = (saved.numbers, saved.srtp);
-        let passed = self.passed(saved.at_ms);
+        let (passed, told) = (self.passed(saved.at_ms), saved.numbers.unwrap_or_else(|| Numbers::first(saved.seed)));
+        media.srtp = saved.srtp.map(SrtpNumbers::resumed);
+        media.numbers_at = self.now;
         let (party, add) = match party {
             SavedParty::Sip { outgoing, call: Some(saved_call), session, remote, .. } => {
                 let call = CallId::outgoing(self.next_number());
@@ -349,12 +350,10 @@ impl Switch {
                 self.sip(sip::Command::Adopt { call, saved: Box::new(saved_call) });
                 self.emit(Output::ReopenMedia { media: key, port: saved.local.port() });
                 if let Some(keys) = remote.keys {
-                    self.emit(Output::Protect { media: key, keys: Some(Box::new(keys)), resume: saved.srtp });
+                    self.emit(Output::Protect { media: key, keys: Some(Box::new(keys)), resume: media.srtp });
                 }
-                let add = media::AddLeg {
-                    resume: Some(Resume { numbers: saved.numbers, passed }),
-                    ..remote.leg(key, saved.seed)
-                };
+                media.numbers = Some(told.resumed(passed, remote.codec.codec));
+                let add = media::AddLeg { resume: media.numbers, ..remote.leg(key, saved.seed) };
                 media.keys = remote.keys;
                 media.codec = Some(remote.codec);
                 media.dtmf = remote.dtmf;
@@ -403,6 +402,8 @@ impl Switch {
         if held {
             self.timers.set(Timer::Probe(id), self.now + self.config.silence);
         }
+        // With the numbers of this process: it may be killed before it tells others.
+        self.checkpoint(id);
         Some((tenant, id, codec))
     }
 

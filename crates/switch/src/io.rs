@@ -36,6 +36,13 @@ pub struct SrtpNumbers {
     pub reports: u32,
 }
 
+impl SrtpNumbers {
+    /// With which another process goes on: more reports than are sent between two of these lie between.
+    pub(crate) fn resumed(self) -> Self {
+        Self { reports: self.reports.wrapping_add(1_000) & 0x7fff_ffff, ..self }
+    }
+}
+
 /// Something happened.
 ///
 /// Media legs, plays, bridges and recordings are named by keys the switch mints; none is used twice in one run.

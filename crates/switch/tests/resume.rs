@@ -110,6 +110,27 @@ fn a_browser_has_its_time_to_come_back() {
 }
 
 #[test]
+fn no_number_serves_twice_however_often_the_process_dies() {
+    let mut w = World::new();
+    w.caller_up(phone(1));
+    let numbers = |w: &World| {
+        let text = w.checkpoints.values().next().unwrap();
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        (value["media"]["numbers"]["sequence"].as_u64(), value["party"]["sip"]["call"]["local_cseq"].as_u64())
+    };
+    let mut before = numbers(&w);
+    for _ in 0..5 {
+        w.crash(Duration::from_millis(300));
+        let now = numbers(&w);
+        let ahead = (now.0.unwrap() as u16).wrapping_sub(before.0.unwrap_or(now.0.unwrap() - 2_000) as u16);
+        assert!((2_000..3_000).contains(&ahead), "{before:?} {now:?}");
+        assert!(now.1.unwrap() >= before.1.unwrap() + 10_000, "{before:?} {now:?}");
+        before = now;
+        w.advance(Duration::from_millis(900));
+    }
+}
+
+#[test]
 fn after_a_restart_of_the_machine_a_call_gets_its_bye() {
     let mut w = World::new();
     w.caller_up(phone(1));

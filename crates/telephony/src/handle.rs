@@ -291,8 +291,8 @@ fn switch_config(
 
 /// The beginning of the kernel's random name for this run of the machine.
 fn boot() -> Option<u64> {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    u64::from_str_radix(&id.replace('-', "").get(..16)?.to_owned(), 16).ok()
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.replace('-', "");
+    u64::from_str_radix(id.get(..16)?, 16).ok()
 }
 
 /// By `/proc/uptime`, which counts hundredths of a second.

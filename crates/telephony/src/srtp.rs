@@ -31,8 +31,6 @@ const RTCP_ENCRYPTED: u32 = 1 << 31;
 /// Index of our first RTCP packet. str0m has the same keys and counts its own from zero: a goodbye when a session is closed,
 /// nothing more. No index may serve twice.
 const RTCP_FIRST: u32 = 1 << 30;
-/// More reports than are sent between two of [`Srtp::numbers`].
-const REPORTS_LEAP: u32 = 1_000;
 /// Sources of one peer over its life; a browser has one for each line and keeps it. State is never thrown away, or old
 /// packets could be played back.
 const STREAMS_MAX: usize = 16;
@@ -415,13 +413,13 @@ impl Srtp {
         }
     }
 
-    /// Goes on where a former process told its [`Srtp::numbers`] last: the caller begins its sequence numbers so far ahead
-    /// that what was sent since is passed over.
+    /// Goes on where a former process told its [`Srtp::numbers`] last. The caller begins its sequence numbers so far ahead
+    /// that what was sent since is passed over, and the number of reports is that many ahead, too.
     pub(crate) fn resume(&mut self, numbers: SrtpNumbers) {
         let stream = |(ssrc, highest)| Stream { ssrc, highest, seen: u128::MAX };
         self.out.streams.0.extend(numbers.sent.map(stream));
         self.inn.streams.0.extend(numbers.received.map(stream));
-        self.out.rtcp_index = numbers.reports.wrapping_add(REPORTS_LEAP) & !RTCP_ENCRYPTED;
+        self.out.rtcp_index = numbers.reports & !RTCP_ENCRYPTED;
     }
 
     /// Protects a packet with a plain header of [`rtp::HEADER_LEN`] octets. The sequence number in it must be that of

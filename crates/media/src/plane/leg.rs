@@ -101,8 +101,8 @@ impl Leg {
             hears: Vec::new(),
             jitter: None,
             taps: Vec::new(),
-            stream: match &add.resume {
-                Some(resume) => OutStream::resumed(add.seed, add.codec.codec.units(), resume),
+            stream: match add.resume {
+                Some(numbers) => OutStream::resumed(add.seed, add.codec.codec.units(), numbers),
                 None => OutStream::new(add.seed, add.codec.codec.units()),
             },
             reception: Reception::new(add.codec.codec.units()),

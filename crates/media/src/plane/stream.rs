@@ -2,7 +2,7 @@
 //! back, whatever feeds it: relayed packets of changing sources, mixed frames, digits, silence. Owned by each leg.
 
 use super::source::clock_units;
-use super::types::{Numbers, Resume};
+use super::types::Numbers;
 use crate::rtp::Header;
 use std::time::Duration;
 
@@ -10,9 +10,6 @@ use std::time::Duration;
 const BEHIND_MAX: i32 = 480;
 /// Sequence distance within which packets belong to the stream being relayed.
 const REORDER_MAX: i16 = 100;
-/// More than a leg sends between two of its [`Numbers`], at whatever packet length, and less than makes receivers take the
-/// stream for another (RFC 3550 appendix A.1: 3,000).
-const RESUME_LEAP: u16 = 2_000;
 /// A relayed timestamp may differ this much (in samples) from the time that passed; beyond it the source's clock jumped.
 const CLOCK_JUMP: i32 = 24_000;
 
@@ -67,16 +64,9 @@ impl OutStream {
         }
     }
 
-    /// The stream that a former process began with this seed. None of its sequence numbers is used again.
-    pub(super) fn resumed(seed: u64, units: u32, resume: &Resume) -> Self {
-        let fresh = Self::new(seed, units);
-        let (sequence, timestamp) =
-            resume.numbers.map_or((fresh.next_sequence, fresh.next_timestamp), |n| (n.sequence, n.timestamp));
-        Self {
-            next_sequence: sequence.wrapping_add(RESUME_LEAP),
-            next_timestamp: timestamp.wrapping_add((clock_units(resume.passed) as u32).wrapping_mul(units)),
-            ..fresh
-        }
+    /// The stream that a former process began with this seed.
+    pub(super) fn resumed(seed: u64, units: u32, Numbers { sequence, timestamp }: Numbers) -> Self {
+        Self { next_sequence: sequence, next_timestamp: timestamp, ..Self::new(seed, units) }
     }
 
     pub(super) fn numbers(&self, now: Duration) -> Numbers {
@@ -253,6 +243,7 @@ impl Mapping {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Codec;
 
     const TICK: Duration = Duration::from_millis(20);
 
@@ -307,8 +298,8 @@ mod tests {
         for n in 2..250 {
             last = stream.frame(TICK * n, 0, 160, 160);
         }
-        for numbers in [Some(told), None] {
-            let mut next = OutStream::resumed(4, 1, &Resume { numbers, passed: Duration::from_secs(6) });
+        for told in [told, Numbers::first(4)] {
+            let mut next = OutStream::resumed(4, 1, told.resumed(Duration::from_secs(6), Codec::Pcma));
             let first = next.frame(Duration::ZERO, 0, 160, 160);
             assert_eq!((first.ssrc, first.marker), (last.ssrc, true));
             let ahead = first.sequence.wrapping_sub(last.sequence);

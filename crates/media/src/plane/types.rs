@@ -124,8 +124,8 @@ pub struct AddLeg {
     pub direction: Direction,
     /// Random number from which SSRC, first sequence number and first timestamp are made.
     pub seed: u64,
-    /// The leg lived in a former process, with the same seed.
-    pub resume: Option<Resume>,
+    /// The leg lived in a former process, with the same seed: the numbers it goes on with ([`Numbers::resumed`]).
+    pub resume: Option<Numbers>,
 }
 
 /// Where the numbers of what a leg sends stand: the next sequence number, and the timestamp of this moment.
@@ -135,13 +135,25 @@ pub struct Numbers {
     pub timestamp: u32,
 }
 
-/// Of a leg that goes on in another process. Its peer sees one stream, with the loss of what was not sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resume {
-    /// The last that [`Event::Numbers`] told; `None` if it told none.
-    pub numbers: Option<Numbers>,
-    /// Since then, or since the leg began.
-    pub passed: Duration,
+/// More than a leg sends between two of its [`Numbers`], at whatever packet length, and less than makes receivers take the
+/// stream for another (RFC 3550 appendix A.1: 3,000).
+const RESUME_LEAP: u16 = 2_000;
+
+impl Numbers {
+    /// Of a leg with this seed that has sent nothing.
+    pub fn first(seed: u64) -> Self {
+        super::stream::OutStream::new(seed, 1).numbers(Duration::ZERO)
+    }
+
+    /// With which another process goes on, so long after these were told: none that may have been used since. The peer sees
+    /// one stream, with the loss of what was not sent.
+    pub fn resumed(self, passed: Duration, codec: Codec) -> Self {
+        let units = super::source::clock_units(passed) as u32;
+        Self {
+            sequence: self.sequence.wrapping_add(RESUME_LEAP),
+            timestamp: self.timestamp.wrapping_add(units.wrapping_mul(codec.units())),
+        }
+    }
 }
 
 /// What a re-INVITE, an answer or a new peer changed; `None` leaves a property as it is.
@@ -302,7 +314,7 @@ pub enum Event {
     DtmfSent { leg: LegKey },
     /// How the leg sounded in the last [`crate::quality::WINDOW`]; nothing is said of one in which nobody sent anything.
     Quality { leg: LegKey, quality: Quality },
-    /// With each [`crate::quality::WINDOW`] of a leg with an address, for [`Resume`].
+    /// With each [`crate::quality::WINDOW`] of a leg with an address, for [`Numbers::resumed`].
     Numbers { leg: LegKey, numbers: Numbers },
 }
 
