@@ -142,3 +142,32 @@ fn legs_that_no_call_knows_are_hung_up() {
         "#]],
     );
 }
+
+#[test]
+fn a_recording_that_is_lost_is_begun_anew_with_its_beep() {
+    let mut config = config();
+    config.recording.notice = domain::recording::Notice::Beep { every_s: 15 };
+    check_with(
+        config,
+        |r| {
+            r.sign_in(ANN, TAB);
+            let caller = r.call(TO_SUPPORT);
+            r.accept(ANN);
+            let agent = r.dialled();
+            r.pass(15);
+            r.recordings.clear();
+            crash(r, &[caller, agent]);
+        },
+        expect![[r#"
+            12.000 floor_recovered last_heartbeat=12.000
+            12.000 presence_changed agent=ann presence=offline why=system.restart
+            15.000 lease_lost agent=ann until=75.000
+            15.000 interaction_resumed
+            15.000 recording_decided mode=always of=queue on=true queue=que1 segment=seg#2
+            15.000 recording_requested left=leg#1 recording=rec#2 right=leg#2 segment=seg#2
+               > record beep_s=15 left=leg#1 recording=rec#2 right=leg#2
+               > bridge bridge=brg#1 legs=[[leg#2]:leg#1,[leg#1]:leg#2]
+               > pause_recording recording=rec#2
+        "#]],
+    );
+}

@@ -1,4 +1,4 @@
-//! Once a second: this node is alive. After a crash live calls ended at the last beat.
+//! Once a second: this node is alive. What does not outlive a crash ended at the last beat.
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -76,13 +76,9 @@ impl Switch {
             tracing::debug!(recording = %id, dead, full, "recording not started");
             return self.nothing_recorded(id);
         }
+        let (pause, state, began) = (None, State::Waiting, self.now);
         let key = RecordingKey(self.next_number());
-        self.by_recording.insert(key, id);
-        let (state, began) = (State::Waiting, self.now);
-        let recording = Recording { key, tenant, left, right, pause: None, beep_s, state, began, from_ms: 0 };
-        self.recordings.insert(id, recording);
-        self.recorded_legs.extend([left].into_iter().chain(right).map(|leg| (leg, id)));
-        self.run_recording(id);
+        self.begin_recording(id, Recording { key, tenant, left, right, pause, beep_s, state, began, from_ms: 0 });
     }
 
     /// Goes on with a recording of a former process, `passed` after it began; whose it is. `None` when its legs are not there.
@@ -98,14 +94,18 @@ impl Switch {
         if !living(left) || right.is_some_and(|right| !living(right)) {
             return None;
         }
-        let key = RecordingKey(self.next_number());
-        self.by_recording.insert(key, id);
-        let (state, began) = (State::Waiting, self.now);
         let from_ms = u64::try_from(passed.as_millis()).unwrap_or(0);
-        self.recordings.insert(id, Recording { key, tenant, left, right, pause, beep_s, state, began, from_ms });
-        self.recorded_legs.extend([left].into_iter().chain(right).map(|leg| (leg, id)));
-        self.run_recording(id);
+        let (state, began) = (State::Waiting, self.now);
+        let key = RecordingKey(self.next_number());
+        self.begin_recording(id, Recording { key, tenant, left, right, pause, beep_s, state, began, from_ms });
         Some(tenant)
+    }
+
+    fn begin_recording(&mut self, id: RecordingId, recording: Recording) {
+        self.by_recording.insert(recording.key, id);
+        self.recorded_legs.extend([recording.left].into_iter().chain(recording.right).map(|leg| (leg, id)));
+        self.recordings.insert(id, recording);
+        self.run_recording(id);
     }
 
     /// Starts a waiting recording if its left leg has sound, and brings a running one up to date.

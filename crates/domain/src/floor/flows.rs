@@ -128,6 +128,13 @@ impl Floor {
         self.finish_flow(interaction, segment, SegmentEnd::Error);
     }
 
+    /// What a step comes to now.
+    pub(super) fn act(&self, step: &Step, retry: Option<Retry>) -> Act {
+        // A calendar that is gone counts as open, like a queue without one.
+        let hours = |c| self.config.calendars.get(&c).map_or(crate::calendar::Hours::Open, |c| c.hours_at(self.now));
+        enter(step, retry, hours)
+    }
+
     /// Carries out one step; the next one, unless something has to happen first.
     fn one_step(
         &mut self,
@@ -142,10 +149,7 @@ impl Floor {
             self.finish_flow(interaction, segment, SegmentEnd::Error);
             return None;
         };
-        let (config, now) = (self.config.clone(), self.now);
-        // A calendar that is gone counts as open, like a queue without one.
-        let hours = |c| config.calendars.get(&c).map_or(crate::calendar::Hours::Open, |c| c.hours_at(now));
-        let act = enter(step, retry, hours);
+        let act = self.act(step, retry);
         let play = matches!(&act, Act::Play { prompts, collect, .. } if !prompts.is_empty() || collect.is_some())
             .then(|| PlayId(self.mint.next_bits()));
         let until = play.map(|_| self.now + STEP_GUARD);

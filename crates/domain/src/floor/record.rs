@@ -186,9 +186,23 @@ impl Floor {
 
     /// Recordings list a mask, and what is not talk as hold.
     pub(super) fn settle_pauses(&mut self, interaction: InteractionId) {
-        let Some(i) = self.state.interactions.get(&interaction) else { return };
-        let wanted: Vec<(RecordingId, Option<GapCause>)> = i
-            .segments
+        for (recording, why) in self.pauses(interaction) {
+            if self.paused.get(&recording).copied() != why {
+                self.pause(recording, why);
+            }
+        }
+    }
+
+    /// After a crash, whatever was ordered before it.
+    pub(super) fn pause_again(&mut self, interaction: InteractionId) {
+        for (recording, why) in self.pauses(interaction) {
+            self.pause(recording, why);
+        }
+    }
+
+    fn pauses(&self, interaction: InteractionId) -> Vec<(RecordingId, Option<GapCause>)> {
+        let Some(i) = self.state.interactions.get(&interaction) else { return Vec::new() };
+        i.segments
             .values()
             .filter(|s| s.in_conversation())
             .filter_map(|s| Some((s.recording.filter(|r| self.state.recordings.contains_key(r))?, s.state)))
@@ -196,15 +210,33 @@ impl Floor {
                 let hold = (state != SegmentState::Talking).then_some(GapCause::Hold);
                 (recording, i.masked.map(|_| GapCause::Mask).or(hold))
             })
+            .collect()
+    }
+
+    fn pause(&mut self, recording: RecordingId, why: Option<GapCause>) {
+        match why {
+            Some(why) => self.paused.insert(recording, why),
+            None => self.paused.remove(&recording),
+        };
+        self.order(LegCommand::PauseRecording { recording, why });
+    }
+
+    /// Recordings that did not outlive a crash are begun anew, with the beep or announcement that belongs to them.
+    pub(super) fn record_again(&mut self, interaction: InteractionId) {
+        let Some(i) = self.state.interactions.get(&interaction) else { return };
+        let is_lost = |s: &Segment| s.recording.is_some_and(|r| !self.state.recordings.contains_key(&r));
+        let again: Vec<(SegmentId, Decision)> = i
+            .segments
+            .iter()
+            .filter(|(_, s)| is_talk(s) && is_lost(s))
+            .filter_map(|(id, s)| {
+                let at = s.record.as_ref().filter(|r| r.on)?;
+                let decision = self.decision(interaction, i, s.agent(), s.queue(), None);
+                Some((*id, Decision { mode: at.mode, of: at.of, ..decision }))
+            })
             .collect();
-        for (recording, why) in wanted {
-            if self.paused.get(&recording).copied() != why {
-                match why {
-                    Some(why) => self.paused.insert(recording, why),
-                    None => self.paused.remove(&recording),
-                };
-                self.order(LegCommand::PauseRecording { recording, why });
-            }
+        for (segment, decision) in again {
+            self.turn_recording(interaction, segment, true, decision, None);
         }
     }
 }

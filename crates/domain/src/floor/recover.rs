@@ -6,9 +6,9 @@ use super::Floor;
 use super::state::Segment;
 use crate::command::Presence;
 use crate::event::{EventBody, OfferEnd, PlayWhat, PresenceCause, SegmentEnd, SegmentState};
-use crate::flow::run::{Act, enter};
+use crate::flow::run::Act;
 use crate::id::{InteractionId, PlayId, RecordingId, SegmentId};
-use crate::leg::{ClipRef, EndCause, EndedBy, GapCause, LegCommand, LegEvent, LegStats, Outlived};
+use crate::leg::{ClipRef, EndCause, EndedBy, LegCommand, LegEvent, LegStats, Outlived};
 use crate::time::Timestamp;
 
 /// An agent whose desk or session does not return by then is signed out.
@@ -114,18 +114,6 @@ impl Floor {
         self.record_again(interaction);
     }
 
-    /// A recording that did not outlive the crash is begun anew.
-    fn record_again(&mut self, interaction: InteractionId) {
-        let Some(i) = self.state.interactions.get(&interaction) else { return };
-        let lost = |s: &&Segment| s.recording.is_some_and(|r| !self.state.recordings.contains_key(&r));
-        let talks = i.segments.iter().filter(|(_, s)| s.has_customer() && s.record.as_ref().is_some_and(|r| r.on));
-        let talks: Vec<_> = talks.filter(|(_, s)| lost(s)).filter_map(|(id, s)| Some((*id, s.leg?))).collect();
-        let Some((customer, _)) = self.state.customer(interaction) else { return };
-        for (segment, leg) in talks {
-            self.record(interaction, segment, customer, Some(leg), None, None);
-        }
-    }
-
     /// Orders that the crash may have lost on their way. Those in force already change nothing.
     fn order_again(&mut self, interaction: InteractionId) {
         let Some(i) = self.state.interactions.get(&interaction).cloned() else { return };
@@ -137,16 +125,7 @@ impl Floor {
         if let Some(matrix) = i.bridge.filter(|m| !m.rows.is_empty()) {
             self.order(LegCommand::Bridge { bridge: matrix.bridge, legs: matrix.rows });
         }
-        for s in i.segments.values() {
-            let Some(recording) = s.recording.filter(|r| self.state.recordings.contains_key(r)) else { continue };
-            let hold = (s.in_conversation() && s.state != SegmentState::Talking).then_some(GapCause::Hold);
-            let why = i.masked.map(|_| GapCause::Mask).or(hold);
-            match why {
-                Some(why) => self.paused.insert(recording, why),
-                None => self.paused.remove(&recording),
-            };
-            self.order(LegCommand::PauseRecording { recording, why });
-        }
+        self.pause_again(interaction);
         if let (Some(play), Some((leg, lang)), Some(music)) =
             (i.music, self.ear(interaction), self.hold_music(interaction))
         {
@@ -189,10 +168,8 @@ impl Floor {
         let Some(at) = self.state.segment(interaction, segment).and_then(|s| s.step.clone()) else { return };
         let flow = self.flow_of(interaction, segment);
         let Some(step) = flow.as_ref().and_then(|f| f.steps.get(&at.step)) else { return };
-        let (config, now) = (self.config.clone(), self.now);
-        let hours = |c| config.calendars.get(&c).map_or(crate::calendar::Hours::Open, |c| c.hours_at(now));
         if let (Act::Play { prompts, interruptible, collect }, Some((leg, lang))) =
-            (enter(step, None, hours), self.ear(interaction))
+            (self.act(step, None), self.ear(interaction))
         {
             let clips = prompts.into_iter().map(|prompt| ClipRef { prompt, lang }).collect();
             self.order(LegCommand::Play { leg, play, clips, looped: false, interruptible, collect });

@@ -62,7 +62,7 @@ fn what_is_no_invite_is_not_withdrawn() {
 }
 
 /// Node 0 calls node 1, who answers; then node 0 (or 1) is started anew and takes the call up under another id.
-fn adopted(restarted: usize, timer: bool) -> (Net, CallId, CallId) {
+fn adopted(restarted: usize) -> (Net, CallId, CallId) {
     let mut net = Net::new(2, Link::default(), 1);
     let first = net.call(0, 1, 1);
     net.advance_ms(50);
@@ -71,11 +71,7 @@ fn adopted(restarted: usize, timer: bool) -> (Net, CallId, CallId) {
     net.advance_ms(50);
     let saved = net.nodes[restarted].save([first, second][restarted]).unwrap();
     let saved: SavedCall = serde_json::from_str(&serde_json::to_string(&saved).unwrap()).unwrap();
-    let mut config = Config::new([9; 32]);
-    if !timer {
-        config.session_expires = None;
-    }
-    net.nodes[restarted] = Endpoint::new(config);
+    net.nodes[restarted] = Endpoint::new(Config::new([9; 32]));
     net.events.iter_mut().for_each(Vec::clear);
     let call = CallId::outgoing(77);
     net.command(restarted, Command::Adopt { call, saved: Box::new(saved) });
@@ -86,7 +82,7 @@ fn adopted(restarted: usize, timer: bool) -> (Net, CallId, CallId) {
 fn a_call_taken_up_again_is_changed_and_ended_by_either_side() {
     for restarted in [0, 1] {
         let other = 1 - restarted;
-        let (mut net, call, theirs) = adopted(restarted, false);
+        let (mut net, call, theirs) = adopted(restarted);
         net.command(restarted, Command::Reinvite { call, sdp: Some(b"again".to_vec()) });
         net.advance_ms(50);
         let asked = |e: &Event| matches!(e, Event::Reinvite { sdp: Some(sdp), .. } if sdp == b"again");
@@ -110,7 +106,7 @@ fn a_call_taken_up_again_is_changed_and_ended_by_either_side() {
 
 #[test]
 fn a_session_that_the_former_run_refreshed_is_refreshed_soon() {
-    let (mut net, _, _) = adopted(0, true);
+    let (mut net, _, _) = adopted(0);
     let sent = |net: &Net| net.trace.len();
     let before = sent(&net);
     net.advance_ms(15_000);
@@ -120,7 +116,7 @@ fn a_session_that_the_former_run_refreshed_is_refreshed_soon() {
 
 #[test]
 fn a_damaged_call_is_not_taken_up() {
-    let (mut net, call, _) = adopted(0, false);
+    let (mut net, call, _) = adopted(0);
     let saved = net.nodes[0].save(call).unwrap();
     let text = serde_json::to_string(&saved).unwrap().replace("<sip:", "<<");
     let broken: SavedCall = serde_json::from_str(&text).unwrap();
