@@ -53,6 +53,21 @@ const wav = () => {
   return b;
 };
 
+function coverage(state) {
+  const none = { talk_ms: 0, recorded_ms: 0, masked_ms: 0, ruled_out_ms: 0, not_asked_ms: 0, lost_ms: 0, crash_ms: 0, erased_ms: 0, unstored_ms: 0 };
+  const kinds = [{ recorded_ms: 92_400, crash_ms: 31_000 }, { recorded_ms: 240_000, lost_ms: 8_200, masked_ms: 22_000 }, { recorded_ms: 63_000, unstored_ms: 63_000 }, { erased_ms: 410_000 }, { not_asked_ms: 55_000 }, { ruled_out_ms: 72_000 }, ...Array.from({ length: 40 }, (_, i) => ({ recorded_ms: 60_000 + i * 7_000 }))];
+  const rows = kinds.map((k, i) => {
+    const f = { ...none, ...k };
+    f.talk_ms = f.recorded_ms + f.masked_ms + f.ruled_out_ms + f.not_asked_ms + f.lost_ms + f.crash_ms + f.erased_ms;
+    const kept = f.recorded_ms + f.erased_ms, wanted = kept + f.lost_ms + f.crash_ms;
+    return { segment: `seg_${i}`, interaction: `int_${i}`, from_at: Date.now() - i * 600_000, agent: d.agents[i % d.agents.length], queue: i % 5 === 4 ? null : d.queues[i % d.queues.length], sample: false, figures: { ...f, share: wanted ? kept / wanted : null } };
+  });
+  const total = { ...none, share: 0.9963 };
+  for (const r of rows) for (const k of Object.keys(none)) total[k] += r.figures[k];
+  const shown = rows.filter((r) => !state || (state === 'missing' ? r.figures.lost_ms + r.figures.crash_ms > 0 : r.figures[`${state}_ms`] > 0));
+  return { from_at: 0, to_at: Date.now(), total, conversations: rows.length, rows: shown, next_cursor: null };
+}
+
 function answer(method, path, url) {
   if (path === '/me' || path === '/sign-in' || path === '/sign-in/link') return me;
   if (path === '/live') return d.live;
@@ -62,6 +77,7 @@ function answer(method, path, url) {
   if (path === '/reports/formulas') return { items: formulas };
   if (path === '/reports/queues') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('queue', d.queues, d.figures), total: d.figures };
   if (path === '/reports/agents') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('agent', d.agents, agentFigures), total: agentFigures };
+  if (path === '/reports/recordings') return coverage(url.searchParams.get('state'));
   if (path === '/voicemails/counts') return d.voicemailCounts();
   if (path === '/voicemails') {
     const state = url.searchParams.get('state');

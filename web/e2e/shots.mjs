@@ -38,6 +38,7 @@ async function routes(page) {
     ...(served ? { interaction: `/interactions/${served}` } : {}),
     'reports-queues': '/reports/queues',
     'reports-agents': '/reports/agents',
+    'reports-recordings': '/reports/recordings',
     ...Object.fromEntries(sections.map((s) => [`admin-${s}`, `/admin/${s}`])),
     'admin-queues-new': '/admin/queues?open=new',
     'admin-users-new': '/admin/users?open=new',

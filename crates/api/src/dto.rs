@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod command;
 pub mod common;
+pub mod coverage;
 pub mod desk;
 pub mod flow;
 pub mod interaction;

@@ -2,6 +2,7 @@
 //! document and the two-tenant test are made from.
 mod admin;
 mod analysis;
+mod coverage;
 mod csv;
 mod devices;
 mod flows;
@@ -32,6 +33,7 @@ pub fn operations() -> Vec<Operation> {
     all.extend(interactions::operations());
     all.extend(voicemails::operations());
     all.extend(analysis::operations());
+    all.extend(coverage::operations());
     all.extend(live::operations());
     all.extend(public::operations());
     all.extend(meta::operations());

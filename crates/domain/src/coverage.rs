@@ -26,11 +26,16 @@ pub struct Covered {
     pub lost_ms: u64,
     /// … because the process died.
     pub crash_ms: u64,
+    /// Was there, and its file was deleted: its days were over, or somebody did.
+    #[serde(default)]
+    pub erased_ms: u64,
 }
 
 impl Covered {
-    fn parts(&self) -> [u64; 6] {
-        [self.recorded_ms, self.masked_ms, self.ruled_out_ms, self.not_asked_ms, self.lost_ms, self.crash_ms]
+    fn parts(&self) -> [u64; 7] {
+        let Covered { talk_ms: _, recorded_ms, masked_ms, ruled_out_ms, not_asked_ms, lost_ms, crash_ms, erased_ms } =
+            *self;
+        [recorded_ms, masked_ms, ruled_out_ms, not_asked_ms, lost_ms, crash_ms, erased_ms]
     }
 
     /// Nothing is unaccounted for.
@@ -39,7 +44,8 @@ impl Covered {
     }
 
     pub fn add(&mut self, other: &Covered) {
-        let Covered { talk_ms, recorded_ms, masked_ms, ruled_out_ms, not_asked_ms, lost_ms, crash_ms } = other;
+        let Covered { talk_ms, recorded_ms, masked_ms, ruled_out_ms, not_asked_ms, lost_ms, crash_ms, erased_ms } =
+            other;
         self.talk_ms += talk_ms;
         self.recorded_ms += recorded_ms;
         self.masked_ms += masked_ms;
@@ -47,6 +53,19 @@ impl Covered {
         self.not_asked_ms += not_asked_ms;
         self.lost_ms += lost_ms;
         self.crash_ms += crash_ms;
+        self.erased_ms += erased_ms;
+    }
+
+    /// Of what was to be recorded, how much was; none where nothing was to be. What was erased later counts as recorded.
+    pub fn share(&self) -> Option<f64> {
+        let kept = self.recorded_ms + self.erased_ms;
+        let wanted = kept + self.lost_ms + self.crash_ms;
+        (wanted > 0).then(|| kept as f64 / wanted as f64)
+    }
+
+    /// What ought to be there and is not.
+    pub fn missing_ms(&self) -> u64 {
+        self.lost_ms + self.crash_ms
     }
 }
 
@@ -84,8 +103,14 @@ struct Tape {
     segment: SegmentId,
     /// Counted as recorded by the times of the talk.
     wanted_ms: u64,
+    /// Of that, not in the file.
+    #[serde(default)]
+    lost_ms: u64,
     /// A crash cut it off: all of it counts as lost until a file turns up.
     cut: bool,
+    /// Its file is in the store, or was.
+    #[serde(default)]
+    stored: bool,
 }
 
 /// See the module.
@@ -147,7 +172,10 @@ impl Coverage {
                 self.count(at, *segment);
                 if let Some(c) = self.conversations.get_mut(segment) {
                     c.tape = Some(*recording);
-                    self.tapes.insert(*recording, Tape { segment: *segment, wanted_ms: 0, cut: false });
+                    self.tapes.insert(
+                        *recording,
+                        Tape { segment: *segment, wanted_ms: 0, lost_ms: 0, cut: false, stored: false },
+                    );
                 }
             }
             EventBody::MaskStarted { .. } => self.mask(at, true),
@@ -160,11 +188,14 @@ impl Coverage {
                     self.lose(*recording, lost, false);
                 }
             }
-            EventBody::RecordingStored { recording, length_ms, gaps, .. }
-                if self.tapes.get(recording).is_some_and(|t| t.cut) =>
-            {
-                self.found(*recording, lost_in(*length_ms, gaps));
+            EventBody::RecordingStored { recording, length_ms, gaps, .. } => {
+                let Some(tape) = self.tapes.get_mut(recording) else { return };
+                tape.stored = true;
+                if tape.cut {
+                    self.found(*recording, lost_in(*length_ms, gaps));
+                }
             }
+            EventBody::RecordingDeleted { recording, .. } => self.erase(*recording),
             _ => {}
         }
     }
@@ -180,6 +211,18 @@ impl Coverage {
     /// Talk that a recording was to hold, by the times of the talk, and its conversation.
     pub fn wanted_ms(&self, recording: RecordingId) -> Option<(SegmentId, u64)> {
         self.tapes.get(&recording).map(|t| (t.segment, t.wanted_ms))
+    }
+
+    /// Of what a conversation's `recorded_ms` counts, how much is not in the store: it is on its way there, or its node
+    /// has lost it.
+    pub fn unstored_ms(&self, segment: SegmentId) -> u64 {
+        let missing = self.tapes.values().filter(|t| t.segment == segment && !t.stored && !t.cut);
+        missing.map(|t| t.wanted_ms.saturating_sub(t.lost_ms)).sum()
+    }
+
+    /// Nothing that is to come changes it, but for a deletion.
+    pub fn is_settled(&self) -> bool {
+        self.conversations.values().all(|c| c.since.is_none()) && self.tapes.values().all(|t| t.stored)
     }
 
     pub fn total(&self) -> Covered {
@@ -234,6 +277,7 @@ impl Coverage {
         let lost = lost.unwrap_or(u64::MAX).min(tape.wanted_ms);
         let Some(c) = self.conversations.get_mut(&tape.segment) else { return };
         let lost = lost.min(c.covered.recorded_ms);
+        tape.lost_ms = lost;
         c.covered.recorded_ms -= lost;
         if crash {
             c.covered.crash_ms += lost;
@@ -257,8 +301,19 @@ impl Coverage {
         let back = tape.wanted_ms.saturating_sub(lost.unwrap_or(u64::MAX));
         let Some(c) = self.conversations.get_mut(&tape.segment) else { return };
         let back = back.min(c.covered.crash_ms);
+        tape.lost_ms = tape.wanted_ms - back;
         c.covered.crash_ms -= back;
         c.covered.recorded_ms += back;
+    }
+
+    fn erase(&mut self, recording: RecordingId) {
+        let Some(tape) = self.tapes.get_mut(&recording) else { return };
+        tape.stored = true;
+        let Some(c) = self.conversations.get_mut(&tape.segment) else { return };
+        let gone = tape.wanted_ms.saturating_sub(tape.lost_ms).min(c.covered.recorded_ms);
+        tape.lost_ms = tape.wanted_ms;
+        c.covered.recorded_ms -= gone;
+        c.covered.erased_ms += gone;
     }
 }
 
@@ -390,5 +445,24 @@ mod tests {
         let stored = EventBody::RecordingStored { recording: R, blob: BlobId(1), length_ms: 20_000, bytes: 1, gaps };
         c.apply(Timestamp(99_000), &stored);
         assert_eq!(c.total(), Covered { talk_ms: 20_000, recorded_ms: 19_800, crash_ms: 200, ..Covered::default() });
+    }
+
+    #[test]
+    fn what_is_erased_was_recorded_and_is_no_longer_there() {
+        let mut c = talking(true, RecordMode::Always);
+        end(&mut c, 30, SegmentEnd::CallerHungUp);
+        let gaps = vec![Gap { from_ms: 0, to_ms: 1_000, why: GapCause::Lost }];
+        let ended = EventBody::RecordingEnded { interaction: I, recording: R, length_ms: 20_000, gaps: gaps.clone() };
+        c.apply(Timestamp(30_100), &ended);
+        assert_eq!((c.unstored_ms(S), c.is_settled()), (19_000, false));
+        let stored = EventBody::RecordingStored { recording: R, blob: BlobId(1), length_ms: 20_000, bytes: 1, gaps };
+        c.apply(Timestamp(31_000), &stored);
+        assert_eq!((c.unstored_ms(S), c.is_settled()), (0, true));
+        assert_eq!(c.total().share(), Some(0.95));
+        c.apply(Timestamp(99_000), &EventBody::RecordingDeleted { interaction: I, recording: R });
+        let covered = Covered { talk_ms: 20_000, lost_ms: 1_000, erased_ms: 19_000, ..Covered::default() };
+        assert_eq!(c.total(), covered);
+        assert!(covered.adds_up());
+        assert_eq!(covered.share(), Some(0.95));
     }
 }

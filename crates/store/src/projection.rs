@@ -19,7 +19,7 @@ use crate::db::sql;
 use crate::error::{Error, Result};
 use crate::journal::{FloorKind, StoredBatch, read_batches};
 use crate::query::Scope;
-use crate::value::{Column, TableRow, select, table_row, upsert_all};
+use crate::value::{Column, TableRow, read_all, select, table_row, upsert_all};
 
 table_row! {
     pub struct InteractionRow in "interactions" (id) fixed (address_key) {
@@ -214,6 +214,28 @@ table_row! {
         pub call_id: Option<InteractionId>,
     }
 
+    /// What became of the talk of one conversation (`domain::coverage`).
+    pub struct CoverageRow in "coverage" (segment_id) {
+        pub tenant_id: TenantId,
+        pub segment_id: SegmentId,
+        pub floor_id: FloorId,
+        pub sample: bool,
+        pub interaction_id: InteractionId,
+        pub agent_id: Option<AgentId>,
+        pub queue_id: Option<QueueId>,
+        pub from_at: Timestamp,
+        pub talk_ms: u64,
+        pub recorded_ms: u64,
+        pub masked_ms: u64,
+        pub ruled_out_ms: u64,
+        pub not_asked_ms: u64,
+        pub lost_ms: u64,
+        pub crash_ms: u64,
+        pub erased_ms: u64,
+        /// Of `recorded_ms`.
+        pub unstored_ms: u64,
+    }
+
     /// The report fold of one queue or agent in one interval.
     pub struct IntervalRow in "intervals" (floor_id, subject, subject_id, interval_at) {
         pub tenant_id: TenantId,
@@ -285,6 +307,7 @@ const TABLES: &[(&str, &str)] = &[
     ("offers", OF_INTERACTIONS),
     ("recordings", OF_INTERACTIONS),
     ("voicemails", OF_INTERACTIONS),
+    ("coverage", OF_INTERACTIONS),
     ("segments", OF_INTERACTIONS),
     ("legs", OF_INTERACTIONS),
     ("timeline", OF_INTERACTIONS),
@@ -481,6 +504,12 @@ impl Tx {
         self.find("id", id).await
     }
 
+    /// What is stored of an interaction's timeline, in order.
+    pub async fn timeline(&mut self, id: InteractionId) -> Result<Vec<TimelineRow>> {
+        let query = select::<TimelineRow>("WHERE interaction_id = $1 AND floor_id = $2 ORDER BY first_seq");
+        read_all(&query.bind(id).bind(self.floor()).all(&mut self.tx).await?)
+    }
+
     /// The span of an agent that has no end yet.
     pub async fn open_agent_span(&mut self, agent: AgentId) -> Result<Option<AgentSpanRow>> {
         let query = select::<AgentSpanRow>(
@@ -551,6 +580,11 @@ impl Tx {
     }
 
     pub async fn put_voicemails(&mut self, rows: &[VoicemailRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
+        upsert_all(rows, &mut self.tx).await
+    }
+
+    pub async fn put_coverage(&mut self, rows: &[CoverageRow]) -> Result<()> {
         rows.iter().try_for_each(|row| self.check(row.tenant_id, row.floor_id))?;
         upsert_all(rows, &mut self.tx).await
     }

@@ -2,6 +2,7 @@
 //!
 //! Lists come in pages: stable order, an opaque cursor that says where the last page ended. Names, addresses and other
 //! details of the ids in a row are fetched by the caller once per page.
+mod coverage;
 mod history;
 mod lists;
 mod voicemails;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::db::{Row, Sql};
 use crate::error::{Error, Result};
 
+pub use coverage::{CoverageFilter, CoverageState, CoverageSum};
 pub use history::{InteractionDetail, InteractionFilter, Sample};
 pub use lists::TokenOwner;
 pub use voicemails::{MailboxCount, VoicemailFilter};

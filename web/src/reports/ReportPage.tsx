@@ -25,7 +25,7 @@ interface Query {
   time: string;
 }
 
-function useQueryOf(search: Search): Query {
+export function useQueryOf(search: Search): Query {
   const me = useMe();
   const preset = presets.find((p) => p === search.span) ?? 'last7';
   const [from, to] = presetSpan(preset, (at) => startOfDay(at, me.time_zone), serverNow());
@@ -91,9 +91,17 @@ export function AgentReportPage() {
   );
 }
 
-function Page({ kind, query, extra, children }: { kind: 'queues' | 'agents'; query: Query; extra: Record<string, string>; children: React.ReactNode }) {
+interface PageProps {
+  kind: 'queues' | 'agents' | 'recordings';
+  query: Pick<Query, 'from' | 'to'> & Partial<Query>;
+  extra: Record<string, string>;
+  flush?: boolean;
+  children: React.ReactNode;
+}
+
+export function Page({ kind, query, extra, flush, children }: PageProps) {
   const { t, i18n } = useTranslation('reports');
-  const csv = new URLSearchParams({ ...extra, from: String(query.from), to: String(query.to), interval: query.interval, time: query.time, format: 'csv', lang: i18n.language });
+  const csv = new URLSearchParams({ ...extra, ...Object.fromEntries(Object.entries(query).map(([k, v]) => [k, String(v)])), format: 'csv', lang: i18n.language });
   return (
     <div className="page">
       <header className="page-head">
@@ -105,6 +113,9 @@ function Page({ kind, query, extra, children }: { kind: 'queues' | 'agents'; que
           <Link to="/reports/agents" search={(s) => s}>
             {t('by_agent')}
           </Link>
+          <Link to="/reports/recordings" search={(s) => s}>
+            {t('by_recording')}
+          </Link>
         </nav>
         <SpanPicker kind={kind} from={query.from} to={query.to} />
         <span className="grow" />
@@ -112,7 +123,7 @@ function Page({ kind, query, extra, children }: { kind: 'queues' | 'agents'; que
           {t('csv')}
         </a>
       </header>
-      <div className="page-body">{children}</div>
+      <div className={flush ? 'page-body flush' : 'page-body'}>{children}</div>
     </div>
   );
 }

@@ -7,12 +7,13 @@ import { fromLocal, toLocal } from '../ui/format';
 import { useUrl } from '../ui/search';
 import { presets } from './columns';
 
-export function SpanPicker({ kind, from, to }: { kind: 'queues' | 'agents'; from: number; to: number }) {
+export function SpanPicker({ kind, from, to }: { kind: 'queues' | 'agents' | 'recordings'; from: number; to: number }) {
   const { t } = useTranslation('reports');
   const me = useMe();
   const [search, set] = useUrl();
-  const one = kind === 'queues' ? 'queue' : 'agent';
-  const choices = useChoices(kind);
+  const queues = useChoices('queues');
+  const agents = useChoices('agents');
+  const whose = kind === 'recordings' ? (['queue', 'agent'] as const) : kind === 'queues' ? (['queue'] as const) : (['agent'] as const);
   const custom = search.from !== undefined;
   const day = (at: number) => toLocal(at, me.time_zone).slice(0, 10);
   const range = (first: string, last: string) => {
@@ -36,21 +37,37 @@ export function SpanPicker({ kind, from, to }: { kind: 'queues' | 'agents'; from
           <TextInput type="date" w={136} aria-label={t('to')} value={day(to - 1)} onChange={(e) => range(day(from), e.currentTarget.value)} />
         </>
       ) : null}
-      <Select
-        w={136}
-        aria-label={t('interval')}
-        data={['15m', '1h', '1d', 'all'].map((v) => ({ value: v, label: t(`every.${v}`) }))}
-        value={search.interval ?? '1d'}
-        onChange={(v) => set({ interval: v ?? undefined })}
-      />
-      <Select
-        w={160}
-        aria-label={t('time')}
-        data={['event', 'arrival'].map((v) => ({ value: v, label: t(`by.${v}`) }))}
-        value={search.time ?? 'event'}
-        onChange={(v) => set({ time: v ?? undefined })}
-      />
-      <Select w={150} clearable searchable aria-label={t(`who.${one}`)} placeholder={t(`everyone.${one}`)} data={choices} value={search[one] ?? null} onChange={(v) => set({ [one]: v ?? undefined })} />
+      {kind === 'recordings' ? null : (
+        <>
+          <Select
+            w={136}
+            aria-label={t('interval')}
+            data={['15m', '1h', '1d', 'all'].map((v) => ({ value: v, label: t(`every.${v}`) }))}
+            value={search.interval ?? '1d'}
+            onChange={(v) => set({ interval: v ?? undefined })}
+          />
+          <Select
+            w={160}
+            aria-label={t('time')}
+            data={['event', 'arrival'].map((v) => ({ value: v, label: t(`by.${v}`) }))}
+            value={search.time ?? 'event'}
+            onChange={(v) => set({ time: v ?? undefined })}
+          />
+        </>
+      )}
+      {whose.map((one) => (
+        <Select
+          key={one}
+          w={150}
+          clearable
+          searchable
+          aria-label={t(`who.${one}`)}
+          placeholder={t(`everyone.${one}`)}
+          data={one === 'queue' ? queues : agents}
+          value={search[one] ?? null}
+          onChange={(v) => set({ [one]: v ?? undefined })}
+        />
+      ))}
       <span className="dim small">{me.time_zone}</span>
     </div>
   );

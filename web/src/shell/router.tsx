@@ -76,6 +76,12 @@ const reportAgents = createRoute({
   validateSearch: search,
   component: lazyRouteComponent(() => import('../reports/ReportPage'), 'AgentReportPage'),
 });
+const reportRecordings = createRoute({
+  getParentRoute: within,
+  path: '/reports/recordings',
+  validateSearch: search,
+  component: lazyRouteComponent(() => import('../reports/RecordingReport'), 'RecordingReportPage'),
+});
 const admin = createRoute({ getParentRoute: within, path: '/admin', component: lazyRouteComponent(() => import('../admin/AdminLayout'), 'AdminLayout') });
 const adminHome = createRoute({
   getParentRoute: () => admin,
@@ -111,6 +117,7 @@ const routeTree = root.addChildren([
     voicemail,
     reportQueues,
     reportAgents,
+    reportRecordings,
     admin.addChildren([adminHome, adminSection, adminFlow]),
   ]),
 ]);

@@ -27,7 +27,7 @@ use crate::views::{agent_ref, queue_ref};
 
 const TAG: &str = "reports";
 const READ: Gate = Gate::May(Action::ReportView);
-const DAY_MS: i64 = 24 * 3_600_000;
+pub(super) const DAY_MS: i64 = 24 * 3_600_000;
 /// Rows of segments read at once.
 const PIECE: u32 = 5_000;
 
@@ -113,11 +113,7 @@ impl Range {
         if from < 0 || to <= from || to - from > longest {
             return Err(Code::ReportRange.into());
         }
-        let sample = match query.sample {
-            None => Sample::Both,
-            Some(true) => Sample::Only,
-            Some(false) => Sample::Without,
-        };
+        let sample = Sample::of(query.sample);
         // Whole quarters: figures are not kept finer.
         let from = from - from.rem_euclid(INTERVAL_MS);
         Ok(Range { from, to, interval, zone, sample })
@@ -144,17 +140,17 @@ impl Range {
         };
         (start.max(self.from), end.min(self.to))
     }
+}
 
-    fn wants_csv(query: &Query, headers: &HeaderMap) -> ApiResult<bool> {
-        match query.format.as_deref() {
-            Some("csv") => Ok(true),
-            Some("json") => Ok(false),
-            Some(_) => Err(ApiError::field("format", "invalid")),
-            None => Ok(headers
-                .get(header::ACCEPT)
-                .and_then(|v| v.to_str().ok())
-                .is_some_and(|v| v.split(',').any(|p| p.trim().starts_with("text/csv")))),
-        }
+pub(super) fn wants_csv(format: Option<&str>, headers: &HeaderMap) -> ApiResult<bool> {
+    match format {
+        Some("csv") => Ok(true),
+        Some("json") => Ok(false),
+        Some(_) => Err(ApiError::field("format", "invalid")),
+        None => Ok(headers
+            .get(header::ACCEPT)
+            .and_then(|v| v.to_str().ok())
+            .is_some_and(|v| v.split(',').any(|p| p.trim().starts_with("text/csv")))),
     }
 }
 
@@ -207,7 +203,7 @@ async fn queues(
         rows,
         total: (&total).into(),
     };
-    if Range::wants_csv(&query, &headers)? {
+    if wants_csv(query.format.as_deref(), &headers)? {
         let lang = query.lang.unwrap_or_else(|| caller.lang.into());
         return Ok(csv_answer(csv::queues(&report, lang), "queues"));
     }
@@ -248,7 +244,7 @@ async fn agents(
         .collect();
     ratios(&mut total);
     let report = AgentReport { from_at: range.from, to_at: range.to, time_zone: range.zone.clone(), rows, total };
-    if Range::wants_csv(&query, &headers)? {
+    if wants_csv(query.format.as_deref(), &headers)? {
         let lang = query.lang.unwrap_or_else(|| caller.lang.into());
         return Ok(csv_answer(csv::agents(&report, lang), "agents"));
     }
@@ -352,7 +348,7 @@ fn ratios(f: &mut AgentFigures) {
     f.occupancy = measures.occupancy();
 }
 
-fn csv_answer(text: String, name: &str) -> Response {
+pub(super) fn csv_answer(text: String, name: &str) -> Response {
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}.csv\""));
     let mut response = ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
     if let Ok(value) = disposition {

@@ -1,6 +1,7 @@
 //! Reports as CSV (RFC 4180) with a byte-order mark, so that spreadsheets read Chinese headings.
 use crate::dto::analysis::{AgentFigures, AgentReport, Figures, QueueReport};
 use crate::dto::common::{Lang, Localized};
+use crate::dto::coverage::{CoverageFigures, CoverageReport};
 
 const BOM: char = '\u{feff}';
 
@@ -45,6 +46,23 @@ const AGENT_FIGURES: &[(&str, &str)] = &[
     ("利用率", "Occupancy"),
 ];
 
+const COVERAGE: &[(&str, &str)] = &[
+    ("开始", "From (UTC)"),
+    ("座席", "Agent"),
+    ("技能组", "Queue"),
+    ("联络", "Interaction"),
+    ("通话毫秒", "Talk ms"),
+    ("已录音毫秒", "Recorded ms"),
+    ("已屏蔽毫秒", "Masked ms"),
+    ("规则不录毫秒", "Not recorded by rule ms"),
+    ("未要求录音毫秒", "Not asked for ms"),
+    ("缺失毫秒", "Missing ms"),
+    ("因重启缺失毫秒", "Missing by restart ms"),
+    ("已删除毫秒", "Erased ms"),
+    ("尚未入库毫秒", "Not stored yet ms"),
+    ("录音完整率", "Share recorded"),
+];
+
 pub fn queues(report: &QueueReport, lang: Lang) -> String {
     let mut table = Table::new(lang, ("技能组", "Queue"), FIGURES);
     for row in &report.rows {
@@ -61,6 +79,37 @@ pub fn agents(report: &AgentReport, lang: Lang) -> String {
     }
     table.row(report.from_at, report.to_at, pick(("合计", "Total"), lang), &agent_figures(&report.total));
     table.text
+}
+
+pub fn recordings(report: &CoverageReport, lang: Lang) -> String {
+    let mut table = Table { text: String::from(BOM) };
+    table.line(COVERAGE.iter().map(|c| pick(*c, lang).to_owned()));
+    for row in &report.rows {
+        let queue = row.queue.as_ref().map(|q| name(&q.name, lang)).unwrap_or_default();
+        let agent = row.agent.as_ref().map(|a| a.name.clone()).unwrap_or_default();
+        let who = [instant(row.from_at), agent, queue, row.interaction.to_string()];
+        table.line(who.into_iter().chain(coverage(&row.figures)));
+    }
+    let who = [instant(report.from_at), pick(("合计", "Total"), lang).to_owned(), String::new(), String::new()];
+    table.line(who.into_iter().chain(coverage(&report.total)));
+    table.text
+}
+
+fn coverage(f: &CoverageFigures) -> Vec<String> {
+    let sums = [
+        f.talk_ms,
+        f.recorded_ms,
+        f.masked_ms,
+        f.ruled_out_ms,
+        f.not_asked_ms,
+        f.lost_ms,
+        f.crash_ms,
+        f.erased_ms,
+        f.unstored_ms,
+    ];
+    let mut cells: Vec<String> = sums.iter().map(u64::to_string).collect();
+    cells.push(ratio(f.share));
+    cells
 }
 
 fn figures(f: &Figures) -> Vec<String> {

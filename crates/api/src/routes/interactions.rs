@@ -152,11 +152,7 @@ fn filter(query: Query, known: &Known) -> ApiResult<(InteractionFilter, Option<I
         medium: query.medium.map(Into::into),
         number: query.number,
         address,
-        sample: match query.sample {
-            None => Sample::Both,
-            Some(true) => Sample::Only,
-            Some(false) => Sample::Without,
-        },
+        sample: Sample::of(query.sample),
     };
     Ok((filter, id))
 }

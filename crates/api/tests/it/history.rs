@@ -133,3 +133,37 @@ async fn the_sample_history_goes_with_one_call() {
     assert_eq!(world.get(&world.a.admin, "/tenant").await.ok()["has_sample_history"], json!(false));
     assert_eq!(world.get(&world.b.admin, "/interactions").await.ok()["items"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_completeness_report_tells_what_is_missing_and_of_nothing_a_caller_may_not_see() {
+    let world = World::new().await;
+    let a = &world.a;
+    let from = crate::support::now().0 - 86_400_000;
+    let get = async |who, query: &str| world.get(who, &format!("/reports/recordings?from={from}{query}")).await;
+    let report = get(&a.supervisor, "").await.ok();
+    let (total, row) = (&report["total"], &report["rows"][0]);
+    assert_eq!(
+        (&report["conversations"], &total["talk_ms"], &total["share"]),
+        (&json!(1), &json!(10_000), &json!(0.75))
+    );
+    assert_eq!((&row["interaction"], &row["agent"]["name"]), (&json!(a.interaction), &json!("alpha worker")));
+    assert_eq!((&row["figures"]["recorded_ms"], &row["figures"]["crash_ms"]), (&json!(7_500), &json!(2_500)));
+    for (query, rows) in
+        [("&state=missing", 1), ("&state=erased", 0), ("&sample=false", 0), ("&to=1000000000000000&state=recorded", 0)]
+    {
+        let answer = get(&a.supervisor, query).await;
+        if query.contains("to=") {
+            answer.refused(422, "report.range");
+            continue;
+        }
+        assert_eq!(answer.ok()["rows"].as_array().unwrap().len(), rows, "{query}");
+    }
+    get(&a.supervisor, "&state=odd").await.refused(422, "request.invalid");
+    assert_eq!(get(&world.b.supervisor, "").await.ok()["rows"][0]["interaction"], json!(world.b.interaction));
+    let csv = get(&a.supervisor, "&format=csv&lang=en").await.text();
+    let lines: Vec<&str> = csv.trim_start_matches('\u{feff}').lines().collect();
+    assert!(lines[0].starts_with("From (UTC),Agent,Queue,Interaction,Talk ms"), "{csv}");
+    assert!(
+        lines[1].contains("alpha worker,alpha queue,int_") && lines[2].ends_with("10000,7500,0,0,0,0,2500,0,0,0.7500")
+    );
+}

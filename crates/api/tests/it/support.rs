@@ -21,7 +21,7 @@ use engine::port::{Down, TelephonyPort, Up};
 use engine::{Engine, EngineConfig, Rendered};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use store::projection::{InteractionRow, IntervalRow, RecordingRow, SegmentRow, Spans, VoicemailRow};
+use store::projection::{CoverageRow, InteractionRow, IntervalRow, RecordingRow, SegmentRow, Spans, VoicemailRow};
 use store::{
     Author, BreakReasonConfig, DispositionConfig, FloorKind, HostScope, NewBlob, NewTenant, Options, PromptConfig,
     Scope, Settings, SkillConfig, Store,
@@ -618,6 +618,26 @@ async fn put_history(store: &Store, tenant: TenantId, c: &Ids) {
         legal_hold: false,
     };
     tx.put_recordings(std::slice::from_ref(&recording)).await.unwrap();
+    let coverage = CoverageRow {
+        tenant_id: tenant,
+        segment_id: segment,
+        floor_id: floor,
+        sample: true,
+        interaction_id: c.interaction,
+        agent_id: Some(c.agent),
+        queue_id: Some(c.queue),
+        from_at: Timestamp(started.0 + 5_000),
+        talk_ms: 10_000,
+        recorded_ms: 7_500,
+        masked_ms: 0,
+        ruled_out_ms: 0,
+        not_asked_ms: 0,
+        lost_ms: 0,
+        crash_ms: 2_500,
+        erased_ms: 0,
+        unstored_ms: 0,
+    };
+    tx.put_coverage(std::slice::from_ref(&coverage)).await.unwrap();
     let message = RecordingRow {
         id: c.message,
         segment_id: None,

@@ -253,6 +253,16 @@ fn cases(a: &Company, b: &Company) -> BTreeMap<&'static str, Vec<Expect>> {
             NotFound(vec![format!("/reports/agents?{week}&agent={}", b.agent)]),
         ],
     );
+    case(
+        "report_recordings",
+        vec![
+            NoTrace(vec![format!("/reports/recordings?{week}"), format!("/reports/recordings?{week}&format=csv")]),
+            NotFound(vec![
+                format!("/reports/recordings?{week}&agent={}", b.agent),
+                format!("/reports/recordings?{week}&queue={}", b.queue),
+            ]),
+        ],
+    );
     case("report_formulas", no_trace("/reports/formulas"));
 
     // Live.

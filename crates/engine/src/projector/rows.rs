@@ -3,6 +3,7 @@
 //! Rows are loaded when first touched, written once at the end of a transaction, and kept while what they tell of lives:
 //! nobody else writes them, so that most transactions read none.
 mod agents;
+mod coverage;
 mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use store::projection::{
 
 use super::{Fact, json as to_json};
 use agents::Agents;
+use coverage::Coverages;
 use kept::Kept;
 
 type Result<T> = std::result::Result<T, store::Error>;
@@ -37,6 +39,7 @@ pub struct Rows {
     /// Something in a mailbox has changed since this was last asked.
     mail: bool,
     agents: Agents,
+    coverage: Coverages,
     // Written as they are and not read again.
     /// An interaction's events of this transaction: the first number, and the JSON array without its end.
     timeline: BTreeMap<InteractionId, (u64, String)>,
@@ -257,6 +260,8 @@ impl Rows {
         }
         let Some(interaction) = concerns else { return Ok(()) };
         with_row!(self, tx, interactions, interaction, interaction, |row| row.last_seq = event.seq);
+        let told = self.timeline.get(&interaction).map(|(_, events)| events.as_str());
+        self.coverage.apply(tx, interaction, event, told).await?;
         self.tell(interaction, fact);
         if let EventBody::CallBackStarted { of, .. } = &event.body {
             self.tell(*of, fact);
@@ -498,6 +503,8 @@ impl Rows {
         tx.put_recordings(&self.recordings.take_touched(|row| row.state == "running")).await?;
         tx.put_voicemails(&self.voicemails.take_touched(|row| row.state == "recording")).await?;
         self.agents.flush(tx).await?;
+        let open = &self.interactions.rows;
+        self.coverage.flush(tx, |id| open.contains_key(&id)).await?;
         let piece = |(interaction_id, (first_seq, mut events)): (InteractionId, (u64, String))| {
             events.push(']');
             TimelineRow { tenant_id: tx.tenant(), floor_id: tx.floor(), interaction_id, first_seq, events }
@@ -505,6 +512,7 @@ impl Rows {
         let timeline: Vec<TimelineRow> = std::mem::take(&mut self.timeline).into_iter().map(piece).collect();
         tx.put_timeline(&timeline).await?;
         let kept = self.interactions.rows.len() + self.segments.rows.len() + self.legs.rows.len();
+        let kept = kept + self.coverage.len();
         if kept + self.offers.rows.len() + self.recordings.rows.len() + self.voicemails.rows.len() > KEPT {
             *self = Self { mail: self.mail, ..Self::default() };
         }

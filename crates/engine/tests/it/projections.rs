@@ -3,7 +3,7 @@ use domain::report::{Basis, Measures, Report};
 use domain::time::Timestamp;
 use engine::Projector;
 use serde_json::{Value, json};
-use store::query::{InteractionFilter, Sample};
+use store::query::{CoverageFilter, InteractionFilter, Sample};
 use store::{PageRequest, Store};
 
 use crate::rig::{Life, Rig, eventually, wall};
@@ -25,6 +25,8 @@ async fn tables(life: &Life) -> Value {
         store.report_agent_spans(scope, from, to, Sample::Both).await.unwrap(),
         store.report_offers(scope, from, to).await.unwrap(),
     );
+    let filter = CoverageFilter { from, to, queue: None, agent: None, state: None, sample: Sample::Both };
+    let text = format!("{text} {:?}", store.coverage(scope, &filter, &page).await.unwrap().items);
     json!({ "interactions": interactions, "rows": text, "intervals": intervals(life).await })
 }
 

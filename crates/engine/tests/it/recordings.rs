@@ -2,8 +2,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use domain::coverage::Covered;
 use domain::id::InteractionId;
+use domain::time::Timestamp;
 use store::projection::RecordingRow;
+use store::query::{CoverageFilter, Sample};
 
 use crate::rig::{Life, Rig, eventually, rendered};
 
@@ -20,6 +23,16 @@ async fn stored(life: &Life, interaction: InteractionId) -> RecordingRow {
         Some(recording(life, interaction).await).filter(|r| r.blob_id.is_some())
     })
     .await
+}
+
+/// Everything talked, by what became of it.
+async fn covered(life: &Life) -> Covered {
+    life.projected().await;
+    let (from, to) = (Timestamp(0), Timestamp(i64::MAX));
+    let all = CoverageFilter { from, to, queue: None, agent: None, state: None, sample: Sample::Both };
+    let mut total = Covered::default();
+    life.store.coverage_sums(life.scope(), &all).await.unwrap().iter().for_each(|sum| total.add(&sum.covered));
+    total
 }
 
 fn spooled(rig: &Rig) -> usize {
@@ -80,6 +93,8 @@ async fn a_recording_goes_when_its_days_are_over_and_what_is_known_of_it_stays()
     let interaction = life.serve("13800000001").await;
     let row = stored(&life, interaction).await;
     let blob = row.blob_id.unwrap();
+    let kept = covered(&life).await;
+    assert_eq!((kept.recorded_ms + kept.lost_ms, kept.erased_ms), (kept.talk_ms, 0), "{kept:?}");
     // The company is entitled to thirty days.
     let after = |days: i64| domain::time::Timestamp(life.engine.now().0 + days * 86_400_000);
     assert_eq!(life.engine.delete_due_recordings(after(29)).await, Ok(0));
@@ -92,5 +107,8 @@ async fn a_recording_goes_when_its_days_are_over_and_what_is_known_of_it_stays()
     })
     .await;
     assert_eq!((row.blob_id, row.length_ms.is_some()), (None, true));
+    let covered = covered(&life).await;
+    assert!(covered.talk_ms > 0 && covered.adds_up(), "{covered:?}");
+    assert_eq!((covered.recorded_ms, covered.erased_ms), (0, kept.recorded_ms), "the completeness report tells of it");
     assert_eq!(life.engine.delete_due_recordings(after(31)).await, Ok(0));
 }

@@ -47,7 +47,16 @@ pub struct InteractionFilter {
 }
 
 impl Sample {
-    fn filter(self, query: &mut Sql) {
+    /// Only the seeded, or none of it.
+    pub fn of(wanted: Option<bool>) -> Sample {
+        match wanted {
+            None => Sample::Both,
+            Some(true) => Sample::Only,
+            Some(false) => Sample::Without,
+        }
+    }
+
+    pub(super) fn filter(self, query: &mut Sql) {
         match self {
             Sample::Both => {}
             Sample::Only => drop(query.push(" AND sample = 1")),

@@ -166,6 +166,15 @@ pub async fn put_all(tx: &mut Tx, floor: &FloorRow, n: u128, at: i64) {
     }])
     .await
     .unwrap();
+    tx.put_coverage(&[CoverageRow {
+        interaction_id,
+        segment_id,
+        sample,
+        from_at: Timestamp(at),
+        ..crate::coverage::row(floor, n, 1, 0)
+    }])
+    .await
+    .unwrap();
     tx.put_agent_spans(&[AgentSpanRow {
         tenant_id,
         floor_id,

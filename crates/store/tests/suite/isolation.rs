@@ -11,7 +11,7 @@ use domain::config::*;
 use domain::flow::Flow;
 use domain::id::*;
 use domain::time::Timestamp;
-use store::query::{InteractionFilter, Sample};
+use store::query::{CoverageFilter, InteractionFilter, Sample};
 use store::*;
 
 both! {
@@ -45,6 +45,7 @@ both! {
         let all = PageRequest::default();
         let (from, to) = (Timestamp(0), Timestamp(i64::MAX));
         let filter = InteractionFilter::default();
+        let coverage = CoverageFilter { from, to, queue: None, agent: None, state: None, sample: Sample::Both };
         for (scope, sees) in [(Scope::Tenant(env.a), true), (env.host.into(), true), (Scope::Tenant(env.b), false)] {
             macro_rules! one {
                 ($($read:expr),+ $(,)?) => {$(
@@ -96,6 +97,7 @@ both! {
                 store.report_agent_spans(scope, from, to, Sample::Both),
                 store.report_intervals(scope, "queue", from, to, Sample::Both),
                 store.report_offers(scope, from, to),
+                store.coverage_sums(scope, &coverage),
             );
             assert_eq!(store.item_by_key::<NumberConfig>(scope, "1000").await.unwrap().is_some(), sees);
             assert_eq!(store.tenants(scope).await.unwrap().iter().any(|t| t.id == env.a), sees);
