@@ -44,7 +44,7 @@ pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Ve
     }
 }
 
-fn totals(s: &telephony::Stats) -> [(&'static str, u64); 20] {
+fn totals(s: &telephony::Stats) -> [(&'static str, u64); 23] {
     [
         ("cordboard_legs_started_total", s.legs_started),
         ("cordboard_legs_ended_total", s.legs_ended),
@@ -52,6 +52,9 @@ fn totals(s: &telephony::Stats) -> [(&'static str, u64); 20] {
         ("cordboard_sip_sent_total", s.sip_sent),
         ("cordboard_sip_send_failed_total", s.sip_send_failed),
         ("cordboard_sip_dropped_total", s.sip_dropped),
+        ("cordboard_sip_wrong_passwords_total", s.sip_wrong_passwords),
+        ("cordboard_sip_shunned_total", s.sip_shunned),
+        ("cordboard_sip_shunned_requests_total", s.sip_shunned_requests),
         ("cordboard_calls_refused_total", s.calls_refused),
         ("cordboard_tcp_refused_total", s.tcp_refused),
         ("cordboard_tls_failed_total", s.tls_failed),

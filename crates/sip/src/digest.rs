@@ -269,8 +269,11 @@ impl Server {
     /// `Wrong` for a wrong response or unknown user (`None`), `Stale` for a replayed count.
     pub fn verify(&mut self, claim: &Claim, ha1: Option<&Ha1>) -> Result<(), Denial> {
         let ha1 = ha1.and_then(|ha1| ha1.hex(claim.algorithm));
-        // An unknown user costs the same time as a known one.
-        let ha1_text = ha1.as_deref().unwrap_or("0");
+        // An unknown user costs the same time as a known one: a text of the same length.
+        let ha1_text = ha1.as_deref().unwrap_or(match claim.algorithm {
+            Algorithm::Md5 => "00000000000000000000000000000000",
+            Algorithm::Sha256 => "0000000000000000000000000000000000000000000000000000000000000000",
+        });
         let [nc, cnonce, qop, ha2] = &claim.expected_tail;
         let expected = if qop.is_empty() {
             claim.algorithm.hex_of(&[ha1_text, &claim.nonce, ha2])

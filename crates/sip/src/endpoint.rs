@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use crate::dialog::{AckStep, DialogKey};
 use crate::digest;
+use crate::guard::{Guard, Guesses};
 use crate::hop::{ConnId, Hop};
 use crate::msg::{Builder, Framer, Message, Method, Name, RawMessage};
 use crate::random::Random;
@@ -67,6 +68,7 @@ pub struct Endpoint {
     config: Config,
     random: Random,
     nonces: digest::Server,
+    guard: Guard,
     /// What peers asked us.
     challenges: digest::Answered,
     registrar: Registrar,
@@ -97,6 +99,7 @@ impl Endpoint {
         Self {
             mark: door::Mark::new(&random),
             random,
+            guard: Guard::new(),
             nonces: digest::Server::new(config.seed, config.nonce_lifetime, config.limits.nonces),
             challenges: digest::Answered::default(),
             registrar: Registrar::new(config.registrar.clone()),
@@ -169,6 +172,11 @@ impl Endpoint {
     /// Takes stored registrations back after `away` of being down.
     pub fn import_bindings(&mut self, now: Duration, away: Duration, records: Vec<BindingRecord>) {
         self.registrar.import(now, away, records);
+    }
+
+    /// Wrong passwords since the start.
+    pub fn guesses(&self) -> Guesses {
+        self.guard.guesses()
     }
 
     /// Sizes of the tables.

@@ -102,6 +102,7 @@
 pub mod dialog;
 pub mod digest;
 mod endpoint;
+mod guard;
 mod hop;
 pub mod msg;
 mod random;
@@ -114,4 +115,5 @@ pub use endpoint::{
     Account, Admission, CallId, Command, Config, Directory, EndCause, Endpoint, Event, ExtraHeader, IncomingCall,
     Input, Invite, Limits, Load, Output, PingId, Register, Reply, SavedCall, Transmit, info_digit,
 };
+pub use guard::Guesses;
 pub use hop::{ConnId, Hop, Transport};

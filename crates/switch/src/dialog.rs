@@ -36,8 +36,9 @@ impl Switch {
             Event::Registration { aor, change } => self.on_registration(&aor, change),
             // We ask nobody to be replaced.
             Event::ReferProgress { .. } => {}
-            // Counting and banning by address is telephony's.
-            Event::Refused { .. } => {}
+            Event::Shunned { source, time } => {
+                tracing::warn!(%source, minutes = time.as_secs() / 60, "too many wrong passwords: not answered for a while");
+            }
         }
     }
 

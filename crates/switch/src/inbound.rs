@@ -65,9 +65,12 @@ impl sip::Directory for Policy {
     }
 
     fn account(&self, realm: &str, username: &str) -> Option<sip::Account> {
-        let account = policy::account(&self.directory, username, realm)?;
-        let ha1 = sip::digest::Ha1 { md5: unhex(&account.ha1_md5), sha256: unhex(&account.ha1_sha256) };
-        Some(sip::Account { user: user_key(username, realm), ha1 })
+        let found = policy::account(&self.directory, username, realm);
+        // The same work for a name that nobody has: the time of an answer tells nothing.
+        let (md5, sha256) = found.map_or((NOBODY_MD5, NOBODY_SHA256), |a| (&a.ha1_md5, &a.ha1_sha256));
+        let ha1 = sip::digest::Ha1 { md5: unhex(md5), sha256: unhex(sha256) };
+        let account = std::hint::black_box(sip::Account { user: user_key(username, realm), ha1 });
+        found.map(|_| account)
     }
 
     fn may_register(&self, user: &sip::registrar::UserKey, aor: &str) -> bool {
@@ -78,6 +81,9 @@ impl sip::Directory for Policy {
         aor_user == name && self.realm_of(aor_host) == realm
     }
 }
+
+const NOBODY_MD5: &str = "00000000000000000000000000000000";
+const NOBODY_SHA256: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let text = text.as_bytes();

@@ -513,6 +513,10 @@ impl Control {
         Counters::set(&self.parts.counters.sip_transactions, transactions as u64);
         Counters::set(&self.parts.counters.sip_dialogs, load.dialogs as u64);
         Counters::set(&self.parts.counters.sip_connections, load.streams as u64);
+        let guesses = self.parts.endpoint.guesses();
+        Counters::set(&self.parts.counters.sip_wrong_passwords, guesses.wrong);
+        Counters::set(&self.parts.counters.sip_shunned, guesses.shunned);
+        Counters::set(&self.parts.counters.sip_shunned_requests, guesses.dropped);
         let tally = self.parts.sip.take_tally();
         Counters::add(&self.parts.counters.tcp_accepted, tally.taken);
         Counters::add(&self.parts.counters.tcp_refused, tally.refused);

@@ -37,6 +37,10 @@ counters! {
     sip_dropped,
     /// New calls refused with 503 because this node did not keep up (or was starting).
     calls_refused,
+    /// Wrong passwords; addresses that gave too many and got no answer for a while; their requests meanwhile.
+    sip_wrong_passwords,
+    sip_shunned,
+    sip_shunned_requests,
     /// Living transactions, dialogs and connections (go up and down).
     sip_transactions,
     sip_dialogs,

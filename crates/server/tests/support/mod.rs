@@ -9,6 +9,7 @@ pub mod crowd;
 pub mod http;
 pub mod kamailio;
 pub mod ledger;
+pub mod line;
 pub mod peers;
 pub mod postgres;
 pub mod rtp;

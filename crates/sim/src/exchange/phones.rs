@@ -423,7 +423,7 @@ impl Phone {
             | Event::RegisterResult { .. }
             | Event::Ended { .. }
             | Event::Registration { .. }
-            | Event::Refused { .. } => None,
+            | Event::Shunned { .. } => None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Requests outside of dialogs: retransmissions, ACK, CANCEL, and new INVITE, OPTIONS, REGISTER (RFC 3261 §8.2).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::types::{Admission, CallId, Directory, EndCause, Event, IncomingCall};
 use super::wire::{self, reason_phrase};
 use super::{Endpoint, Hop};
 use crate::dialog::Dialog;
-use crate::digest::Denial;
+use crate::digest::{Claim, Denial};
 use crate::msg::{Builder, ContactList, Message, Method, Name};
 use crate::registrar::{RegisterError, Registration, UserKey};
 use crate::transaction::{ServerKey, ServerTransaction};
@@ -201,10 +202,7 @@ impl Endpoint {
         }
         let identity = match directory.admit(&hop, &request) {
             Admission::Accept { identity } => identity,
-            Admission::Reject { status } => {
-                self.emit(Event::Refused { hop, status });
-                return self.refuse(&request, hop, status);
-            }
+            Admission::Reject { status } => return self.refuse(&request, hop, status),
             Admission::Challenge { realm } => match self.authenticate(now, hop, &request, &realm, directory) {
                 Some(user) => Some(user),
                 None => return,
@@ -290,18 +288,17 @@ impl Endpoint {
         directory: &dyn Directory,
     ) -> Option<UserKey> {
         let source = hop.remote.ip();
+        if self.guard.shuns(now, source) {
+            return None;
+        }
         let headers = request.all(Name::Authorization);
         let claim = self.nonces.claim(now, source, realm, request.method().text(), headers);
         let denial = match claim {
             Err(denial) => denial,
-            Ok(claim) => {
-                let account = directory.account(realm, &claim.username);
-                match (self.nonces.verify(&claim, account.as_ref().map(|a| &a.ha1)), account) {
-                    (Ok(()), Some(account)) => return Some(account.user),
-                    (Ok(()), None) => Denial::Wrong,
-                    (Err(denial), _) => denial,
-                }
-            }
+            Ok(claim) => match self.prove(now, source, realm, &claim, directory) {
+                Ok(user) => return Some(user),
+                Err(denial) => denial,
+            },
         };
         match denial {
             Denial::Missing | Denial::Stale => {
@@ -313,13 +310,37 @@ impl Endpoint {
                 }
                 self.send_stateless(request, hop, reply);
             }
-            Denial::Wrong => {
-                self.emit(Event::Refused { hop, status: 403 });
-                self.refuse(request, hop, 403);
-            }
+            Denial::Wrong => self.refuse(request, hop, 403),
             Denial::Malformed => self.refuse(request, hop, 400),
         }
         None
+    }
+
+    /// Whose the credentials are, if they are worth a look (see [`crate::guard`]).
+    fn prove(
+        &mut self,
+        now: Duration,
+        source: IpAddr,
+        realm: &str,
+        claim: &Claim,
+        directory: &dyn Directory,
+    ) -> Result<UserKey, Denial> {
+        let is_looked_at = self.guard.may_try(now, source, &claim.username);
+        let account = directory.account(realm, &claim.username).filter(|_| is_looked_at);
+        let verified = self.nonces.verify(claim, account.as_ref().map(|a| &a.ha1));
+        match (verified, account) {
+            (Ok(()), Some(account)) => {
+                self.guard.was_right(now, source, &claim.username);
+                Ok(account.user)
+            }
+            (Err(Denial::Wrong), _) | (Ok(()), None) => {
+                if let Some(time) = self.guard.was_wrong(now, source, &claim.username) {
+                    self.emit(Event::Shunned { source, time });
+                }
+                Err(Denial::Wrong)
+            }
+            (Err(denial), _) => Err(denial),
+        }
     }
 
     fn on_register(&mut self, now: Duration, hop: Hop, request: &Message, directory: &dyn Directory) {
@@ -336,7 +357,6 @@ impl Endpoint {
         let Some(user) = self.authenticate(now, hop, request, &realm, directory) else { return };
         let aor = request.to.uri.aor();
         if !directory.may_register(&user, &aor) {
-            self.emit(Event::Refused { hop, status: 403 });
             return self.refuse(request, hop, 403);
         }
         let result = match &contacts {

@@ -470,10 +470,10 @@ pub enum Event {
         aor: String,
         change: BindingChange,
     },
-    /// Somebody gave wrong credentials or was refused: for counting and banning by address.
-    Refused {
-        hop: Hop,
-        status: u16,
+    /// Too many wrong passwords came from this address: its requests get no answer for `time`.
+    Shunned {
+        source: IpAddr,
+        time: Duration,
     },
 }
 

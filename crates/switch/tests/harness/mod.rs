@@ -679,6 +679,6 @@ fn name_of(event: &sip::Event) -> String {
             other => format!("ended {other:?}"),
         },
         sip::Event::Registration { .. } => "registration".to_owned(),
-        sip::Event::Refused { status, .. } => format!("refused {status}"),
+        sip::Event::Shunned { source, .. } => format!("shunned {source}"),
     }
 }
