@@ -142,7 +142,7 @@ impl Lab {
             Event::PingResult { .. }
             | Event::RegisterResult { .. }
             | Event::Registration { .. }
-            | Event::Refused { .. } => return,
+            | Event::Shunned { .. } => return,
         };
         assert!(self.calls.contains(&call), "a call nobody heard of");
         assert!(!self.ended.contains(&call), "a call says something after its end");
