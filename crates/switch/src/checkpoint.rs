@@ -348,7 +348,7 @@ impl Switch {
                 let hop = Hop::udp(self.config.sip_local, saved_call.remote_address());
                 self.by_call.insert(call, id);
                 self.sip(sip::Command::Adopt { call, saved: Box::new(saved_call) });
-                self.emit(Output::ReopenMedia { media: key, port: saved.local.port() });
+                self.emit(Output::ReopenMedia { media: key, local: saved.local });
                 if let Some(keys) = remote.keys {
                     self.emit(Output::Protect { media: key, keys: Some(Box::new(keys)), resume: media.srtp });
                 }

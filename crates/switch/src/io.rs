@@ -103,11 +103,11 @@ pub enum Output {
     Peer(PeerCommand),
     /// Get a carrier for a media leg: a UDP port pair, or the (single) audio line of a peer connection. Answer with
     /// [`Input::MediaOpened`] or [`Input::MediaFailed`]. The media leg itself is added by a media command afterwards.
-    /// `towards` is the peer, for the choice of the address to advertise; `None` for browsers.
+    /// `towards` is the peer, or where he wants his sound, for the choice of the address to advertise; `None` for browsers.
     OpenMedia { media: LegKey, transport: Transport, towards: Option<IpAddr> },
-    /// Get this UDP port (with its sibling) for a media leg of a former process, whose peer sends there. Answer with
-    /// [`Input::MediaFailed`] if it cannot be had, else not at all.
-    ReopenMedia { media: LegKey, port: u16 },
+    /// Get the port of this address (with its sibling) for a media leg of a former process, whose peer sends there. Answer
+    /// with [`Input::MediaFailed`] if it cannot be had, else not at all.
+    ReopenMedia { media: LegKey, local: SocketAddr },
     /// The leg is living on, but on another carrier: a reloaded browser. Packets of `media` go to and come from the new
     /// transport from now on; the former one is released.
     MoveMedia { media: LegKey, transport: Transport },

@@ -202,9 +202,7 @@ impl Switch {
         let Phase::Resolving { uri, .. } = &state.phase else { return };
         let uri = uri.clone();
         self.timers.cancel(Timer::Outside(leg));
-        // One address family for now: the one our socket speaks.
-        let v4 = self.config.sip_local.is_ipv4();
-        let Some(remote) = addresses.iter().find(|a| a.is_ipv4() == v4).or(addresses.first()).copied() else {
+        let Some(remote) = self.reachable(addresses).first().copied() else {
             return self.end(leg, EndCause::Unreachable, EndedBy::System);
         };
         self.call_at(leg, uri, remote);

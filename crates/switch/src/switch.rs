@@ -10,7 +10,7 @@ use domain::id::{BridgeId, DeviceId, LegId, RecordingId, TenantId};
 use domain::leg::{EndCause, EndedBy, LegCommand, LegEvent, LegStats};
 use media::{LegKey, RecordingKey};
 use sip::CallId;
-use sip::sdp::Key;
+use sip::sdp::{Key, SessionDescription};
 
 use crate::browser::Peer;
 use crate::config::Config;
@@ -270,7 +270,14 @@ impl Switch {
         let Some(state) = self.legs.get_mut(&leg) else { return };
         state.phase = Phase::Opening;
         let towards = match &state.party {
-            Party::Incoming(sip) => Some(sip.hop.remote.ip()),
+            Party::Incoming(sip) => {
+                let heard_from = sip.hop.remote.ip();
+                // Sound may be wanted by the other family of addresses than the signalling's.
+                let audio =
+                    |offer: &SessionDescription| offer.address_of(offer.media.iter().find(|m| m.kind == "audio")?);
+                let wanted = sip.offer.as_ref().and_then(audio);
+                Some(wanted.filter(|ip| ip.is_ipv4() != heard_from.is_ipv4()).unwrap_or(heard_from))
+            }
             Party::Outgoing(sip) => sip.targets.first().map(|target| target.hop.remote.ip()),
             Party::Browser(_) => None,
         };

@@ -293,16 +293,20 @@ impl Switch {
 
     /// False if the name was looked up for a call.
     pub(crate) fn trunk_resolved(&mut self, key: ResolveKey, addresses: &[SocketAddr]) -> bool {
-        // The family that our socket speaks comes first.
-        let v4 = self.config.sip_local.is_ipv4();
-        let (mut remotes, others): (Vec<_>, Vec<_>) = addresses.iter().partition(|a| a.is_ipv4() == v4);
-        remotes.extend(others);
+        let remotes = self.reachable(addresses);
         match self.trunks.resolves.remove(&key) {
             Some(Asker::Line(trunk, _)) => self.tell_line(trunk, Heard::Resolved(remotes)),
             Some(Asker::Trial(test)) => self.trial_goes_on(test, |trial, now| trial.resolved(now, &remotes)),
             None => return false,
         }
         true
+    }
+
+    /// Addresses of the families that our socket speaks: one of IPv6 speaks both, unless it is bound to a single address.
+    pub(crate) fn reachable(&self, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+        let ours = self.config.sip_local.ip();
+        let is_both = ours.is_ipv6() && ours.is_unspecified();
+        addresses.iter().filter(|a| is_both || a.is_ipv4() == ours.is_ipv4()).copied().collect()
     }
 
     pub(crate) fn on_trunk_signal(&mut self, signal: TrunkSignal) {

@@ -17,7 +17,7 @@
 //! can name another. Until it speaks, where DTLS was spoken; while it is silent, where its check nominates a path.
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,7 +76,9 @@ pub(crate) fn bind_mux(media_ip: IpAddr, advertise: &[IpAddr], port: u16) -> Res
         match bind_patiently(candidate) {
             Ok(socket) => sockets.push(MuxSocket { socket, candidate }),
             Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => {
-                let addr = SocketAddr::new(media_ip, port);
+                let any: IpAddr =
+                    if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+                let addr = SocketAddr::new(any, port);
                 // Binding the wildcard next to specific addresses fails: then the NAT's packets arrive on those.
                 match bind_patiently(addr) {
                     Ok(socket) => sockets.push(MuxSocket { socket, candidate }),
@@ -94,13 +96,13 @@ pub(crate) fn bind_mux(media_ip: IpAddr, advertise: &[IpAddr], port: u16) -> Res
 fn bind_patiently(addr: SocketAddr) -> io::Result<mio::net::UdpSocket> {
     const TRIES: u32 = 20;
     for _ in 1..TRIES {
-        match net::bind_udp(addr, MUX_BUFFER) {
+        match net::bind_udp(addr, MUX_BUFFER, true) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             bound => return bound,
         }
         std::thread::sleep(Duration::from_millis(25));
     }
-    net::bind_udp(addr, MUX_BUFFER)
+    net::bind_udp(addr, MUX_BUFFER, true)
 }
 
 /// Called back while peers are driven.

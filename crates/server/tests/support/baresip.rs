@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use super::peers::free_port;
+use super::peers::{free_port, loopback};
 use super::sound::{heard_ms, samples, tone_at, wav};
 use super::{SOON, wait_for};
 
@@ -81,9 +81,11 @@ impl Baresip {
         let (codec, rate) = manner.codec.account();
         fs::write(&microphone, wav(rate, &tone_at(f64::from(rate), hz, 120 * rate as usize))).expect("a file");
         let (port, control) = (free_port(), free_port());
+        let ip = loopback(server);
+        let at = SocketAddr::new(ip, port);
         let certificate = manner.certificate.map(|c| format!("sip_certificate {}\n", c.display())).unwrap_or_default();
         let config = format!(
-            "poll_method epoll\nsip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\naudio_path /usr/share/baresip\n\
+            "poll_method epoll\nsip_listen {at}\nnet_interface {ip}\naudio_path /usr/share/baresip\n\
              audio_player aubridge,nobody\naudio_alert aubridge,alert\naudio_source aufile,{}\n\
              ausrc_srate {rate}\nauplay_srate {rate}\nausrc_channels 1\nauplay_channels 1\n\
              jitter_buffer_delay 5-10\nrtp_stats no\nmodule_path /usr/lib/baresip/modules\n{certificate}\
@@ -99,9 +101,7 @@ impl Baresip {
                 "<sip:{}@{server}{transport}>;auth_pass={};regint=600;answermode=auto;audio_codecs={codec}{media}\n",
                 a.user, a.secret
             ),
-            None => format!(
-                "<sip:13900139000@127.0.0.1:{port}{transport}>;regint=0;answermode=auto;audio_codecs={codec}{media}\n"
-            ),
+            None => format!("<sip:13900139000@{at}{transport}>;regint=0;answermode=auto;audio_codecs={codec}{media}\n"),
         };
         fs::write(dir.join("config"), config).expect("a file");
         fs::write(dir.join("accounts"), account).expect("a file");
@@ -164,10 +164,12 @@ impl Baresip {
         });
     }
 
-    /// Everything it heard so far, at its codec's own rate; of several channels the first.
+    /// Everything it heard so far in its newest call, at its codec's own rate; of several channels the first.
     pub fn heard(&self) -> Vec<i16> {
         let files = fs::read_dir(&self.dir).expect("its directory");
-        let dump = files.filter_map(|f| Some(f.ok()?.path())).find(|p| p.to_string_lossy().ends_with("-dec.wav"));
+        let dumps = files.filter_map(|f| Some(f.ok()?.path())).filter(|p| p.to_string_lossy().ends_with("-dec.wav"));
+        // Named by the second in which their call began.
+        let dump = dumps.max();
         let bytes = dump.and_then(|p| fs::read(p).ok()).filter(|b| b.len() > 44).unwrap_or_default();
         let Some(channels) = bytes.get(22) else { return Vec::new() };
         samples(&bytes).into_iter().step_by(usize::from(*channels).max(1)).collect()

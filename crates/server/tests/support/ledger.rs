@@ -39,7 +39,7 @@ impl Message {
     /// Where its session description wants the sound.
     pub fn media(&self) -> Option<SocketAddr> {
         let line = |start: &str| self.text.lines().find_map(|l| l.trim().strip_prefix(start));
-        let ip: IpAddr = line("c=IN IP4 ")?.trim().parse().ok()?;
+        let ip: IpAddr = line("c=IN IP")?.split(" ").nth(1)?.parse().ok()?;
         let port = line("m=audio ")?.split(' ').next()?.parse().ok()?;
         Some(SocketAddr::new(ip, port))
     }

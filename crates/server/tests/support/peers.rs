@@ -1,5 +1,5 @@
 //! SIPp as caller and as phone: signalling by a program nobody here wrote, sound by [`super::rtp::RtpPeer`].
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,6 +12,7 @@ use super::wait_for;
 pub struct Sipp {
     child: Child,
     pub port: u16,
+    ip: IpAddr,
     errors: PathBuf,
     messages: PathBuf,
 }
@@ -70,7 +71,7 @@ impl Sipp {
         let (errors, messages) = (file("err"), file("msg"));
         let child = Command::new("sipp")
             .args(["-sf".as_ref(), scenario.as_os_str()])
-            .args(["-i", "127.0.0.1", "-p", &port.to_string(), "-nostdin"])
+            .args(["-i", &loopback(server).to_string(), "-p", &port.to_string(), "-nostdin"])
             .args(["-trace_err".as_ref(), "-error_file".as_ref(), errors.as_os_str()])
             .args(["-trace_msg".as_ref(), "-message_file".as_ref(), messages.as_os_str()])
             .args(["-t", if calls.tcp { "t1" } else { "u1" }])
@@ -85,7 +86,7 @@ impl Sipp {
             .stderr(Stdio::null())
             .spawn()
             .expect("sipp is installed (Debian package sip-tester)");
-        Sipp { child, port, errors, messages }
+        Sipp { child, port, ip: loopback(server), errors, messages }
     }
 
     /// Whether it ended with every call successful.
@@ -142,8 +143,8 @@ impl Sipp {
              Content-Length: 0\r\n\r\n",
             call.call_id
         );
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a UDP port");
-        socket.send_to(text.as_bytes(), ("127.0.0.1", self.port)).expect("loopback takes it");
+        let socket = UdpSocket::bind((self.ip, 0)).expect("a UDP port");
+        socket.send_to(text.as_bytes(), (self.ip, self.port)).expect("loopback takes it");
     }
 }
 
@@ -161,6 +162,11 @@ impl Drop for Sipp {
         let _ = std::fs::remove_file(&self.errors);
         let _ = std::fs::remove_file(&self.messages);
     }
+}
+
+/// This machine, by the family of `peer`.
+pub fn loopback(peer: SocketAddr) -> IpAddr {
+    if peer.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() }
 }
 
 /// A UDP port free at this moment.

@@ -1,5 +1,5 @@
 //! An RTP peer of our own: sends a tone and telephone-events (RFC 4733), keeps what it hears with its time.
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -43,7 +43,11 @@ struct State {
 
 impl RtpPeer {
     pub fn start() -> RtpPeer {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a UDP port");
+        RtpPeer::at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    pub fn at(ip: IpAddr) -> RtpPeer {
+        let socket = UdpSocket::bind((ip, 0)).expect("a UDP port");
         let port = socket.local_addr().expect("its address").port();
         let state = State {
             remote: None,

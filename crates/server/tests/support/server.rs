@@ -39,6 +39,10 @@ pub struct Unusual {
     pub database_url: Option<String>,
     /// Certificates that the server trusts, instead of the machine's.
     pub roots: Option<PathBuf>,
+    /// SIP and sound by both families of addresses, instead of IPv4 alone.
+    pub ipv6: bool,
+    /// Options of the command line beside the usual ones.
+    pub options: Vec<String>,
     /// What is logged.
     pub log: Option<&'static str>,
     /// Nobody reads what the server writes until [`Server::read_log`].
@@ -88,7 +92,8 @@ impl Server {
         let flat = dir.display().to_string().replace('/', "-");
         let log = std::env::temp_dir().join(format!("cordboard-log{flat}"));
         let _ = fs::remove_file(&log);
-        let child = spawn(&dir, &log, &media_ports, &unusual, ["127.0.0.1:0"; 2]);
+        let sip = if unusual.ipv6 { "[::]:0" } else { "127.0.0.1:0" };
+        let child = spawn(&dir, &log, &media_ports, &unusual, ["127.0.0.1:0", sip]);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server =
             Server { child, dir, http: any, sip: any, sip_tls: any, media_ports, unusual, log, keep: false };
@@ -241,10 +246,13 @@ fn copy(from: &Path, to: &Path) {
 fn spawn(dir: &Path, log: &Path, media_ports: &str, unusual: &Unusual, [http, sip]: [&str; 2]) -> Child {
     let file = fs::OpenOptions::new().create(true).append(true).open(log).expect("log file");
     let mut c = Command::new(binary());
+    let (sip_tls, media_ip, advertise) =
+        if unusual.ipv6 { ("[::]:0", "::", "127.0.0.1,::1") } else { ("127.0.0.1:0", "127.0.0.1", "127.0.0.1") };
     c.arg("--data-dir")
         .arg(dir)
-        .args(["--http", http, "--https", "off", "--sip", sip, "--sip-tls", "127.0.0.1:0"])
-        .args(["--media-ip", "127.0.0.1", "--media-advertise", "127.0.0.1", "--media-ports", media_ports])
+        .args(["--http", http, "--https", "off", "--sip", sip, "--sip-tls", sip_tls])
+        .args(["--media-ip", media_ip, "--media-advertise", advertise, "--media-ports", media_ports])
+        .args(&unusual.options)
         .env("CORDBOARD_SAMPLE_PASSWORD", PASSWORD)
         .env("CORDBOARD_LOG", unusual.log.unwrap_or("info,sqlx=warn"));
     if unusual.log_unread {

@@ -360,7 +360,8 @@ impl Node {
                 };
                 self.answers.push_back(answer);
             }
-            Output::ReopenMedia { media, port } => {
+            Output::ReopenMedia { media, local } => {
+                let port = local.port();
                 let pair = (port - MEDIA_PORT) / 2;
                 self.free_ports.retain(|free| *free != pair);
                 self.carriers.insert(media, Carrier::Udp(pair));

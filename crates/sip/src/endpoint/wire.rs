@@ -83,17 +83,16 @@ pub(super) fn dialog_hop(next: &Uri, source: &Hop, is_natted: bool) -> Hop {
     }
     let Some(ip) = next.host_ip().map(|ip| ip.to_canonical()) else { return *source };
     let seen = source.remote.ip().to_canonical();
+    // An address of the other family is another way, by which nothing was heard yet: its own side of us would be another, too.
+    if ip.is_ipv4() != seen.is_ipv4() {
+        return *source;
+    }
     if ip == seen && source.transport.is_reliable() {
         return *source;
     }
     if ip != seen && (is_natted || (is_private(ip) && !is_private(seen)) || ip.is_unspecified() || ip.is_multicast()) {
         return *source;
     }
-    // A socket of both families wants IPv4 addresses in their mapped form.
-    let ip = match ip {
-        IpAddr::V4(v4) if source.remote.is_ipv6() => IpAddr::V6(v4.to_ipv6_mapped()),
-        _ => ip,
-    };
     let remote = SocketAddr::new(ip, next.port.unwrap_or(5060));
     Hop { remote, conn: None, ..*source }
 }

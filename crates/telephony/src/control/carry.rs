@@ -1,7 +1,7 @@
 //! Carries out what the SIP endpoint and the switch say: messages to send, events to hand on, carriers of media to open.
 //! Part of the control thread.
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crossbeam_channel::TrySendError;
@@ -94,8 +94,8 @@ impl Control {
             }
             Output::Peer(PeerCommand::Close { peer }) => self.tell_media(ToMedia::ClosePeer { peer }),
             Output::OpenMedia { media, transport, towards } => {
-                let opened = self.open(media, transport);
-                let ip = self.parts.sip.media_ip_for(towards);
+                let ip = self.parts.ports.told(self.parts.sip.media_ip_for(towards));
+                let opened = self.open(media, transport, ip);
                 self.answers.push_back(match opened {
                     Some(port) => Input::MediaOpened { media, local: SocketAddr::new(ip, port) },
                     None => Input::MediaFailed { media },
@@ -103,17 +103,21 @@ impl Control {
             }
             Output::MoveMedia { media, transport } => {
                 self.free_port(media);
-                if self.open(media, transport).is_none() {
+                let ip = self.parts.sip.media_ip_for(None);
+                if self.open(media, transport, ip).is_none() {
                     self.answers.push_back(Input::MediaFailed { media });
                 }
             }
-            Output::ReopenMedia { media, port } => match self.parts.ports.take_again(port) {
+            Output::ReopenMedia { media, local } => match self.parts.ports.take_again(local) {
                 Some(pair) => {
-                    self.media_ports.insert(media, port);
+                    self.media_ports.insert(media, local.port());
                     self.tell_media(ToMedia::OpenUdp { media, pair });
                 }
                 None => {
-                    tracing::error!(port, "a media port of the former run cannot be had again: its call ends");
+                    tracing::error!(
+                        port = local.port(),
+                        "a media port of the former run cannot be had again: its call ends"
+                    );
                     self.answers.push_back(Input::MediaFailed { media });
                 }
             },
@@ -173,11 +177,11 @@ impl Control {
         self.parts.to_media.send(command);
     }
 
-    /// Gives a media leg its carrier; the port, which means nothing for a peer.
-    fn open(&mut self, media: LegKey, transport: Transport) -> Option<u16> {
+    /// Gives a media leg its carrier; the port, which means nothing for a peer. `ip` is what the peer is told.
+    fn open(&mut self, media: LegKey, transport: Transport, ip: IpAddr) -> Option<u16> {
         match transport {
             Transport::Udp => {
-                let pair = self.parts.ports.take()?;
+                let pair = self.parts.ports.take(ip)?;
                 let port = pair.port;
                 self.media_ports.insert(media, port);
                 self.tell_media(ToMedia::OpenUdp { media, pair });

@@ -90,7 +90,7 @@ impl SipIo {
         let tls = match tls {
             Some(SipTls { addr, server }) => {
                 let explain = |error| net::explain(SIP_TLS, addr, error);
-                let listener = TcpListener::bind(addr).map_err(explain)?;
+                let listener = net::bind_tcp(addr).map_err(explain)?;
                 let addr = listener.local_addr().map_err(explain)?;
                 Some(TlsSide { listener, addr, server })
             }
@@ -155,13 +155,13 @@ impl SipIo {
     }
 
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.udp.recv_from(buffer)
+        self.udp.recv_from(buffer).map(|(len, remote)| (len, net::canonical(remote)))
     }
 
     /// Sends whole messages; opens a connection where the hop needs one and names none.
     pub(crate) fn send(&mut self, registry: &Registry, hop: &Hop, bytes: &[u8]) -> io::Result<()> {
         if hop.transport == Transport::Udp {
-            return self.udp.send_to(bytes, hop.remote).map(|_| ());
+            return self.udp.send_to(bytes, net::mapped(self.addr, hop.remote)).map(|_| ());
         }
         let id = match self.connection(hop) {
             Some(id) => id,
@@ -256,6 +256,7 @@ impl SipIo {
                 _ => &self.listener,
             };
             let Ok((stream, remote)) = listener.accept() else { return };
+            let remote = net::canonical(remote);
             let held = self.by_source.get(&source(remote.ip())).copied().unwrap_or_default();
             let half_open = self.half_open >= HALF_OPEN_MAX || held.half_open >= HALF_OPEN_PER_SOURCE;
             // Half of all places: behind one address there may be a whole company, but never everybody.
@@ -273,7 +274,7 @@ impl SipIo {
                     }
                 },
             };
-            let local = stream.local_addr().unwrap_or(self.addr);
+            let local = net::canonical(stream.local_addr().unwrap_or(self.addr));
             let is_open = tls.is_none();
             if let Ok(conn) = self.add(registry, Conn::new(stream, remote, transport, false, tls)) {
                 self.tally.taken += 1;
@@ -298,7 +299,7 @@ impl SipIo {
             }
             match conn.connect() {
                 Ok(true) => {
-                    let local = conn.stream.local_addr().unwrap_or(self.addr);
+                    let local = net::canonical(conn.stream.local_addr().unwrap_or(self.addr));
                     out.push(StreamEvent::Opened { conn: id, transport, local, remote });
                     if was_half_open {
                         self.count_half_open(remote.ip(), false);
@@ -359,9 +360,9 @@ impl SipIo {
 /// UDP and TCP on the same port.
 fn bind_pair(addr: SocketAddr) -> Result<(UdpSocket, TcpListener), StartError> {
     for attempt in 1.. {
-        let udp = net::bind_udp(addr, UDP_BUFFER).map_err(|e| net::explain(SIP_UDP, addr, e))?;
+        let udp = net::bind_udp(addr, UDP_BUFFER, false).map_err(|e| net::explain(SIP_UDP, addr, e))?;
         let bound = udp.local_addr().map_err(|e| net::explain(SIP_UDP, addr, e))?;
-        match TcpListener::bind(bound) {
+        match net::bind_tcp(bound) {
             Ok(listener) => return Ok((udp, listener)),
             Err(_) if addr.port() == 0 && attempt < PORT_TRIES => {}
             Err(error) => return Err(net::explain(SIP_TCP, bound, error)),

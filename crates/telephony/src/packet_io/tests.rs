@@ -33,7 +33,7 @@ fn each(test: impl Fn(&mut Bench)) {
 impl Bench {
     /// Opens a socket under `key`; answers its address.
     fn open(&mut self, key: SocketKey) -> SocketAddr {
-        let socket = crate::net::bind_udp("127.0.0.1:0".parse().unwrap(), 4 << 20).unwrap();
+        let socket = crate::net::bind_udp("127.0.0.1:0".parse().unwrap(), 4 << 20, true).unwrap();
         let addr = socket.local_addr().unwrap();
         self.io.add(key, socket).unwrap();
         self.round();

@@ -1,5 +1,6 @@
 //! SIP calls: echo, bridge with recording, hang-ups, SIP over TCP.
 use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use domain::id::{BridgeId, LegId, RecordingId};
@@ -198,4 +199,46 @@ fn sip_over_tcp_is_answered_on_the_same_connection() {
     }
     let answer = String::from_utf8(answer).unwrap();
     assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+}
+
+#[test]
+fn a_phone_with_an_ipv6_address_and_one_with_an_ipv4_address_hear_each_other() {
+    let mut floor = Floor::with(Options { ipv6: true, media_ip: Ipv4Addr::UNSPECIFIED, ..Options::default() });
+    let (a, b) = (Phone::at(Ipv6Addr::LOCALHOST.into(), 440.0), Phone::at(Ipv4Addr::LOCALHOST.into(), 1000.0));
+    let port = floor.sip.port();
+    let mut up = |phone: &Phone, ip: IpAddr| {
+        phone.call(SocketAddr::new(ip, port), "3000");
+        let leg = floor.offered();
+        floor.command(LegCommand::Answer { leg });
+        floor.answered(leg);
+        phone.wait_up();
+        leg
+    };
+    let left = up(&a, Ipv6Addr::LOCALHOST.into());
+    let right = up(&b, Ipv4Addr::LOCALHOST.into());
+    // Each is told an address of its own family.
+    assert!(a.server().is_ipv6() && b.server().is_ipv4(), "{} {}", a.server(), b.server());
+    floor.command(LegCommand::Bridge { bridge: BridgeId(1), legs: pair(left, right) });
+    a.wait_hears(1000.0, 440.0);
+    b.wait_hears(440.0, 1000.0);
+    // We call IPv6 too.
+    let called = Phone::at(Ipv6Addr::LOCALHOST.into(), 1500.0);
+    let leg = LegId(7);
+    floor.command(LegCommand::Originate {
+        leg,
+        tenant: TENANT,
+        interaction: None,
+        to: Dial::Uri { uri: format!("sip:agent@{}", called.addr) },
+        from: CallerId::default(),
+        ring_timeout: Duration::from_secs(20),
+        beside: None,
+    });
+    floor.answered(leg);
+    floor.command(LegCommand::Bridge { bridge: BridgeId(1), legs: pair(leg, right) });
+    b.wait_hears(1500.0, 440.0);
+    called.wait_hears(1000.0, 440.0);
+    called.hang_up();
+    floor.ended(leg);
+    b.hang_up();
+    floor.ended(right);
 }

@@ -26,11 +26,13 @@ pub struct Options {
     pub media_ip: Ipv4Addr,
     /// Phones may come over TLS.
     pub tls: bool,
+    /// Both families of addresses, or IPv4 alone.
+    pub ipv6: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { backlog: 10_000, ports: 61, media_ip: Ipv4Addr::LOCALHOST, tls: false }
+        Self { backlog: 10_000, ports: 61, media_ip: Ipv4Addr::LOCALHOST, tls: false, ipv6: false }
     }
 }
 
@@ -120,7 +122,7 @@ impl Floor {
         for _ in 0..20 {
             let media_ports = free_ports(options.ports);
             let deaf: Arc<AtomicBool> = Arc::default();
-            let sip = "127.0.0.1:0".parse().unwrap();
+            let sip = if options.ipv6 { "[::]:0" } else { "127.0.0.1:0" }.parse().unwrap();
             if let Ok((handle, events)) = start(&dir, sip, media_ports.clone(), deaf.clone(), options) {
                 let sip = handle.sip_addr();
                 let mut floor = Self { handle: Some(handle), events, dir, sip, deaf, media_ports, seen: Vec::new() };

@@ -1,6 +1,6 @@
 //! A SIP phone on a thread of its own: one call at a time, speaks a sine in G.711, remembers the last second it heard.
 use std::collections::VecDeque;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -58,19 +58,24 @@ pub struct Phone {
 impl Phone {
     /// A phone that answers every call and speaks a sine of `hz`.
     pub fn new(hz: f64) -> Self {
-        Self::saying("RTP/AVP", "", hz)
+        Self::at(Ipv4Addr::LOCALHOST.into(), hz)
     }
 
-    /// The same, promising SRTP and then speaking in plain.
+    /// The same with this address.
+    pub fn at(ip: IpAddr, hz: f64) -> Self {
+        Self::saying(ip, "RTP/AVP", "", hz)
+    }
+
+    /// The same as [`Phone::new`], promising SRTP and then speaking in plain.
     pub fn breaking_its_word(hz: f64) -> Self {
         let key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n";
-        Self::saying("RTP/SAVP", key, hz)
+        Self::saying(Ipv4Addr::LOCALHOST.into(), "RTP/SAVP", key, hz)
     }
 
-    fn saying(protocol: &'static str, crypto: &'static str, hz: f64) -> Self {
-        let sip = UdpSocket::bind("127.0.0.1:0").unwrap();
+    fn saying(ip: IpAddr, protocol: &'static str, crypto: &'static str, hz: f64) -> Self {
+        let sip = UdpSocket::bind((ip, 0)).unwrap();
         sip.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
-        let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let rtp = UdpSocket::bind((ip, 0)).unwrap();
         rtp.set_nonblocking(true).unwrap();
         let addr = sip.local_addr().unwrap();
         let seen: Arc<Mutex<Seen>> = Arc::default();
@@ -116,7 +121,9 @@ impl Phone {
 
     /// Where it sends its sound.
     pub fn server(&self) -> SocketAddr {
-        self.seen.lock().unwrap().server.unwrap()
+        eventually("the phone speaks", || self.seen.lock().unwrap().server.is_some());
+        let server = self.seen.lock().unwrap().server;
+        server.unwrap()
     }
 
     /// Sequence number of its newest packet.
@@ -214,9 +221,11 @@ impl Line {
     }
 
     fn sdp(&self) -> Vec<u8> {
-        let (port, protocol, crypto) = (self.rtp.local_addr().unwrap().port(), self.protocol, self.crypto);
+        let (port, ip) = (self.rtp.local_addr().unwrap().port(), self.addr.ip());
+        let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
+        let (protocol, crypto) = (self.protocol, self.crypto);
         format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+            "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
              m=audio {port} {protocol} 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n{crypto}"
         )
         .into_bytes()
@@ -321,7 +330,7 @@ impl Line {
 /// Address of the audio line, read as plain text to be independent of the crate under test.
 fn rtp_address(sdp: &[u8]) -> Option<SocketAddr> {
     let text = std::str::from_utf8(sdp).ok()?;
-    let ip = text.lines().find_map(|l| l.strip_prefix("c=IN IP4 "))?;
+    let ip = text.lines().find_map(|l| l.strip_prefix("c=IN IP")?.split(' ').nth(1))?;
     let port = text.lines().find_map(|l| l.strip_prefix("m=audio "))?.split(' ').next()?;
-    format!("{}:{port}", ip.trim()).parse().ok()
+    Some(SocketAddr::new(ip.trim().parse().ok()?, port.parse().ok()?))
 }

@@ -1,0 +1,64 @@
+//! Ways to a telephone beside UDP by IPv4, each with peers that nobody here wrote and sound at both ends.
+mod support;
+
+use std::net::{Ipv6Addr, SocketAddr};
+
+use serde_json::json;
+
+use support::SOON;
+use support::baresip::{Account, Baresip};
+use support::call::{AGENT_HZ, CALLER_HZ, Caller, SECRET, auto_answer};
+use support::company::{Company, id};
+use support::peers::{Calls, Sipp, free_port};
+use support::rtp::RtpPeer;
+use support::server::{Server, Unusual};
+use support::verdict::{self, must, must_fail};
+use support::wait_for;
+
+#[test]
+fn a_phone_and_a_carrier_of_ipv6_talk_with_a_caller_of_ipv4_and_with_each_other() {
+    let mut server = Server::start_unusual("ipv6", Unusual { ipv6: true, ..Unusual::default() });
+    let company = Company::of(&server);
+    let agent = company.agent("Agent 1");
+    let device = company.sip_device(&agent, "7105", SECRET);
+    let at = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), server.sip.port());
+    server.sip = SocketAddr::from(([127, 0, 0, 1], at.port()));
+    let phone = Baresip::start(at, AGENT_HZ, Some(&Account { user: "7105", secret: SECRET }));
+    company.on_duty(&agent, &device);
+
+    // A caller of the other family.
+    let mut caller = Caller::dial(&server, "1000");
+    caller.rtp.wait_tone(AGENT_HZ, 300);
+    phone.wait_tone(CALLER_HZ, 300);
+    must("the caller", verdict::hears(&caller.rtp.listen(800), AGENT_HZ, CALLER_HZ));
+    let at_agent = phone.listen(800);
+    must("the agent", verdict::hears(&at_agent, CALLER_HZ, AGENT_HZ));
+    must_fail("the sides swapped", verdict::hears(&at_agent, AGENT_HZ, CALLER_HZ));
+    caller.sipp.hang_up();
+    caller.sipp.must_end_well();
+    let (segment, _) = company.wait_segment(&agent, "wrap_up");
+    company.wrap_up(&agent, &segment, "Resolved");
+    company.wait_agent(&agent, "idle", |_| true);
+
+    // A carrier whose address is one of IPv6.
+    let rtp = RtpPeer::at(Ipv6Addr::LOCALHOST.into());
+    rtp.say(Some(CALLER_HZ));
+    let port = free_port();
+    let mut carrier = Sipp::phone(at, port, &Calls { rtp_port: rtp.port, ..auto_answer() });
+    let trunk = json!({"name": "six", "host": format!("[::1]:{port}"), "check_s": 0});
+    let trunk = id(&company.post("trunks", trunk));
+    company.post("routes", json!({"name": "out", "prefixes": ["+86"], "trunks": [trunk], "format": "national"}));
+    company.command(&agent, json!({"command": "dial", "number": "13800138000"}));
+    let media = wait_for("the carrier to be called", SOON, || carrier.media());
+    assert!(media.is_ipv6(), "{media}");
+    rtp.send_to(media);
+    rtp.wait_tone(AGENT_HZ, 300);
+    phone.wait_tone(CALLER_HZ, 300);
+    must("the callee", verdict::hears(&rtp.listen(800), AGENT_HZ, CALLER_HZ));
+    must("the agent", verdict::hears(&phone.listen(800), CALLER_HZ, AGENT_HZ));
+    let (segment, _) = company.wait_segment(&agent, "talking");
+    company.command(&agent, json!({"command": "hang_up", "segment": segment}));
+    carrier.must_end_well();
+    let seen = carrier.transcript();
+    assert!(seen.contains("Via: SIP/2.0/UDP [::1]:") && seen.contains("c=IN IP6 ::1"), "{seen}");
+}
