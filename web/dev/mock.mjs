@@ -14,7 +14,7 @@ const tenant = { id: 'ten_1', name: '示例公司 Sample Co.' };
 const me = {
   login: { id: 'lgn_1', email: 'admin@example.com' }, user: 'usr_1', name: '陈晓', lang: 'zh-CN', time_zone: 'Asia/Shanghai', tenant, tenants: [tenant],
   grants: [{ role: 'admin', scope: { scope: 'tenant' } }],
-  actions: ['desk.use', 'live.view', 'agent.control', 'interaction.view', 'interaction.end', 'call.monitor', 'call.intervene', 'recording.listen', 'voicemail.use', 'voicemail.delete', 'contact.reveal', 'report.view', 'user.view', 'user.manage', 'team.manage', 'skill.manage', 'queue.manage', 'calendar.manage', 'flow.manage', 'number.manage', 'device.manage', 'prompt.manage', 'config.view', 'audit.view', 'token.manage', 'sample.remove'],
+  actions: ['desk.use', 'live.view', 'agent.control', 'interaction.view', 'interaction.end', 'call.monitor', 'call.intervene', 'recording.listen', 'recording.hold', 'key.manage', 'voicemail.use', 'voicemail.delete', 'contact.reveal', 'report.view', 'user.view', 'user.manage', 'team.manage', 'skill.manage', 'queue.manage', 'calendar.manage', 'flow.manage', 'number.manage', 'device.manage', 'prompt.manage', 'config.view', 'audit.view', 'token.manage', 'sample.remove'],
   numbers_masked: false, agent: 'agt_0', csrf_token: 'x', languages: ['zh-CN', 'en'],
 };
 const page = (items) => ({ items, next_cursor: null });
@@ -77,6 +77,8 @@ function answer(method, path, url) {
   if (path === '/reports/formulas') return { items: formulas };
   if (path === '/reports/queues') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('queue', d.queues, d.figures), total: d.figures };
   if (path === '/reports/agents') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('agent', d.agents, agentFigures), total: agentFigures };
+  if (path.startsWith('/encryption')) return { number: 2, created_at: Date.now() - 40 * day, current: 210, older: path.endsWith('rewrap') ? 0 : 1834 };
+  if (path.endsWith('/hold')) return { at: Date.now(), by: '陈晓', reason: 'Case 17' };
   if (path === '/reports/recordings') return coverage(url.searchParams.get('state'));
   if (path === '/voicemails/counts') return d.voicemailCounts();
   if (path === '/voicemails') {
@@ -92,7 +94,7 @@ function answer(method, path, url) {
   if (/^\/interactions\/[^/]+\/events$/.test(path)) return d.events;
   if (/^\/recordings\/[^/]+\/peaks$/.test(path)) return d.peaks();
   const [, kind, id] = path.split('/');
-  if (kind === 'interactions' && id) return id === 'int_out' ? d.outboundDetail(id) : d.detail(id);
+  if (kind === 'interactions' && id) return id === 'int_out' ? d.outboundDetail(id) : { ...d.detail(id), hold: id === 'int_held' ? { at: Date.now() - day, by: '陈晓', reason: 'Case 17: customer disputes the contract' } : null };
   const list = lists[kind]?.();
   if (!list) return undefined;
   if (method !== 'GET') return list[0];

@@ -6,7 +6,9 @@ mod coverage;
 mod csv;
 mod devices;
 mod flows;
+mod holds;
 mod interactions;
+mod keys;
 mod live;
 mod meta;
 mod people;
@@ -31,10 +33,12 @@ pub fn operations() -> Vec<Operation> {
     all.extend(prompts::operations());
     all.extend(flows::operations());
     all.extend(interactions::operations());
+    all.extend(holds::operations());
     all.extend(voicemails::operations());
     all.extend(analysis::operations());
     all.extend(coverage::operations());
     all.extend(live::operations());
+    all.extend(keys::operations());
     all.extend(public::operations());
     all.extend(meta::operations());
     all

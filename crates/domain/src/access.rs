@@ -30,6 +30,7 @@ actions! {
     CallIntervene = "call.intervene",
     RecordingListen = "recording.listen",
     RecordingDelete = "recording.delete",
+    RecordingHold = "recording.hold",
     VoicemailUse = "voicemail.use",
     VoicemailDelete = "voicemail.delete",
     ContactReveal = "contact.reveal",
@@ -47,6 +48,7 @@ actions! {
     ConfigView = "config.view",
     AuditView = "audit.view",
     TokenManage = "token.manage",
+    KeyManage = "key.manage",
     SampleRemove = "sample.remove",
     HostManage = "host.manage",
 }

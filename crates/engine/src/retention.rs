@@ -27,8 +27,14 @@ const DAY_MS: i64 = 86_400_000;
 pub(crate) fn spawn(shared: Arc<Shared>) -> AbortHandle {
     let deletes = tokio::spawn(async move {
         let mut pause = FIRST;
+        let mut next_sweep = shared.clock.now();
         loop {
             tokio::time::sleep(pause).await;
+            let now = shared.clock.now();
+            if now >= next_sweep {
+                next_sweep = Timestamp(now.0 + DAY_MS);
+                sweep(&shared, now).await;
+            }
             pause = match delete_due(&shared, shared.clock.now()).await {
                 Ok(deleted) if deleted >= BATCH as usize => SOON,
                 Ok(_) => EVERY,
@@ -40,6 +46,17 @@ pub(crate) fn spawn(shared: Arc<Shared>) -> AbortHandle {
         }
     });
     deletes.abort_handle()
+}
+
+/// Removes sealed files that a crash left without a row. One being written has none yet, so only old ones go.
+async fn sweep(shared: &Shared, now: Timestamp) {
+    for (tenant, _) in shared.tenants() {
+        match shared.store.blobs().sweep(tenant, Timestamp(now.0 - DAY_MS)).await {
+            Ok(0) => {}
+            Ok(left) => info!(%tenant, left, "sealed files of no known object were removed"),
+            Err(e) => warn!(error = %e, "sealed files of no known object were not removed; trying again in a day"),
+        }
+    }
 }
 
 /// Deletes what is due at `now` of all tenants whose floors are open here; how many of the fullest tenant.
@@ -79,9 +96,14 @@ pub(crate) async fn delete_due(shared: &Shared, now: Timestamp) -> Result<usize,
 pub(crate) async fn delete(shared: &Shared, tenant: TenantId, row: &RecordingRow) -> Result<(), CommandError> {
     let Some(blob) = row.blob_id else { return Ok(()) };
     if row.legal_hold {
-        return Err(store::Error::Conflict { what: "recording.legal_hold".to_owned() }.into());
+        return Err(held());
     }
     delete_sound(shared, tenant, row.interaction_id, row.id, blob).await
+}
+
+/// Kept for a court.
+fn held() -> CommandError {
+    store::Error::Conflict { what: "recording.legal_hold".to_owned() }.into()
 }
 
 async fn delete_sound(
@@ -91,6 +113,9 @@ async fn delete_sound(
     recording: RecordingId,
     blob: BlobId,
 ) -> Result<(), CommandError> {
+    if shared.store.is_held(tenant, interaction).await? {
+        return Err(held());
+    }
     match shared.store.blobs().delete(Scope::Tenant(tenant), blob).await {
         Ok(()) | Err(store::Error::NotFound { .. }) => {}
         Err(e) => return Err(e.into()),
@@ -105,7 +130,9 @@ pub(crate) fn drop_discarded(shared: &Arc<Shared>, tenant: TenantId, facts: &[Fa
         if let EventBody::MessageDiscarded { interaction, recording, blob, .. } = fact.event.body {
             let shared = shared.clone();
             tokio::spawn(async move {
-                if let Err(e) = delete_sound(&shared, tenant, interaction, recording, blob).await {
+                if let Err(e) = delete_sound(&shared, tenant, interaction, recording, blob).await
+                    && !matches!(e, CommandError::Store(store::Error::Conflict { .. }))
+                {
                     warn!(error = %e, "an empty message was not deleted; trying again within the hour");
                 }
             });

@@ -262,6 +262,11 @@ impl Store {
         if rows.iter().any(|row| row.legal_hold) {
             return Err(Error::conflict("address.legal_hold"));
         }
+        for row in &rows {
+            if crate::hold::holds_address(tenant, row.id, &mut tx).await? {
+                return Err(Error::conflict("address.legal_hold"));
+            }
+        }
         for AddressRow { id, .. } in rows {
             sql("UPDATE interactions SET address_key = NULL WHERE tenant_id = $1 AND address_id = $2")
                 .bind(tenant)

@@ -13,7 +13,7 @@ mod draft;
 mod people;
 
 use domain::config::Entitlements;
-use domain::id::{DeviceId, TenantId, TrunkId, UserId};
+use domain::id::{DeviceId, InteractionId, TenantId, TrunkId, UserId};
 use domain::time::Timestamp;
 use md5::Md5;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,8 @@ use crate::Store;
 use crate::config::{Class, ConfigItem, ITEM_COLUMNS, Item, Settings, decode, read_item};
 use crate::db::{Tx, sql};
 use crate::error::{Error, OrConflict, Result};
-use crate::keyring::Keyring;
+use crate::hold::HoldRow;
+use crate::keyring::{Key, Keyring};
 use crate::value::{insert, table_row};
 
 table_row! {
@@ -61,6 +62,9 @@ table_row! {
 
 /// What a trunk's password is sealed for; the object is the trunk's id.
 pub(crate) const TRUNK_PASSWORD: &str = "trunk-password";
+
+/// What the digests of a device's secret are sealed for; the object is the device's id.
+pub(crate) const HA1: &str = "device-ha1";
 
 /// Who makes a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +119,7 @@ impl Ha1 {
     }
 
     pub(crate) async fn unseal(keys: &Keyring, tenant: TenantId, device: DeviceId, sealed: &[u8]) -> Result<Ha1> {
-        let plain = keys.open_sealed(tenant, "device-ha1", &device.to_string(), sealed).await?;
+        let plain = keys.open_sealed(tenant, HA1, &device.to_string(), sealed).await?;
         serde_json::from_slice(&plain).map_err(|e| Error::corrupt("device secret", e))
     }
 }
@@ -147,6 +151,7 @@ impl Store {
             rev,
             audit_seq: last.unwrap_or(0),
             changes: Vec::new(),
+            new_key: None,
         })
     }
 }
@@ -162,9 +167,42 @@ pub struct AdminTx {
     rev: u64,
     audit_seq: u64,
     changes: Vec<Change>,
+    /// Seals from the commit on.
+    new_key: Option<(u32, Key)>,
 }
 
 impl AdminTx {
+    pub(crate) fn on(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+
+    pub(crate) fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    pub(crate) fn hold_row(&self, interaction_id: InteractionId) -> HoldRow {
+        HoldRow {
+            tenant_id: self.tenant,
+            interaction_id,
+            user_id: self.author.user,
+            author: self.author.name.clone(),
+            reason: self.reason.clone(),
+            held_at: self.now,
+        }
+    }
+
+    /// Makes a new key for the tenant; it seals from the commit on. Returns its number.
+    pub async fn rotate_key(&mut self) -> Result<u32> {
+        let (number, key) = self.keys.add_tenant_key(self.tenant, self.now, &mut self.tx).await?;
+        self.new_key = Some((number, key));
+        self.audit("tenant.rotate_key", Some(self.tenant.to_string()), json!({ "number": number })).await?;
+        Ok(number)
+    }
+
     /// The number this change will have if it is published.
     pub fn rev(&self) -> u64 {
         self.rev
@@ -375,7 +413,7 @@ impl AdminTx {
         };
         let plain =
             serde_json::to_vec(&Ha1::derive(&user, &realm, secret)).map_err(|e| Error::invalid("device secret", e))?;
-        let sealed = self.keys.seal(self.tenant, "device-ha1", &device.to_string(), &plain).await?;
+        let sealed = self.keys.seal(self.tenant, HA1, &device.to_string(), &plain).await?;
         sql("DELETE FROM device_secrets WHERE device_id = $1").bind(device).execute(&mut self.tx).await?;
         sql("INSERT INTO device_secrets (sip_user, realm, tenant_id, device_id, sealed_ha1, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6)")
@@ -448,6 +486,9 @@ impl AdminTx {
                 .await?;
         }
         self.tx.commit().await?;
+        if let Some((number, key)) = self.new_key {
+            self.keys.remember(self.tenant, number, key);
+        }
         Ok(Committed { rev })
     }
 

@@ -22,7 +22,10 @@ use crate::value::{TableRow, insert, select, table_row};
 const MAGIC: &[u8; 8] = b"CORDBLB1";
 const CHUNK: usize = 64 * 1024;
 const TAG: usize = 16;
-const PURPOSE: &str = "blob-key";
+/// Files whose rows are asked for in one statement.
+const SWEPT: usize = 200;
+/// What the key of a blob is sealed for.
+pub(crate) const BLOB_KEY: &str = "blob-key";
 
 table_row! {
     /// Metadata of a blob. `kind` is `recording`, `prompt`, `attachment`, …; `length` and `sha256` are of the plaintext.
@@ -77,7 +80,7 @@ impl Blobs {
     pub async fn put(&self, new: NewBlob, source: impl Read + Send + 'static, now: Timestamp) -> Result<BlobRow> {
         let id = BlobId::from_parts(now.0, crate::random::bits());
         let key = Key::random()?;
-        let sealed_key = self.keys.seal(new.tenant, PURPOSE, &id.to_string(), key.bytes()).await?;
+        let sealed_key = self.keys.seal(new.tenant, BLOB_KEY, &id.to_string(), key.bytes()).await?;
         let path = self.path(new.tenant, id);
         let target = path.clone();
         let (length, sha256) = blocking(move || seal_file(&target, id, &key, source)).await?;
@@ -116,7 +119,7 @@ impl Blobs {
     /// Opens a blob for reading at any place.
     pub async fn reader(&self, scope: Scope, id: BlobId) -> Result<BlobReader> {
         let row = self.row(scope, id).await?;
-        let key = self.keys.open_sealed(row.tenant_id, PURPOSE, &id.to_string(), &row.sealed_key).await?;
+        let key = self.keys.open_sealed(row.tenant_id, BLOB_KEY, &id.to_string(), &row.sealed_key).await?;
         Ok(BlobReader { path: self.path(row.tenant_id, id), key: Key::from_bytes(&key)?, row })
     }
 
@@ -157,9 +160,16 @@ impl Blobs {
         let dir = self.dir.join(tenant.to_string());
         let old = blocking(move || old_files(&dir, before)).await?;
         let mut removed = 0;
-        for id in old {
-            if matches!(self.row(Scope::Tenant(tenant), id).await, Err(Error::NotFound { .. })) {
-                self.remove_file(tenant, id).await?;
+        for some in old.chunks(SWEPT) {
+            let mut query = sql("SELECT id FROM blobs WHERE id IN (");
+            for (n, id) in some.iter().enumerate() {
+                query.push_bind(if n == 0 { "?" } else { ", ?" }, *id);
+            }
+            query.push(")");
+            let rows = query.all(&mut self.db.read().await?).await?;
+            let known = rows.iter().map(|row| row.get("id")).collect::<Result<Vec<BlobId>>>()?;
+            for id in some.iter().filter(|id| !known.contains(id)) {
+                self.remove_file(tenant, *id).await?;
                 removed += 1;
             }
         }

@@ -159,6 +159,33 @@ impl Keyring {
             .map(drop)
     }
 
+    /// A key with the next number, in the caller's transaction; [`Keyring::remember`] it once that is committed.
+    pub(crate) async fn add_tenant_key(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+        on: &mut impl Exec,
+    ) -> Result<(u32, Key)> {
+        let row = sql("SELECT MAX(key_no) AS last FROM tenant_keys WHERE tenant_id = $1").bind(tenant);
+        let last: Option<u32> = row.one(&mut *on, "tenant key").await?.get("last")?;
+        let number = last.unwrap_or(0).checked_add(1).ok_or(Error::conflict("tenant.keys_exhausted"))?;
+        let key = Key::random()?;
+        let sealed = seal_with(&self.master, 0, "tenant-key", &format!("{tenant}/{number}"), key.bytes())?;
+        sql("INSERT INTO tenant_keys (tenant_id, key_no, sealed, created_at) VALUES ($1, $2, $3, $4)")
+            .bind(tenant)
+            .bind(number)
+            .bind(sealed)
+            .bind(now)
+            .execute(on)
+            .await?;
+        Ok((number, key))
+    }
+
+    /// It seals from now on.
+    pub(crate) fn remember(&self, tenant: TenantId, number: u32, key: Key) {
+        self.lock().insert((tenant, number), key);
+    }
+
     /// The newest key (`number` none) or a given one.
     async fn tenant_key(&self, tenant: TenantId, number: Option<u32>) -> Result<(u32, Key)> {
         if let Some(found) = self.cached(tenant, number) {

@@ -77,6 +77,7 @@ mod blob;
 mod config;
 mod db;
 mod error;
+mod hold;
 mod journal;
 mod keyring;
 mod migrate;
@@ -86,6 +87,7 @@ mod people;
 pub mod projection;
 pub mod query;
 pub mod random;
+mod rotate;
 mod session;
 mod spool;
 mod value;
@@ -100,12 +102,14 @@ pub use config::{
     BreakReasonConfig, Class, ConfigItem, DispositionConfig, Item, Named, PromptConfig, Settings, SkillConfig,
 };
 pub use error::{Error, Result};
+pub use hold::HoldRow;
 pub use journal::{Batch, Committing, Draft, FloorKind, FloorRow, LeaseRow, NewAddress, Snapshot, StoredBatch};
 pub use keyring::{Key, Keyring};
 pub use node::{DeviceBindings, HeartbeatRow};
 pub use outbox::{MAX_ATTEMPTS, OutboxRow};
 pub use people::{GrantRow, HostRow, LoginRow, NewTenant, TenantRow, UserRow, normalise_email};
 pub use query::{HostScope, Page, PageRequest, Scope};
+pub use rotate::KeyState;
 pub use session::{Idempotency, LinkRow, SessionRow, TOKEN_PREFIX, TokenRow};
 pub use spool::{LeftOver, Spool, SpoolReader, SpoolWriter};
 

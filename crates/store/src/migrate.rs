@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../migrations/0003_trunk_secrets.sql")),
     (4, include_str!("../migrations/0004_voicemails.sql")),
     (5, include_str!("../migrations/0005_coverage.sql")),
+    (6, include_str!("../migrations/0006_legal_holds.sql")),
 ];
 
 /// Key of the advisory lock that keeps two nodes from migrating the same PostgreSQL database at once: "cord".

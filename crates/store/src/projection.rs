@@ -389,6 +389,7 @@ impl Store {
     pub async fn remove_sample(&self, tenant: TenantId) -> Result<u64> {
         let mut interactions = 0;
         for floor in self.floors(Scope::Tenant(tenant)).await?.iter().filter(|f| f.kind == FloorKind::Sample) {
+            self.delete_of(floor.id, format!("DELETE FROM legal_holds WHERE {OF_INTERACTIONS}")).await?;
             for (table, condition) in TABLES {
                 let n = self.delete_of(floor.id, format!("DELETE FROM {table} WHERE {condition}")).await?;
                 if *table == "interactions" {

@@ -10,6 +10,7 @@ import { toast } from '../ui/toast';
 import { ChoiceField, CodecsField, LangField, RegionField, ZoneField } from './fields';
 import { MailboxRules } from './Mailbox';
 import { RecordingRules } from './RecordRule';
+import { Encryption } from './Encryption';
 import { OutboundRules } from './OutboundRules';
 
 export function Settings() {
@@ -139,6 +140,7 @@ function Form({ tenant }: { tenant: Schemas['TenantView'] }) {
           <dd className="num">{tenant.revision}</dd>
         </dl>
       </section>
+      {may('key.manage') ? <Encryption /> : null}
       <section className="card">
         <div className="card-head">
           <h2>{t('sample_history')}</h2>

@@ -44,6 +44,7 @@ export function InteractionList() {
     number: search.number,
     q: search.q,
     sample: search.sample === undefined ? undefined : search.sample === 'true',
+    held: search.held === 'true' ? true : undefined,
   };
   const query = useInfiniteQuery({
     queryKey: ['interactions', filter],
@@ -100,6 +101,7 @@ export function InteractionList() {
       cell: (r) => (
         <span className="row">
           {r.has_recording ? <span className="tag">{t('list.recording')}</span> : null}
+          {r.held ? <span className="tag">{t('list.held')}</span> : null}
           {r.sample ? <span className="tag">{t('list.sample')}</span> : null}
         </span>
       ),
@@ -207,6 +209,15 @@ function FilterBar({ search, change, zone }: BarProps) {
         ]}
         value={search.sample ?? null}
         onChange={(v) => change({ sample: v ?? undefined })}
+      />
+      <Select
+        w={112}
+        clearable
+        aria-label={t('filter.held')}
+        placeholder={t('filter.held')}
+        data={[{ value: 'true', label: t('filter.only_held') }]}
+        value={search.held ?? null}
+        onChange={(v) => change({ held: v ?? undefined })}
       />
       {any ? (
         <Button variant="subtle" onClick={() => change(Object.fromEntries(Object.keys(search).map((k) => [k, undefined])))}>

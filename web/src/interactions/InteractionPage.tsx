@@ -13,6 +13,7 @@ import { Icon } from '../ui/icons';
 import { Ready } from '../ui/States';
 import { Decisions } from './Decisions';
 import { Events } from './Events';
+import { Hold } from './Hold';
 import { Legs } from './Legs';
 import { Player } from './Player';
 import { QualityChart } from './QualityChart';
@@ -87,6 +88,7 @@ function Detail({ detail }: { detail: Schemas['InteractionDetail'] }) {
         {detail.called_back_by.length > 0 ? <Related name={t('detail.called_back_by')} ids={detail.called_back_by} /> : null}
         {s.sample ? <Fact name={t('list.marks')} value={t('list.sample')} /> : null}
       </dl>
+      <Hold interaction={s.id} hold={detail.hold ?? null} />
       <SegmentChart detail={detail} />
       {may('recording.listen') || may('voicemail.use') ? detail.recordings.map((r) => <Player key={r.id} recording={r} />) : null}
       {/* A call of our own is offered to nobody, unless it is handed on. */}

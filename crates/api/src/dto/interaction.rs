@@ -1,6 +1,6 @@
 //! Interactions with their segments, legs, offers and recordings; revisions and the audit trail.
 use domain::id::{DeviceId, DispositionId, FlowId, InteractionId, LegId, OfferId, RecordingId, SegmentId, UserId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::common::{AgentRef, Lang, Localized, Medium, QueueRef};
@@ -32,11 +32,36 @@ pub struct InteractionSummary {
     pub has_recording: bool,
     /// Part of the seeded history.
     pub sample: bool,
+    /// Kept for a court: nothing of it is deleted.
+    pub held: bool,
+}
+
+/// Since when it is kept for a court; by whom and why is for those who may hold and release.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Hold {
+    pub at: i64,
+    pub by: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl Hold {
+    pub fn new(row: &store::HoldRow, whole: bool) -> Self {
+        let shown = |text: &String| whole.then(|| text.clone());
+        Self { at: row.held_at.0, by: shown(&row.author), reason: shown(&row.reason) }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct HoldChange {
+    pub held: bool,
+    #[schema(min_length = 1, max_length = 500)]
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct InteractionDetail {
     pub summary: InteractionSummary,
+    pub hold: Option<Hold>,
     /// By start.
     pub segments: Vec<Segment>,
     pub legs: Vec<Leg>,

@@ -21,8 +21,8 @@ use crate::app::Known;
 use crate::auth::Caller;
 use crate::dto::common::{Medium, Page};
 use crate::dto::interaction::{
-    Candidate, DecisionTrace, Excluded, InteractionDetail, InteractionEvent, InteractionEvents, InteractionSummary,
-    Leg, Offer, Peaks, Recording, Segment, Span,
+    Candidate, DecisionTrace, Excluded, Hold, InteractionDetail, InteractionEvent, InteractionEvents,
+    InteractionSummary, Leg, Offer, Peaks, Recording, Segment, Span,
 };
 use crate::dto::routing::Strategy;
 use crate::error::{ApiError, ApiResult, Code};
@@ -53,6 +53,7 @@ pub fn operations() -> Vec<Op> {
             .query("number", "string", "id of our number")
             .query("q", "string", "the other party's whole address, or an id")
             .query("sample", "boolean", "seeded history only, or none of it")
+            .query("held", "boolean", "kept for a court only")
             .returns_page::<InteractionSummary>(),
         Op::get("/interactions/{id}", "get_interaction", TAG, READ, get)
             .summary("With segments, legs, offers and recordings")
@@ -85,6 +86,7 @@ struct Query {
     number: Option<NumberId>,
     q: Option<String>,
     sample: Option<bool>,
+    held: Option<bool>,
 }
 
 async fn list(
@@ -153,6 +155,7 @@ fn filter(query: Query, known: &Known) -> ApiResult<(InteractionFilter, Option<I
         number: query.number,
         address,
         sample: Sample::of(query.sample),
+        held: query.held == Some(true),
     };
     Ok((filter, id))
 }
@@ -175,10 +178,12 @@ async fn summaries(
     let tenant = known.config.tenant;
     load_addresses(app, tenant, rows.iter().filter_map(|r| r.address_id), &mut addresses).await?;
     let addresses = shown(caller, known, &addresses);
-    Ok(rows.into_iter().map(|row| summary(row, known, &addresses)).collect())
+    let holds = app.store().holds(tenant, &rows.iter().map(|r| r.id).collect::<Vec<_>>()).await?;
+    let held = |row: &InteractionRow| holds.contains_key(&row.id);
+    Ok(rows.into_iter().map(|row| (held(&row), row)).map(|(held, row)| summary(row, held, known, &addresses)).collect())
 }
 
-fn summary(row: InteractionRow, known: &Known, addresses: &Addresses) -> InteractionSummary {
+fn summary(row: InteractionRow, held: bool, known: &Known, addresses: &Addresses) -> InteractionSummary {
     InteractionSummary {
         id: row.id,
         medium: row.medium.into(),
@@ -196,6 +201,7 @@ fn summary(row: InteractionRow, known: &Known, addresses: &Addresses) -> Interac
         hold_ms: row.hold_ms,
         has_recording: row.recorded,
         sample: row.sample,
+        held,
     }
 }
 
@@ -277,7 +283,9 @@ async fn get(
     load_addresses(&app, caller.tenant, outside, &mut addresses).await?;
     let addresses = shown(&caller, &known, &addresses);
     let extra = detail.interaction.extra.clone();
-    let mut summary = summary(detail.interaction, &known, &addresses);
+    let hold = app.store().holds(caller.tenant, &[id]).await?.remove(&id);
+    let may_hold = caller.may(Action::RecordingHold, &resource(&caller, &known, &detail.interaction));
+    let mut summary = summary(detail.interaction, hold.is_some(), &known, &addresses);
     let calls_back = extra["calls_back"].as_str().and_then(|id| id.parse().ok());
     let calls = extra["called_back_by"].as_array().into_iter().flatten();
     let called_back_by = calls.filter_map(|id| id.as_str()?.parse().ok()).collect();
@@ -298,6 +306,7 @@ async fn get(
     }
     Ok(Json(InteractionDetail {
         summary,
+        hold: hold.map(|row| Hold::new(&row, may_hold)),
         segments: detail.segments.into_iter().map(|s| segment(s, &known, &notes, &addresses)).collect(),
         legs: detail.legs.into_iter().map(leg).collect(),
         offers: detail.offers.into_iter().map(|o| offer(o, &known, &until)).collect(),

@@ -167,3 +167,53 @@ async fn the_completeness_report_tells_what_is_missing_and_of_nothing_a_caller_m
         lines[1].contains("alpha worker,alpha queue,int_") && lines[2].ends_with("10000,7500,0,0,0,0,2500,0,0,0.7500")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_for_a_court_cannot_be_deleted_until_it_is_released() {
+    let world = World::new().await;
+    let a = &world.a;
+    let (interaction, hold) =
+        (format!("/interactions/{}", a.interaction), format!("/interactions/{}/hold", a.interaction));
+    let change = |held: bool, reason: &str| json!({"held": held, "reason": reason});
+    world.put(&a.supervisor, &hold, change(true, "case 17")).await.refused(403, "auth.forbidden");
+    world.put(&a.admin, &hold, change(true, "  ")).await.refused(422, "request.invalid");
+    world.put(&a.admin, &hold, change(false, "never held")).await.refused(404, "not_found");
+    assert_eq!(world.get(&a.admin, "/interactions?held=true").await.ok()["items"], json!([]));
+    assert_eq!(world.put(&a.admin, &hold, change(true, "case 17")).await.ok()["reason"], json!("case 17"));
+
+    let detail = world.get(&a.admin, &interaction).await.ok();
+    assert_eq!((&detail["summary"]["held"], &detail["hold"]["reason"]), (&json!(true), &json!("case 17")));
+    let detail = world.get(&a.supervisor, &interaction).await.ok();
+    assert!(detail["hold"]["at"].is_i64() && detail["hold"]["reason"].is_null(), "why is not for everybody");
+    let held = world.get(&a.supervisor, "/interactions?held=true").await.ok();
+    assert_eq!((&held["items"][0]["id"], &held["items"][0]["held"]), (&json!(a.interaction), &json!(true)));
+    let refused = world.delete(&a.supervisor, &format!("/voicemails/{}", a.message)).await;
+    let message = refused.refused(409, "recording.legal_hold")["message"].clone();
+    assert!(message["zh-CN"].is_string() && message["en"].is_string(), "{message}");
+
+    assert_eq!(world.put(&a.admin, &hold, change(false, "settled")).await.ok(), json!(null));
+    assert_eq!(world.delete(&a.supervisor, &format!("/voicemails/{}", a.message)).await.status.as_u16(), 204);
+    let trail = world.get(&a.admin, "/audit").await.ok();
+    let rows: Vec<_> =
+        trail["items"].as_array().unwrap().iter().map(|r| (&r["action"], &r["detail"]["reason"])).collect();
+    for row in [("interaction.hold", "case 17"), ("interaction.release", "settled")] {
+        assert!(rows.contains(&(&json!(row.0), &json!(row.1))), "{rows:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_leaves_old_recordings_readable_and_their_keys_are_sealed_anew() {
+    let world = World::new().await;
+    let a = &world.a;
+    world.get(&a.supervisor, "/encryption").await.refused(403, "auth.forbidden");
+    let before = world.get(&a.admin, "/encryption").await.ok();
+    assert_eq!((&before["number"], &before["older"]), (&json!(1), &json!(0)));
+    let after = world.post(&a.admin, "/encryption/rotate", json!(null)).await.ok();
+    assert_eq!((&after["number"], &after["older"], &after["current"]), (&json!(2), &before["current"], &json!(0)));
+    let recording = format!("/recordings/{}", a.recording);
+    assert_eq!(world.get(&a.admin, &recording).await.bytes, wav());
+    let renewed = world.post(&a.admin, "/encryption/rewrap", json!(null)).await.ok();
+    assert_eq!((&renewed["older"], &renewed["current"]), (&json!(0), &before["current"]));
+    assert_eq!(world.get(&a.admin, &recording).await.bytes, wav());
+    assert_eq!(world.get(&world.b.admin, "/encryption").await.ok()["number"], json!(1));
+}

@@ -145,6 +145,10 @@ impl World {
         self.call(who, Method::POST, path, Some(body)).await
     }
 
+    pub async fn put(&self, who: &Person, path: &str, body: Value) -> Answer {
+        self.call(who, Method::PUT, path, Some(body)).await
+    }
+
     pub async fn patch(&self, who: &Person, path: &str, body: Value) -> Answer {
         self.call(who, Method::PATCH, path, Some(body)).await
     }

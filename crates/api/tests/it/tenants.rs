@@ -231,6 +231,11 @@ fn cases(a: &Company, b: &Company) -> BTreeMap<&'static str, Vec<Expect>> {
     );
     case("get_interaction", not_found(format!("/interactions/{}", b.interaction)));
     case("list_interaction_events", not_found(format!("/interactions/{}/events", b.interaction)));
+    case("hold_interaction", not_found(format!("/interactions/{}/hold", b.interaction)));
+    case("get_encryption", no_trace("/encryption"));
+    for (id, path) in [("rotate_key", "/encryption/rotate"), ("rewrap_keys", "/encryption/rewrap")] {
+        case(id, vec![Plain(path.into(), None, 200)]);
+    }
     case("get_recording", not_found(format!("/recordings/{}", b.recording)));
     case("get_recording_peaks", not_found(format!("/recordings/{}/peaks", b.recording)));
     case("list_voicemails", vec![NoTrace(vec!["/voicemails".into(), format!("/voicemails?queue={}", b.queue)])]);
@@ -299,6 +304,7 @@ fn body_for(id: &str, b: &Company) -> Option<Value> {
         "start_duty" => Some(json!({"device": b.uri})),
         "command_agent" => Some(json!({"command": {"command": "sign_in", "device": b.uri}})),
         "publish_flow" => Some(json!({})),
+        "hold_interaction" => Some(json!({"held": true, "reason": "case 17"})),
         "mark_voicemail" => Some(json!({"state": "handled"})),
         _ if id.starts_with("patch_") => Some(json!({"name": {"en": "taken over"}})),
         _ => None,

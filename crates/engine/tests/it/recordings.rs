@@ -100,6 +100,23 @@ async fn a_recording_goes_when_its_days_are_over_and_what_is_known_of_it_stays()
     assert_eq!(life.engine.delete_due_recordings(after(29)).await, Ok(0));
     assert!(life.store.blobs().read(life.scope(), blob).await.is_ok());
 
+    // A court wants it.
+    let change = async |held: bool| {
+        let mut tx = life.store.admin(rig.tenant, store::Author::system(), "case 17", life.engine.now()).await.unwrap();
+        if held {
+            drop(tx.hold(interaction).await.unwrap())
+        } else {
+            tx.release(interaction).await.unwrap()
+        }
+        tx.commit().await.unwrap();
+    };
+    change(true).await;
+    assert_eq!(life.engine.delete_due_recordings(after(31)).await, Ok(0));
+    let refused = life.engine.delete_recording(rig.tenant, &row).await.unwrap_err();
+    assert!(refused.to_string().contains("recording.legal_hold"), "{refused}");
+    assert!(life.store.blobs().read(life.scope(), blob).await.is_ok());
+    change(false).await;
+
     assert_eq!(life.engine.delete_due_recordings(after(31)).await, Ok(1));
     assert!(matches!(life.store.blobs().read(life.scope(), blob).await, Err(store::Error::NotFound { .. })));
     let row = eventually("the row that says so", async || {

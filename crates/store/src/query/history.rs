@@ -10,6 +10,7 @@ use crate::Store;
 use crate::address::{AddressRow, NoteRow};
 use crate::db::{Conn, Sql};
 use crate::error::Result;
+use crate::hold::{HELD, NOT_HELD};
 use crate::projection::{
     AgentSpanRow, InteractionRow, IntervalRow, LegRow, OfferRow, RecordingRow, SegmentRow, TimelineEvent, TimelineRow,
 };
@@ -43,6 +44,8 @@ pub struct InteractionFilter {
     pub number: Option<NumberId>,
     /// The customer.
     pub address: Option<Address>,
+    /// Kept for a court.
+    pub held: bool,
     pub sample: Sample,
 }
 
@@ -125,6 +128,9 @@ impl Store {
         and(&mut query, &any("queue_id"), filter.queue);
         and(&mut query, &any("agent_id"), filter.agent);
         filter.sample.filter(&mut query);
+        if filter.held {
+            query.push(HELD);
+        }
         if let Some(Cursor(at, id)) = page.after::<i64>()? {
             query.push_bind(" AND (started_at < ?", at);
             query.push_bind(" OR (started_at = ?", at);
@@ -177,6 +183,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<RecordingRow>> {
         let mut query = select::<RecordingRow>("WHERE legal_hold = 0 AND blob_id IS NOT NULL");
+        query.push(NOT_HELD);
         Scope::Tenant(tenant).filter(&mut query);
         query.push_bind(" AND floor_id = ?", floor);
         query.push_bind(" AND started_at < ?", before);

@@ -7,6 +7,7 @@ use super::{Cursor, Page, PageRequest, Scope, page_of};
 use crate::Store;
 use crate::db::{Sql, sql};
 use crate::error::Result;
+use crate::hold::NOT_HELD;
 use crate::projection::{RecordingRow, VoicemailRow};
 use crate::value::{TableRow, select};
 
@@ -126,6 +127,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<RecordingRow>> {
         let mut query = select::<RecordingRow>("WHERE legal_hold = 0 AND blob_id IS NOT NULL");
+        query.push(NOT_HELD);
         Scope::Tenant(tenant).filter(&mut query);
         query.push_bind(" AND floor_id = ?", floor);
         query.push_bind(" AND id IN (SELECT id FROM voicemails WHERE tenant_id = ?", tenant);

@@ -4,6 +4,7 @@ mod admin;
 mod coverage;
 mod env;
 mod history;
+mod holds;
 mod isolation;
 mod journal;
 mod opening;

@@ -125,4 +125,51 @@ both! {
         assert_eq!(blobs.sweep(env.a, future).await.unwrap(), 1);
         assert!(matches!(blobs.row(scope, row.id).await, Err(Error::NotFound { .. })));
     }
+
+    async fn a_new_key_seals_what_comes_and_old_seals_open_until_and_after_they_are_renewed(env) {
+        let (store, scope) = (&env.store, Scope::Tenant(env.a));
+        let new = || NewBlob {
+            tenant: env.a,
+            kind: "recording",
+            content_type: "audio/wav".into(),
+            retain_until: None,
+            sample_floor: None,
+        };
+        let old = store.blobs().put_bytes(new(), b"before".to_vec(), NOW).await.unwrap();
+        let older = store.blobs().put_bytes(new(), b"also before".to_vec(), NOW).await.unwrap();
+        let state = store.key_state(env.a).await.unwrap();
+        assert_eq!((state.number, state.current, state.older), (1, 2, 0));
+        let later = Timestamp(NOW.0 + 1000);
+        let rotate = async || {
+            let mut tx = store.admin(env.a, Author::system(), "yearly", later).await.unwrap();
+            let number = tx.rotate_key().await.unwrap();
+            tx.commit().await.unwrap();
+            number
+        };
+        // A change that is given up leaves the key as it was.
+        let mut tx = store.admin(env.a, Author::system(), "", later).await.unwrap();
+        assert_eq!(tx.rotate_key().await.unwrap(), 2);
+        drop(tx);
+        let young = store.blobs().put_bytes(new(), b"still the first".to_vec(), NOW).await.unwrap();
+        assert_eq!(rotate().await, 2);
+        let fresh = store.blobs().put_bytes(new(), b"after".to_vec(), NOW).await.unwrap();
+        let state = store.key_state(env.a).await.unwrap();
+        assert_eq!((state.number, state.created_at, state.current, state.older), (2, later, 1, 3));
+        let read = async |id| String::from_utf8(store.blobs().read(scope, id).await.unwrap()).unwrap();
+        let texts = async || [read(old.id).await, read(older.id).await, read(young.id).await, read(fresh.id).await];
+        assert_eq!(texts().await, ["before", "also before", "still the first", "after"]);
+        assert_eq!(store.rewrap(env.a, 2).await.unwrap(), 2);
+        assert_eq!(store.key_state(env.a).await.unwrap().older, 1);
+        assert_eq!(store.rewrap(env.a, 100).await.unwrap(), 1);
+        assert_eq!(store.rewrap(env.a, 100).await.unwrap(), 0);
+        assert_eq!(texts().await, ["before", "also before", "still the first", "after"]);
+        // Nothing needs the first key any more; another company keeps its own.
+        env.raw("DELETE FROM tenant_keys WHERE key_no = 1 AND tenant_id <> (SELECT id FROM tenants WHERE slug = 'beta')").await;
+        let again = store::Store::open(&env.options).await.unwrap();
+        assert_eq!(again.blobs().read(scope, old.id).await.unwrap(), b"before");
+        assert_eq!(store.key_state(env.b).await.unwrap().number, 1);
+        let page = PageRequest { cursor: None, limit: 50 };
+        let trail = store.audit(scope, &page).await.unwrap().items;
+        assert_eq!(trail.iter().filter(|row| row.action == "tenant.rotate_key").count(), 1);
+    }
 }
