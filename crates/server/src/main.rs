@@ -7,6 +7,7 @@ mod serve;
 mod settings;
 mod side;
 mod tls;
+mod web_phones;
 mod web_ui;
 
 use std::backtrace::{Backtrace, BacktraceStatus};

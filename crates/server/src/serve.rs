@@ -26,6 +26,7 @@ use tracing::{debug, error, info, warn};
 use crate::banner::{Banner, PhoneAccount, lan_address};
 use crate::settings::Settings;
 use crate::side::Side;
+use crate::web_phones::{self, Way};
 use crate::{measure, sample, tls, web_ui};
 
 /// Leg events and device reports on their way to the engine; telephony keeps what does not fit.
@@ -100,7 +101,8 @@ pub async fn serve(settings: Settings) -> Result<()> {
         },
     )
     .map_err(sample::plain)?;
-    let router = api::router(app, Some(web_ui::router()));
+    let phones = web_phones::router(telephony.web_door(), &settings.sip_origins);
+    let router = api::router(app, Some(web_ui::router())).merge(phones);
     let (http_addr, https_addr) = (address(&http), address(&https));
     if let Some(listener) = http {
         tokio::spawn(accept(listener, None, router.clone()));
@@ -312,8 +314,10 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router)
 
 async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, router: Router) -> Result<()> {
     stream.set_nodelay(true)?;
+    let way = Way { local: stream.local_addr()?, peer, is_secure: tls.is_some() };
     let service = TowerToHyperService::new(router.map_request(move |mut request: axum::http::Request<_>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(way);
         request
     }));
     let builder = Builder::new(TokioExecutor::new());

@@ -33,6 +33,10 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     sip_tls: Option<String>,
+    /// Other sites whose pages may hold SIP phones that connect to `/sip` by WebSocket, separated by commas; `*` is all [default: none]
+    #[arg(long, global = true, value_name = "ORIGIN,…")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sip_origins: Option<String>,
     /// Address that media sockets are bound to [default: 0.0.0.0]
     #[arg(long, global = true, value_name = "IP")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +75,7 @@ struct Raw {
     https: String,
     sip: String,
     sip_tls: String,
+    sip_origins: Option<String>,
     media_ip: String,
     media_advertise: Option<String>,
     media_ports: String,
@@ -88,6 +93,7 @@ impl Default for Raw {
             https: "0.0.0.0:8443".into(),
             sip: "0.0.0.0:5060".into(),
             sip_tls: "0.0.0.0:5061".into(),
+            sip_origins: None,
             media_ip: Ipv4Addr::UNSPECIFIED.to_string(),
             media_advertise: None,
             media_ports: "40000-40999".into(),
@@ -107,6 +113,8 @@ pub struct Settings {
     pub https: Option<SocketAddr>,
     pub sip: SocketAddr,
     pub sip_tls: Option<SocketAddr>,
+    /// Sites whose pages may connect phones by WebSocket.
+    pub sip_origins: Vec<String>,
     pub media_ip: IpAddr,
     pub media_advertise: Vec<IpAddr>,
     pub media_ports: (u16, u16),
@@ -170,6 +178,7 @@ impl Raw {
             sip: listen("sip", &self.sip)?
                 .ok_or_else(|| BadSetting("sip cannot be off: give an address such as 0.0.0.0:5060.".into()))?,
             sip_tls: listen("sip-tls", &self.sip_tls)?,
+            sip_origins: origins(self.sip_origins.as_deref().unwrap_or_default())?,
             media_ip,
             media_advertise,
             media_ports: ports(&self.media_ports)?,
@@ -211,6 +220,19 @@ fn ports(text: &str) -> Result<(u16, u16), BadSetting> {
     }
 }
 
+fn origins(text: &str) -> Result<Vec<String>, BadSetting> {
+    let is_origin = |o: &str| {
+        o == "*" || o.strip_prefix("https://").or(o.strip_prefix("http://")).is_some_and(|site| !site.contains('/'))
+    };
+    let origins: Vec<String> = text.split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect();
+    match origins.iter().find(|o| !is_origin(o)) {
+        Some(bad) => Err(BadSetting(format!(
+            "sip-origins contains `{bad}`: give sites such as https://phones.example, separated by commas, or `*`."
+        ))),
+        None => Ok(origins),
+    }
+}
+
 fn media_io(text: &str) -> Result<MediaIo, BadSetting> {
     match text {
         "auto" => Ok(MediaIo::Auto),
@@ -248,6 +270,7 @@ mod tests {
             (Box::new(|r: &mut Raw| r.http = "8080".into()), "127.0.0.1:8080"),
             (Box::new(|r: &mut Raw| r.media_ports = "5-9".into()), "40000-40999"),
             (Box::new(|r: &mut Raw| r.media_advertise = Some("1.2.3.4,x".into())), "`x`"),
+            (Box::new(|r: &mut Raw| r.sip_origins = Some("phones.example".into())), "https://phones.example"),
             (Box::new(|r: &mut Raw| r.sample_password = Some("short".into())), "10 characters"),
         ] {
             let error = check(change).err().unwrap_or_default();

@@ -14,6 +14,7 @@ use support::rtp::RtpPeer;
 use support::server::{Server, Unusual};
 use support::verdict::{self, must, must_fail};
 use support::wait_for;
+use support::web_phone::{WebPhone, connect, media};
 
 #[test]
 fn a_phone_and_a_carrier_of_ipv6_talk_with_a_caller_of_ipv4_and_with_each_other() {
@@ -61,4 +62,49 @@ fn a_phone_and_a_carrier_of_ipv6_talk_with_a_caller_of_ipv4_and_with_each_other(
     carrier.must_end_well();
     let seen = carrier.transcript();
     assert!(seen.contains("Via: SIP/2.0/UDP [::1]:") && seen.contains("c=IN IP6 ::1"), "{seen}");
+}
+
+#[test]
+fn a_phone_on_a_websocket_is_called_and_calls_down_its_own_connection() {
+    let server = Server::start("websocket");
+    let company = Company::of(&server);
+    let agent = company.agent("Agent 1");
+    let device = company.sip_device(&agent, "7105", SECRET);
+    // Who speaks no SIP, or comes from a page of another site, does not get in.
+    assert_eq!(connect(server.http, None, None).err(), Some(400));
+    assert_eq!(connect(server.http, Some("sip"), Some("https://evil.example")).err(), Some(403));
+
+    let mut phone = WebPhone::start(server.http, "7105", SECRET, "127.0.0.1");
+    company.on_duty(&agent, &device);
+    phone.keep_alive();
+    let rtp = RtpPeer::start();
+    rtp.say(Some(AGENT_HZ));
+    let at_caller = RtpPeer::start();
+    at_caller.say(Some(CALLER_HZ));
+    let mut caller = Sipp::call(server.sip, &Calls { rtp_port: at_caller.port, ..Calls::default() });
+    let invite = phone.take_call(rtp.port);
+    assert!(invite.contains("Via: SIP/2.0/WS ") && invite.contains(";transport=ws>"), "{invite}");
+    rtp.send_to(media(&invite));
+    at_caller.send_to(wait_for("the caller to be answered", SOON, || caller.media()));
+    rtp.wait_tone(CALLER_HZ, 300);
+    at_caller.wait_tone(AGENT_HZ, 300);
+    must("the agent", verdict::hears(&rtp.listen(800), CALLER_HZ, AGENT_HZ));
+    must("the caller", verdict::hears(&at_caller.listen(800), AGENT_HZ, CALLER_HZ));
+    caller.hang_up();
+    phone.wait_bye();
+    caller.must_end_well();
+    let (segment, _) = company.wait_segment(&agent, "wrap_up");
+    company.wrap_up(&agent, &segment, "Resolved");
+
+    // It calls the echo, and hears itself.
+    let (echoed, mut phone) = (RtpPeer::start(), phone);
+    echoed.say(Some(CALLER_HZ));
+    let answered = phone.call("3000", echoed.port);
+    echoed.send_to(media(&answered));
+    echoed.wait_tone(CALLER_HZ, 300);
+    phone.hang_up(&answered);
+
+    // The page is closed: the device is lost at once, and nobody waits for it.
+    phone.vanish();
+    company.wait_agent(&agent, "idle", |a| a["device_ready"] == false);
 }

@@ -193,6 +193,10 @@ impl Endpoint {
 
     fn on_stream(&mut self, now: Duration, conn: ConnId, bytes: &[u8], directory: &dyn Directory) {
         let Some(stream) = self.streams.get_mut(&conn) else { return };
+        if stream.hop.transport.is_web() {
+            let hop = stream.hop;
+            return self.on_web_message(now, hop, bytes, directory);
+        }
         stream.framer.push(bytes);
         let (mut is_fresh, mut has_ponged) = (stream.armed.is_none(), false);
         loop {
@@ -221,6 +225,16 @@ impl Endpoint {
                 // Framing is lost; whatever comes next cannot be trusted.
                 Err(_) => return self.break_stream(now, conn),
             }
+        }
+    }
+
+    /// One message of a WebSocket is one of SIP's, whole (RFC 7118 §5); a double line end asks for a single one.
+    fn on_web_message(&mut self, now: Duration, hop: Hop, bytes: &[u8], directory: &dyn Directory) {
+        let blank = bytes.iter().take_while(|b| b.is_ascii_whitespace()).count();
+        if blank < bytes.len() {
+            self.on_message(now, hop, &bytes[blank..], directory);
+        } else if bytes == b"\r\n\r\n" {
+            self.transmit(hop, Arc::from(&b"\r\n"[..]));
         }
     }
 

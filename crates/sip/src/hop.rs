@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-/// A transport protocol. WebSocket will be a further variant.
+/// A transport protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
@@ -10,6 +10,10 @@ pub enum Transport {
     Tcp,
     /// TLS over TCP (RFC 3261 §26.2.1).
     Tls,
+    /// WebSocket (RFC 7118): each of its messages is one of SIP's.
+    Ws,
+    /// The same over TLS.
+    Wss,
 }
 
 impl Transport {
@@ -17,7 +21,7 @@ impl Transport {
     pub fn is_reliable(self) -> bool {
         match self {
             Self::Udp => false,
-            Self::Tcp | Self::Tls => true,
+            Self::Tcp | Self::Tls | Self::Ws | Self::Wss => true,
         }
     }
 
@@ -27,15 +31,18 @@ impl Transport {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
             Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
         }
     }
 
-    /// As written in a URI parameter: `udp`.
+    /// As written in a URI parameter: `udp`. Both ways of WebSocket have the same (RFC 7118 §5.2).
     pub fn param_text(self) -> &'static str {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
             Self::Tls => "tls",
+            Self::Ws | Self::Wss => "ws",
         }
     }
 
@@ -44,14 +51,24 @@ impl Transport {
         match self {
             Self::Udp | Self::Tcp => 5060,
             Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
         }
     }
 
     /// True when nobody on the way can read or change what is sent: keys may be told.
     pub fn is_secure(self) -> bool {
         match self {
-            Self::Udp | Self::Tcp => false,
-            Self::Tls => true,
+            Self::Udp | Self::Tcp | Self::Ws => false,
+            Self::Tls | Self::Wss => true,
+        }
+    }
+
+    /// True for WebSocket: only the peer can connect, and what is for him goes down his connection alone.
+    pub fn is_web(self) -> bool {
+        match self {
+            Self::Udp | Self::Tcp | Self::Tls => false,
+            Self::Ws | Self::Wss => true,
         }
     }
 }

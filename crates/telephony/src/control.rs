@@ -32,6 +32,7 @@ use crate::recording::{Job, Report};
 use crate::ring::Outbox;
 use crate::stats::Counters;
 use crate::wake::Wake;
+use crate::web::FromWeb;
 
 mod carry;
 mod conn;
@@ -104,6 +105,8 @@ pub(crate) struct Parts {
     pub(crate) from_writer: Receiver<Report>,
     pub(crate) questions: Sender<Question>,
     pub(crate) answers: Receiver<Answer>,
+    /// From phones on WebSockets.
+    pub(crate) web: Receiver<FromWeb>,
     /// Set to stop at once, as if killed.
     pub(crate) abort: Arc<AtomicBool>,
     pub(crate) counters: Arc<Counters>,
@@ -181,6 +184,7 @@ impl Control {
                 self.ready(event.token());
             }
             self.take_from_threads();
+            self.take_web();
             self.take_commands();
             self.run_timers();
             self.take_fresh();
@@ -224,6 +228,7 @@ impl Control {
             || !parts.from_media.is_empty()
             || !parts.from_writer.is_empty()
             || !parts.answers.is_empty()
+            || !parts.web.is_empty()
             || parts.abort.load(Ordering::Relaxed)
         {
             return Duration::ZERO;
@@ -447,6 +452,12 @@ impl Control {
         while let Ok((key, addresses)) = self.parts.answers.try_recv() {
             self.input(None, Input::Resolved { key, addresses });
         }
+    }
+
+    fn take_web(&mut self) {
+        let mut came = Vec::new();
+        self.parts.sip.take_web(&self.parts.web, &mut came);
+        self.take_streams(came);
     }
 
     fn take_commands(&mut self) {

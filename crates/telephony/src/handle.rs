@@ -29,12 +29,15 @@ use crate::recording::{self, Leftover, Writer};
 use crate::ring::ring;
 use crate::stats::{Counters, Stats};
 use crate::wake::Wake;
+use crate::web::WebDoor;
 use crate::webrtc::{self, Peers};
 
 /// Reports of the writer to the control thread: two per recording.
 const REPORTS: usize = 4_096;
 /// Names being looked up; more are answered with nothing at once.
 const QUESTIONS: usize = 64;
+/// Messages of phones on WebSockets that wait for the control thread; then their connections are read no further.
+const WEB: usize = 1_024;
 /// Fewer media ports than this are a mistake: the WebRTC port and a handful of legs.
 const PORTS_MIN: u32 = 10;
 
@@ -117,6 +120,7 @@ pub struct Telephony;
 /// next start. [`Handle::shutdown`] ends them.
 pub struct Handle {
     sender: CommandSender,
+    web: WebDoor,
     threads: Vec<JoinHandle<()>>,
     abort: Arc<AtomicBool>,
     counters: Arc<Counters>,
@@ -189,6 +193,7 @@ impl Telephony {
         let (reports_in, from_writer) = crossbeam_channel::bounded(REPORTS);
         let (questions, questions_out) = crossbeam_channel::bounded(QUESTIONS);
         let (answers_in, answers) = crossbeam_channel::bounded(QUESTIONS);
+        let (web, web_out) = crossbeam_channel::bounded(WEB);
         let abort = Arc::new(AtomicBool::new(false));
 
         let plane = PlaneConfig { legs_max: limits.legs, ..PlaneConfig::default() };
@@ -235,12 +240,14 @@ impl Telephony {
             from_writer,
             questions,
             answers,
+            web: web_out,
             abort: abort.clone(),
             counters: counters.clone(),
         });
 
         let mut handle = Handle {
             sender: CommandSender { down, wake: wake.clone() },
+            web: WebDoor::new(web, wake.clone()),
             threads: Vec::new(),
             abort,
             counters,
@@ -337,6 +344,11 @@ impl Handle {
     }
 
     /// For sending commands; clone it into whoever needs it.
+    /// Where phones on WebSockets come in.
+    pub fn web_door(&self) -> WebDoor {
+        self.web.clone()
+    }
+
     pub fn sender(&self) -> CommandSender {
         self.sender.clone()
     }

@@ -46,11 +46,13 @@ mod ring;
 mod srtp;
 mod stats;
 mod wake;
+mod web;
 mod webrtc;
 
 pub use config::{Config, Limits, MediaIo, Sink, SipTls, StartError, Up};
 pub use handle::{Busy, CommandSender, Handle, Telephony};
 pub use recording::Leftover;
 pub use stats::Stats;
+pub use web::{ToPhone, WebDoor, WebPhone};
 #[doc(hidden)]
 pub use webrtc::{binding_ufrag, offer_fault};

@@ -19,6 +19,7 @@ pub mod small_disk;
 pub mod sound;
 pub mod traffic;
 pub mod verdict;
+pub mod web_phone;
 
 use std::time::{Duration, Instant};
 

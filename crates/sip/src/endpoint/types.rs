@@ -124,7 +124,7 @@ pub enum Input<'a> {
         local: SocketAddr,
         remote: SocketAddr,
     },
-    /// Bytes came on a connection.
+    /// Bytes came on a connection; of a WebSocket the bytes of one message.
     Stream {
         conn: ConnId,
         bytes: &'a [u8],

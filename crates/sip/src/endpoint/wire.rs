@@ -29,7 +29,7 @@ pub(super) fn own_address(config: &Config, hop: &Hop) -> String {
         (false, _) => config.advertise.unwrap_or(local),
     };
     let port = match hop.transport {
-        Transport::Udp => hop.local.port(),
+        Transport::Udp | Transport::Ws | Transport::Wss => hop.local.port(),
         Transport::Tcp => config.tcp_port,
         Transport::Tls => config.tls_port,
     };
@@ -48,7 +48,9 @@ pub(super) fn own_contact(config: &Config, hop: &Hop, user: Option<&str>, target
     let user = user.map(|user| format!("{user}@")).unwrap_or_default();
     let transport = match hop.transport {
         Transport::Udp => String::new(),
-        Transport::Tcp | Transport::Tls => format!(";transport={}", hop.transport.param_text()),
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+            format!(";transport={}", hop.transport.param_text())
+        }
     };
     match target.scheme {
         // `transport=tls` means nothing more there (RFC 5630 §3.1.4).
@@ -75,10 +77,10 @@ pub(super) fn reply_hop(via: &Via, source: &Hop) -> Hop {
 }
 
 /// Where a request within a dialog goes. Names are not resolved here and private addresses do not cross NAT; in both cases
-/// the way the peer was last heard is the better one. Over TLS that way is the only one: it leads to whom we know
+/// the way the peer was last heard is the better one. Over TLS and WebSocket that way is the only one: it leads to whom we know
 /// (connections are used both ways, RFC 5923).
 pub(super) fn dialog_hop(next: &Uri, source: &Hop, is_natted: bool) -> Hop {
-    if source.transport.is_secure() {
+    if source.transport.is_secure() || source.transport.is_web() {
         return *source;
     }
     let Some(ip) = next.host_ip().map(|ip| ip.to_canonical()) else { return *source };

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use crossbeam_channel::Receiver;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 use rustls::{ServerConfig, ServerConnection};
@@ -17,6 +18,7 @@ use super::conn::{Conn, Found, State};
 use super::trust::{Peer, Trust};
 use crate::config::{SipTls, StartError};
 use crate::net::{self, Advertise, SIP_TCP, SIP_TLS, SIP_UDP};
+use crate::web::{FromWeb, WebConns};
 
 pub(crate) const UDP: Token = Token(1);
 pub(crate) const LISTENER: Token = Token(2);
@@ -33,6 +35,9 @@ const HALF_OPEN_MAX: u32 = 1_000;
 const HALF_OPEN_PER_SOURCE: u32 = 200;
 /// Steps of TLS handshakes in one round. The dear one, a signature, takes up to a millisecond with RSA.
 const HANDSHAKES: u32 = 8;
+
+/// Messages of phones on WebSockets taken in one round.
+const WEB_BUDGET: usize = 256;
 
 /// What a ready connection brought.
 pub(crate) enum StreamEvent {
@@ -71,6 +76,7 @@ pub(crate) struct SipIo {
     pub(crate) trust: Trust,
     advertise: Advertise,
     conns: HashMap<ConnId, Conn>,
+    web: WebConns,
     by_remote: HashMap<(Transport, SocketAddr), ConnId>,
     by_source: HashMap<IpAddr, Held>,
     half_open: u32,
@@ -106,6 +112,7 @@ impl SipIo {
             trust: Trust::new(),
             advertise,
             conns: HashMap::new(),
+            web: WebConns::default(),
             by_remote: HashMap::new(),
             by_source: HashMap::new(),
             half_open: 0,
@@ -163,6 +170,9 @@ impl SipIo {
         if hop.transport == Transport::Udp {
             return self.udp.send_to(bytes, net::mapped(self.addr, hop.remote)).map(|_| ());
         }
+        if hop.transport.is_web() {
+            return self.web.send(hop, bytes);
+        }
         let id = match self.connection(hop) {
             Some(id) => id,
             // The peer's connection is gone: it must come back, its port is no listener. To a trunk of ours we go ourselves.
@@ -195,6 +205,7 @@ impl SipIo {
                 Some(client.ok_or_else(|| io::Error::other("no TLS with a peer of such a name"))?.into())
             }
             Transport::Udp | Transport::Tcp => None,
+            Transport::Ws | Transport::Wss => return Err(io::ErrorKind::NotConnected.into()),
         };
         let stream = TcpStream::connect(hop.remote)?;
         let mut conn = Conn::new(stream, hop.remote, hop.transport, true, tls);
@@ -226,6 +237,9 @@ impl SipIo {
     }
 
     pub(crate) fn close(&mut self, id: ConnId) {
+        if let Some(remote) = self.web.close(id) {
+            return self.let_go(remote.ip());
+        }
         let Some(mut conn) = self.conns.remove(&id) else { return };
         conn.bye();
         let at = (conn.transport, conn.remote);
@@ -236,12 +250,44 @@ impl SipIo {
             self.count_half_open(conn.remote.ip(), false);
         }
         if !conn.ours {
-            let ip = source(conn.remote.ip());
-            if let Some(held) = self.by_source.get_mut(&ip) {
-                held.all -= 1;
-                if held.all == 0 {
-                    self.by_source.remove(&ip);
+            self.let_go(conn.remote.ip());
+        }
+    }
+
+    /// One connection less from there.
+    fn let_go(&mut self, remote: IpAddr) {
+        let ip = source(remote);
+        if let Some(held) = self.by_source.get_mut(&ip) {
+            held.all -= 1;
+            if held.all == 0 {
+                self.by_source.remove(&ip);
+            }
+        }
+    }
+
+    /// What phones on WebSockets sent.
+    pub(crate) fn take_web(&mut self, from: &Receiver<FromWeb>, out: &mut Vec<StreamEvent>) {
+        for event in from.try_iter().take(WEB_BUDGET) {
+            match event {
+                FromWeb::Opened { conn, transport, local, remote, phone } => {
+                    let held = self.by_source.get(&source(remote.ip())).copied().unwrap_or_default();
+                    if self.conns.len() + self.web.len() >= self.max || held.all >= self.max / 2 {
+                        self.tally.refused += 1;
+                        // Dropped, which ends it.
+                        continue;
+                    }
+                    self.by_source.entry(source(remote.ip())).or_default().all += 1;
+                    self.tally.taken += 1;
+                    self.web.add(conn, remote, phone);
+                    out.push(StreamEvent::Opened { conn, transport, local, remote });
                 }
+                FromWeb::Message { conn, bytes } if self.web.knows(conn) => out.push(StreamEvent::Data { conn, bytes }),
+                FromWeb::Message { .. } => {}
+                FromWeb::Closed { conn } if self.web.knows(conn) => {
+                    self.close(conn);
+                    out.push(StreamEvent::Closed { conn });
+                }
+                FromWeb::Closed { .. } => {}
             }
         }
     }
@@ -260,7 +306,10 @@ impl SipIo {
             let held = self.by_source.get(&source(remote.ip())).copied().unwrap_or_default();
             let half_open = self.half_open >= HALF_OPEN_MAX || held.half_open >= HALF_OPEN_PER_SOURCE;
             // Half of all places: behind one address there may be a whole company, but never everybody.
-            if self.conns.len() >= self.max || held.all >= self.max / 2 || (server.is_some() && half_open) {
+            if self.conns.len() + self.web.len() >= self.max
+                || held.all >= self.max / 2
+                || (server.is_some() && half_open)
+            {
                 self.tally.refused += 1;
                 continue;
             }
@@ -346,6 +395,10 @@ impl SipIo {
     pub(crate) fn sweep(&mut self, out: &mut Vec<StreamEvent>) {
         let old: Vec<(ConnId, State)> =
             self.conns.iter().filter(|(_, c)| c.is_stale()).map(|(id, c)| (*id, c.state)).collect();
+        for conn in self.web.gone() {
+            self.close(conn);
+            out.push(StreamEvent::Closed { conn });
+        }
         for (conn, state) in old {
             if state == State::Open {
                 self.close(conn);
