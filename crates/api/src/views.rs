@@ -41,7 +41,7 @@ pub async fn load_addresses(
         return Ok(());
     }
     for row in app.store().addresses(tenant, &missing).await? {
-        known.insert(row.id, (&row.value).into());
+        known.insert(row.id, (&row).into());
     }
     Ok(())
 }
@@ -86,9 +86,9 @@ fn device_kind(kind: &DeviceKind) -> &'static str {
 pub fn desk_addresses(view: &AgentView) -> Vec<AddressId> {
     let work = view.work.iter().flat_map(|w| {
         let parties = w.consult.iter().chain(&w.others).filter_map(|p| p.outside);
-        w.from.into_iter().chain(parties)
+        w.from.into_iter().chain(w.diverted).chain(parties)
     });
-    let offers = view.offers.iter().filter_map(|o| o.from);
+    let offers = view.offers.iter().flat_map(|o| o.from.into_iter().chain(o.diverted));
     offers.chain(work).chain(view.parked.iter().filter_map(|p| p.from)).collect()
 }
 
@@ -120,6 +120,8 @@ pub fn desk(view: &AgentView, known: &Known, addresses: &Addresses, blocked: Opt
                 medium: o.medium.into(),
                 queue: o.queue.map(|q| queue_ref(known, q)),
                 from: o.from.and_then(|a| addresses.get(&a).cloned()),
+                diverted: o.diverted.and_then(|a| addresses.get(&a).cloned()),
+                verified: o.verified.map(Into::into),
                 number: o.number.and_then(|n| number_ref(config, n)),
                 device_rings: o.device_rings,
                 since_at: o.since.0,
@@ -179,6 +181,8 @@ fn desk_work(w: &WorkView, known: &Known, addresses: &Addresses) -> DeskWork {
         direction: w.direction,
         queue: w.queue.map(|q| queue_ref(known, q)),
         from: w.from.and_then(|a| addresses.get(&a).cloned()),
+        diverted: w.diverted.and_then(|a| addresses.get(&a).cloned()),
+        verified: w.verified.map(Into::into),
         number: w.number.and_then(|n| number_ref(config, n)),
         lang: w.lang.into(),
         state: w.state,

@@ -110,9 +110,25 @@ pub struct TrunkConfig {
     /// Number of ours that is shown by it whatever was chosen: some carriers take calls of one number alone.
     #[serde(default)]
     pub caller: Option<NumberId>,
+    #[serde(default)]
+    pub identity: TrunkIdentity,
     /// Off: it is being drained (maintenance). No new call goes either way; those that are up go on.
     #[serde(default = "yes")]
     pub active: bool,
+}
+
+/// What is believed of a trunk about who calls, and said to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TrunkIdentity {
+    /// It vouches for the identities it brings (RFC 3325): P-Asserted-Identity, Remote-Party-ID, Diversion, History-Info.
+    #[serde(default)]
+    pub trusted: bool,
+    /// What it says it has verified (`verstat`, P-Attestation-Indicator) is so.
+    #[serde(default)]
+    pub verifies: bool,
+    /// It is told by P-Asserted-Identity who calls, and by Diversion whose call is sent on to it.
+    #[serde(default)]
+    pub told: bool,
 }
 
 /// Our account at a carrier.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Srtp, TrunkAccount, TrunkTransport};
+use crate::config::{Srtp, TrunkAccount, TrunkIdentity, TrunkTransport};
 use crate::device::Binding;
 use crate::id::{DeviceId, NumberId, TenantId, TrunkId};
 use crate::leg::{ClipRef, Codec};
@@ -85,6 +85,7 @@ pub struct TrunkEntry {
     pub account: Option<TrunkLogin>,
     /// Zero: the other end is not asked whether it lives.
     pub check: Duration,
+    pub identity: TrunkIdentity,
     /// False while it is drained.
     pub active: bool,
 }

@@ -12,7 +12,7 @@ use crate::id::{
     AddressId, AgentId, BlobId, BridgeId, DeviceId, DispositionId, InteractionId, LegId, NoteId, NumberId, OfferId,
     PlayId, PromptId, QueueId, RecordingId, SegmentId, TrunkId, UserId,
 };
-use crate::leg::{Codec, EndCause, EndedBy, Gap, Hears, LegStats, Via};
+use crate::leg::{Codec, EndCause, EndedBy, Gap, Hears, LegStats, Verified, Via};
 use crate::localized::Lang;
 use crate::mailbox::{MessageFor, MessageState};
 use crate::medium::Medium;
@@ -502,6 +502,16 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<RecordingId>,
     },
+
+    /// What the network said of an incoming call.
+    CallIdentified {
+        interaction: InteractionId,
+        /// Who was called first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        diverted: Option<AddressId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verified: Option<Verified>,
+    },
 }
 
 macro_rules! kinds {
@@ -577,4 +587,5 @@ kinds! {
     MessageDiscarded = "message_discarded",
     MessageMarked = "message_marked",
     CallBackStarted = "call_back_started",
+    CallIdentified = "call_identified",
 }

@@ -188,7 +188,9 @@ impl Floor {
     fn decide(&mut self, input: Input) -> Result<Option<InteractionId>, Rejected> {
         match input {
             Input::ConfigPublished(config) => self.publish(config),
-            Input::CallOffered { leg, number, from, via } => return self.call_offered(leg, number, from, via),
+            Input::CallOffered { leg, number, from, via, known } => {
+                return self.call_offered(leg, number, from, via, known);
+            }
             Input::Leg(event) => self.leg_event(event)?,
             Input::DeviceReady { device } => self.device_ready(device)?,
             Input::DeviceLost { device, why } => self.device_lost(device, why)?,

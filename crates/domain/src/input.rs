@@ -8,7 +8,7 @@ use crate::device::DeviceLoss;
 use crate::id::{
     AddressId, AgentId, BlobId, DeviceId, InteractionId, LegId, NumberId, QueueId, RecordingId, TrunkId, UserId,
 };
-use crate::leg::{Gap, LegEvent, Outlived, Via};
+use crate::leg::{Gap, LegEvent, Outlived, Verified, Via};
 use crate::localized::Lang;
 use crate::mailbox::MessageState;
 use crate::medium::Medium;
@@ -24,6 +24,7 @@ pub enum Input {
         number: NumberId,
         from: AddressId,
         via: Via,
+        known: CallFacts,
     },
     /// Every other leg event. Events about legs the floor does not know are accepted and ignored.
     Leg(LegEvent),
@@ -98,6 +99,13 @@ pub enum Input {
     },
     /// The clock reached [`crate::floor::Floor::next_timeout`]. Timers that are due fire before any input.
     Tick,
+}
+
+/// [`crate::leg::Claims`] with ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CallFacts {
+    pub diverted: Option<AddressId>,
+    pub verified: Option<Verified>,
 }
 
 /// Answer to an input that was carried out. Acknowledge to the outside once the events up to `seq` are durable.

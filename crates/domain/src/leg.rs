@@ -135,6 +135,9 @@ pub struct CallerId {
     /// The user part of the From header; the engine fills it from the stored address.
     pub user: Option<String>,
     pub name: Option<String>,
+    /// Our number from which a call is sent on outside: who was called first (RFC 5806).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diverted: Option<String>,
 }
 
 /// What an agent who calls out hears while it rings there: built in, in every directory.
@@ -172,6 +175,7 @@ pub enum LegEvent {
         from: Address,
         name: Option<String>,
         via: Via,
+        claims: Claims,
     },
     Ringing {
         leg: LegId,
@@ -285,6 +289,36 @@ pub struct Outlived {
     pub legs: BTreeMap<LegId, Codec>,
     /// Recordings that go on, with the time between listed as a gap.
     pub recordings: BTreeSet<RecordingId>,
+}
+
+/// What the network that brings a call says of it, where it is believed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who was called first, before the call was sent on to us.
+    pub diverted: Option<Address>,
+    pub verified: Option<Verified>,
+}
+
+/// Whether the caller may use the number he shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// By the network that brings the call; none: it does not say, or is not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed: Option<bool>,
+    /// What the network where the call began says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<Attestation>,
+}
+
+/// How well the network where a call began knows the caller. Source: RFC 8588 §4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Attestation {
+    /// Him, and that the number is his.
+    A,
+    /// Him, not the number.
+    B,
+    /// Only where the call came in.
+    C,
 }
 
 /// How an incoming call reached us.

@@ -61,7 +61,7 @@
 //!
 //! // The switch reports a call; the engine has stored the caller's address and passes its id.
 //! let (leg, from) = (LegId(7), AddressId(9));
-//! let call = Input::CallOffered { leg, number, from, via: Via::Loopback };
+//! let call = Input::CallOffered { leg, number, from, via: Via::Loopback, known: Default::default() };
 //! let accepted = floor.handle(Timestamp(1_000), call)?;
 //! assert!(accepted.interaction.is_some());
 //!

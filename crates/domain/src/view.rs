@@ -12,6 +12,7 @@ use crate::id::{
     AddressId, AgentId, DeviceId, DispositionId, FloorId, InteractionId, LegId, NumberId, OfferId, QueueId,
     RecordingId, SegmentId, TeamId, TenantId,
 };
+use crate::leg::Verified;
 use crate::localized::Lang;
 use crate::medium::Medium;
 use crate::recording::{RecordMode, RuleOf};
@@ -74,6 +75,9 @@ pub struct OfferView {
     pub medium: Medium,
     pub queue: Option<QueueId>,
     pub from: Option<AddressId>,
+    /// Who was called first, before the call was sent on to us.
+    pub diverted: Option<AddressId>,
+    pub verified: Option<Verified>,
     pub number: Option<NumberId>,
     /// Answered on the ringing device itself: no accept button.
     pub device_rings: bool,
@@ -97,6 +101,9 @@ pub struct WorkView {
     pub direction: Direction,
     pub queue: Option<QueueId>,
     pub from: Option<AddressId>,
+    /// Who was called first, before the call was sent on to us.
+    pub diverted: Option<AddressId>,
+    pub verified: Option<Verified>,
     pub number: Option<NumberId>,
     pub lang: Lang,
     pub state: SegmentState,

@@ -11,7 +11,7 @@ use domain::device::DeviceLoss;
 use domain::event::*;
 use domain::flow::StepId;
 use domain::id::*;
-use domain::leg::{Codec, EndCause, EndedBy, Gap, GapCause, LegQuality, LegStats, Quality, Via};
+use domain::leg::{Attestation, Codec, EndCause, EndedBy, Gap, GapCause, LegQuality, LegStats, Quality, Verified, Via};
 use domain::localized::Lang;
 use domain::mailbox::MessageState;
 use domain::medium::Medium;
@@ -183,6 +183,11 @@ fn samples() -> Vec<EventBody> {
         },
         EventBody::CallBackStarted { interaction: InteractionId(33), of: interaction, message: Some(recording) },
         EventBody::InteractionResumed { interaction },
+        EventBody::CallIdentified {
+            interaction,
+            diverted: Some(AddressId(35)),
+            verified: Some(Verified { passed: Some(true), attested: Some(Attestation::A) }),
+        },
     ]
 }
 

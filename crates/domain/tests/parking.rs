@@ -25,6 +25,7 @@ fn company() -> TenantConfig {
         host: Some(format!("carrier{}.example", id.0)),
         transport: Default::default(),
         check_certificate: true,
+        identity: Default::default(),
         srtp: Default::default(),
         codecs: Vec::new(),
         calls_max: None,

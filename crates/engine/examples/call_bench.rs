@@ -147,7 +147,15 @@ impl Script {
         let user = format!("138{:08}", n % CALLERS);
         let from = Address::from_sip(&user, "carrier.example", Some("CN"));
         let (tenant, number) = (self.tenant, self.number);
-        self.say(LegEvent::Offered { leg, tenant, number, from, name: None, via: Via::Loopback });
+        self.say(LegEvent::Offered {
+            leg,
+            tenant,
+            number,
+            from,
+            name: None,
+            via: Via::Loopback,
+            claims: Default::default(),
+        });
     }
 
     fn live(&self) -> std::sync::MutexGuard<'_, Live> {

@@ -206,7 +206,13 @@ impl Bench {
     fn begin(&mut self) {
         self.legs += 1;
         let (leg, number) = (LegId(self.legs), NumberId(self.legs % u128::from(self.queues)));
-        self.tell(Input::CallOffered { leg, number, from: AddressId(self.legs), via: Via::Loopback });
+        self.tell(Input::CallOffered {
+            leg,
+            number,
+            from: AddressId(self.legs),
+            via: Via::Loopback,
+            known: Default::default(),
+        });
     }
 
     fn end(&mut self) {

@@ -74,7 +74,7 @@ impl DemoCaller {
             }
             let leg = LegId(inner.mint.next_bits());
             let user = format!("demo-{}", inner.mint.counter);
-            let from = CallerId { user: Some(user.clone()), name: Some("Demo".to_owned()) };
+            let from = CallerId { user: Some(user.clone()), name: Some("Demo".to_owned()), diverted: None };
             let clip = ClipRef { prompt: SPEECH, lang };
             inner.calls.insert(leg, Call { user, clip, incoming: None, stage: Stage::Waiting });
             let originate = LegCommand::Originate {

@@ -346,7 +346,7 @@ impl Engine {
         let floor = self.shared.floor(tenant).ok_or(CommandError::NoFloor)?;
         let Plan { address, class, number, trunks, caller: usual } = plan;
         let caller = caller.or(usual);
-        let shown = CallerId { user: shown(&address), name: None };
+        let shown = CallerId { user: shown(&address), name: None, diverted: None };
         let (to, new) = self.shared.address_id(tenant, address, None).await;
         let command = AgentCommand::Dial { to, class, trunks, caller, back };
         let persons = Persons { caller: shown, dialled: vec![(to, number)] };

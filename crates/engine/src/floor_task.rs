@@ -52,8 +52,8 @@ pub enum FloorMessage {
     Call {
         input: Input,
         persons: Persons,
-        /// The outside person's address, if its row is to be written with the call's first events.
-        address: Option<NewAddress>,
+        /// Outside persons' addresses whose rows are to be written with the call's first events.
+        addresses: Vec<NewAddress>,
         reply: Option<Reply>,
     },
     View {
@@ -97,9 +97,9 @@ impl FloorHandle {
     }
 
     /// A new call. On return it has its place in the order of inputs.
-    pub async fn call(&self, input: Input, caller: CallerId, address: Option<NewAddress>) -> Result<(), CommandError> {
+    pub async fn call(&self, input: Input, caller: CallerId, addresses: Vec<NewAddress>) -> Result<(), CommandError> {
         let persons = Persons { caller, dialled: Vec::new() };
-        self.post(FloorMessage::Call { input, persons, address, reply: None }).await
+        self.post(FloorMessage::Call { input, persons, addresses, reply: None }).await
     }
 
     /// A call of ours; waits until its beginning is durable.
@@ -110,7 +110,8 @@ impl FloorHandle {
         address: Option<NewAddress>,
     ) -> Result<Accepted, CommandError> {
         let (reply, answer) = oneshot::channel();
-        self.post(FloorMessage::Call { input, persons, address, reply: Some(reply) }).await?;
+        let addresses = Vec::from_iter(address);
+        self.post(FloorMessage::Call { input, persons, addresses, reply: Some(reply) }).await?;
         answer.await.map_err(|_| CommandError::Stopping)?
     }
 
@@ -333,8 +334,8 @@ impl FloorTask {
                 }
             }
             FloorMessage::Input { input, reply } => self.decide(input, None, reply, batch),
-            FloorMessage::Call { input, persons, address, reply } => {
-                self.addresses.extend(address);
+            FloorMessage::Call { input, persons, addresses, reply } => {
+                self.addresses.extend(addresses);
                 match input {
                     Input::Agent { .. } if self.saver.saving() == Saving::Nowhere => {
                         if let Some(reply) = reply {
@@ -427,7 +428,7 @@ impl FloorTask {
                     *from = persons.caller.clone();
                     if self.floor.config().mask_numbers {
                         // A name may be the number again.
-                        *from = CallerId { user: from.user.as_deref().map(masked), name: None };
+                        *from = CallerId { user: from.user.as_deref().map(masked), name: None, diverted: None };
                     }
                 }
             }

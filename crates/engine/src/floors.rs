@@ -115,7 +115,7 @@ async fn callers(
     let rows: BTreeMap<_, _> = store.addresses(tenant, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
     let person = |address| {
         let row = rows.get(&address)?;
-        let caller = CallerId { user: shown(&row.value), name: row.name.clone() };
+        let caller = CallerId { user: shown(&row.value), name: row.name.clone(), diverted: None };
         Some(Persons { caller, dialled: Vec::new() })
     };
     Ok(from.into_iter().filter_map(|(interaction, _, address)| Some((interaction, person(address)?))).collect())

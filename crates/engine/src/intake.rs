@@ -6,8 +6,8 @@ use std::sync::Arc;
 use domain::address::Address;
 use domain::device::DeviceReport;
 use domain::id::{AddressId, LegId, NumberId, TenantId};
-use domain::input::Input;
-use domain::leg::{CallerId, LegCommand, LegEvent, RejectReason, Via};
+use domain::input::{CallFacts, Input};
+use domain::leg::{CallerId, Claims, LegCommand, LegEvent, RejectReason, Via};
 use store::NewAddress;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -37,14 +37,16 @@ struct NewCall {
     from: Address,
     name: Option<String>,
     via: Via,
+    claims: Claims,
 }
 
-/// A call whose caller has an id.
+/// A call whose caller has an id, as has whoever was called first.
 struct Stored {
     call: NewCall,
     from: AddressId,
-    /// The row to be written with it.
-    new: Option<NewAddress>,
+    diverted: Option<AddressId>,
+    /// The rows to be written with it.
+    new: Vec<NewAddress>,
 }
 
 /// The user part of a SIP From that shows this address.
@@ -87,8 +89,8 @@ impl Intake {
     }
 
     async fn leg(&mut self, event: LegEvent) {
-        if let LegEvent::Offered { leg, tenant, number, from, name, via } = event {
-            return self.new_call(NewCall { leg, tenant, number, from, name, via });
+        if let LegEvent::Offered { leg, tenant, number, from, name, via, claims } = event {
+            return self.new_call(NewCall { leg, tenant, number, from, name, via, claims });
         }
         match &event {
             LegEvent::Quality { leg, quality } => return self.shared.quality.put(*leg, *quality),
@@ -137,14 +139,22 @@ impl Intake {
         self.parked.insert(leg, Vec::new());
         let (shared, sender) = (self.shared.clone(), self.stored_sender.clone());
         tokio::spawn(async move {
-            let (from, new) = shared.address_id(tenant, call.from.clone(), call.name.clone()).await;
+            let (from, caller) = shared.address_id(tenant, call.from.clone(), call.name.clone()).await;
+            let mut new = Vec::from_iter(caller);
+            let mut diverted = None;
+            if let Some(first) = call.claims.diverted.clone() {
+                let (id, row) = shared.address_id(tenant, first, None).await;
+                diverted = Some(id);
+                new.extend(row);
+            }
             // The intake outlives its senders unless the process is ending.
-            let _ = sender.send(Stored { call, from, new }).await;
+            let _ = sender.send(Stored { call, from, diverted, new }).await;
         });
     }
 
     async fn offered(&mut self, stored: Stored) {
-        let Stored { call: NewCall { leg, tenant, number, from: address, name, via }, from, new } = stored;
+        let Stored { call, from, diverted, new } = stored;
+        let NewCall { leg, tenant, number, from: address, name, via, claims } = call;
         let parked = self.parked.remove(&leg).unwrap_or_default();
         let Some(floor) = self.shared.floor(tenant) else {
             let _ = (self.shared.down)(Down::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
@@ -159,7 +169,9 @@ impl Intake {
             // Before the floor: its events, which the demo caller waits for, cannot come earlier.
             self.shared.demo.incoming(user, leg);
         }
-        if floor.call(Input::CallOffered { leg, number, from, via }, CallerId { user, name }, new).await.is_err() {
+        let known = CallFacts { diverted, verified: claims.verified };
+        let input = Input::CallOffered { leg, number, from, via, known };
+        if floor.call(input, CallerId { user, name, diverted: None }, new).await.is_err() {
             warn!(%tenant, "the floor is stopping; a call was not taken");
         }
         for event in parked {

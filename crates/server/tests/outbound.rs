@@ -355,3 +355,56 @@ fn a_carrier_of_reliable_responses_and_short_sessions_is_talked_through() {
     carrier.sipp.must_end_well();
     assert_eq!(company.wait_detail(&interaction)["summary"]["end"], "served");
 }
+
+/// A carrier that vouches for its callers brings a call that somebody forwarded; the agent sends it on outside.
+#[test]
+fn a_trusted_carrier_says_who_calls_and_is_told_whose_call_is_sent_on() {
+    let server = Server::start("identity");
+    let company = Company::of(&server);
+    let mut carrier = Carrier::start(&server);
+    let told = json!({"trusted": true, "verifies": true, "told": true});
+    let host = format!("127.0.0.1:{}", carrier.port);
+    let trunk = id(&company.post(
+        "trunks",
+        json!({"name": "carrier", "host": host, "addresses": ["127.0.0.1"], "check_s": 0, "identity": told}),
+    ));
+    route(&company, &["+86"], &[&trunk]);
+    let phone = Phone::on_duty(&server, &company, "Agent 1", "7101", &auto_answer());
+    let headers = "P-Asserted-Identity: \"Wang Fang\" <tel:+8613900139000;verstat=TN-Validation-Passed>\r\n\
+                   P-Attestation-Indicator: A\r\n\
+                   Diversion: <sip:1002@pbx.example>;reason=no-answer;counter=1\r\n\
+                   Diversion: <sip:+861088887777@pbx.example;user=phone>;reason=unconditional;counter=1";
+    let mut caller = Caller::dial_as(&server, &Calls { headers, ..Calls::default() });
+    phone.wait_call();
+    caller.rtp.wait_tone(AGENT_HZ, 300);
+    assert!(phone.sipp.transcript().contains("From: \"Wang Fang\" <sip:+8613900139000@"), "what the phone shows");
+    let (segment, interaction) = company.wait_segment(&phone.agent, "talking");
+    let live = company.get(&format!("interactions/{interaction}"));
+    assert_eq!(live["summary"]["from"]["text"], "+8613900139000");
+    assert_eq!(live["summary"]["from"]["name"], "Wang Fang");
+    assert_eq!(live["diverted"]["text"], "+861088887777");
+    assert_eq!(live["verified"], json!({"passed": true, "attested": "A"}));
+    let events = company.get(&format!("interactions/{interaction}/events")).to_string();
+    assert!(events.contains("call_identified") && !events.contains("88887777"), "ids only: {events}");
+
+    // Sent on outside: the carrier is told whose call it was.
+    let outside = json!({"to": "outside", "number": "13800138000"});
+    company.command(&phone.agent, json!({"command": "transfer", "segment": segment, "to": outside}));
+    carrier.wait_call();
+    carrier.rtp.wait_tone(CALLER_HZ, 300);
+    let invite = carrier.sipp.transcript();
+    assert!(invite.contains("P-Asserted-Identity: <sip:1000@"), "{invite}");
+    assert!(invite.contains("Diversion: <sip:1000@") && invite.contains(";reason=unconditional;counter=1"), "{invite}");
+    caller.sipp.hang_up();
+    caller.sipp.must_end_well();
+    carrier.sipp.must_end_well();
+
+    // Who asks for privacy stays unknown, here and at the agent's phone.
+    let headers = "P-Asserted-Identity: <tel:+8613900139000>\r\nPrivacy: id";
+    let known = company.interactions();
+    let mut hidden = Caller::dial_as(&server, &Calls { number: "3000", headers, ..Calls::default() });
+    let interaction = id(&newest(&company, &known));
+    assert_eq!(company.interaction(&interaction)["summary"]["from"]["kind"], "withheld");
+    hidden.sipp.hang_up();
+    hidden.sipp.must_end_well();
+}

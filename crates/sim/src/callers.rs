@@ -61,7 +61,7 @@ impl World {
         let from = self.callers.get(known).copied().unwrap_or(any);
         self.ledger.calls += 1;
         self.switch.offered(leg);
-        let _ = self.input(Input::CallOffered { leg, number, from, via: Via::Loopback });
+        let _ = self.input(Input::CallOffered { leg, number, from, via: Via::Loopback, known: Default::default() });
         let patience = self.dice.wait(self.manner.patience);
         self.plan(patience, Happening::GiveUp(leg));
     }

@@ -41,6 +41,7 @@ fn the_plays_reach_every_kind_of_event_and_end() {
         "message_discarded",
         "message_marked",
         "call_back_started",
+        "call_identified",
         "agent_queues_changed",
         "leg_muted",
         "language_set",

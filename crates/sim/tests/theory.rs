@@ -187,7 +187,10 @@ impl Line {
                         self.due.push(Reverse((gives_up, Due::HangUp(leg))));
                     }
                     let from = AddressId(1);
-                    self.tell(now, Input::CallOffered { leg, number: NUMBER, from, via: Via::Loopback });
+                    self.tell(
+                        now,
+                        Input::CallOffered { leg, number: NUMBER, from, via: Via::Loopback, known: Default::default() },
+                    );
                 }
                 // An old patience does not end a conversation.
                 Due::HangUp(leg) if self.talks_until.get(&leg).is_none_or(|until| *until == now) => {

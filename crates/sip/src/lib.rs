@@ -104,6 +104,7 @@ pub mod digest;
 mod endpoint;
 mod guard;
 mod hop;
+pub mod identity;
 pub mod msg;
 mod random;
 pub mod registrar;

@@ -624,6 +624,7 @@ impl Store {
                         codecs: t.codecs,
                         account: t.account.zip(password).map(|(account, password)| TrunkLogin { account, password }),
                         check: Duration::from_secs(t.check_s.into()),
+                        identity: t.identity,
                         active: t.active,
                     });
                 }

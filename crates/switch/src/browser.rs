@@ -204,7 +204,7 @@ impl Switch {
         self.by_browser.insert(device, leg);
         self.timers.set(Timer::Offer(leg), self.now + self.config.offer_timeout);
         let from = Address::Social { channel: "web".to_owned(), id: device.to_string() };
-        self.tell(LegEvent::Offered { leg, tenant, number, from, name: None, via });
+        self.tell(LegEvent::Offered { leg, tenant, number, from, name: None, via, claims: Default::default() });
     }
 
     pub(crate) fn originate_browser(&mut self, leg: LegId, tenant: TenantId, device: DeviceId) {

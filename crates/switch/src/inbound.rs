@@ -4,7 +4,8 @@ use std::sync::Arc;
 use domain::address::Address;
 use domain::directory::Directory;
 use domain::id::LegId;
-use domain::leg::{EndCause, EndedBy, LegEvent, RejectReason};
+use domain::leg::{Attestation, Claims, EndCause, EndedBy, LegEvent, RejectReason, Verified, Via};
+use sip::identity::Trust;
 use sip::msg::Message;
 use sip::{Admission, Hop, IncomingCall};
 
@@ -98,6 +99,22 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(out)
 }
 
+/// A name as it may be shown: not longer than a line, without what would turn or break one.
+fn printable(name: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown: String = name.chars().filter(|c| !c.is_control() && !turns(*c)).take(128).collect();
+    shown.trim().to_owned()
+}
+
+fn verified(v: sip::identity::Verified) -> Verified {
+    let attested = v.attested.map(|a| match a {
+        sip::identity::Attestation::Full => Attestation::A,
+        sip::identity::Attestation::Partial => Attestation::B,
+        sip::identity::Attestation::Gateway => Attestation::C,
+    });
+    Verified { passed: v.passed, attested }
+}
+
 impl Switch {
     pub(crate) fn on_incoming_call(&mut self, incoming: &IncomingCall) {
         let call = incoming.call;
@@ -129,17 +146,33 @@ impl Switch {
                 return self.refuse_sound(call, &why);
             }
         };
-        let from = incoming.from();
-        let from_user = from.uri.user_decoded().unwrap_or_default();
-        let address = Address::from_sip(&from_user, &from.uri.host, region.as_deref());
-        let name = from.display.clone().filter(|_| address != Address::Withheld).map(|n| n.chars().take(128).collect());
+        let caller = sip::identity::caller(&incoming.message, self.trust(via));
+        let region = region.as_deref();
+        let of = |user: &str, host: &str, withheld: bool| match withheld {
+            true => Address::Withheld,
+            false => Address::from_sip(user, host, region),
+        };
+        let address = of(&caller.user, &caller.host, caller.withheld);
+        let name =
+            caller.display.filter(|_| address != Address::Withheld).map(|n| printable(&n)).filter(|n| !n.is_empty());
+        let claims = Claims {
+            diverted: caller.diverted.map(|first| of(&first.user, &first.host, first.withheld)),
+            verified: caller.verified.map(verified),
+        };
 
         let leg = self.mint_leg();
         let party = Party::Incoming(Incoming { call, offer, hop: incoming.hop, session });
         self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Offered));
         self.by_call.insert(call, leg);
         self.timers.set(Timer::Offer(leg), self.now + self.config.offer_timeout);
-        self.tell(LegEvent::Offered { leg, tenant, number, from: address, name, via });
+        self.tell(LegEvent::Offered { leg, tenant, number, from: address, name, via, claims });
+    }
+
+    /// What is believed of whoever brings a call.
+    fn trust(&self, via: Via) -> Trust {
+        let Via::Trunk { trunk } = via else { return Trust::default() };
+        let entry = self.directory.trunks.iter().find(|t| t.trunk == trunk);
+        entry.map_or(Trust::default(), |t| Trust { identity: t.identity.trusted, verification: t.identity.verifies })
     }
 
     fn refuse(&mut self, call: sip::CallId, status: u16) {

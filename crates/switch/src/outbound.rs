@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::directory::DeviceEntryKind;
+use domain::directory::{DeviceEntryKind, TrunkEntry};
 use domain::id::{DeviceId, LegId, TenantId, TrunkId};
 use domain::leg::{CallerId, Dial, EndCause, EndedBy, LegEvent, LegStats, Via};
 use media::CodecParams;
@@ -246,6 +246,11 @@ impl Switch {
         let account = login.as_ref().map(|(user, _)| user.clone());
         let user = sip.from.user.as_deref().or(account.as_deref()).unwrap_or("anonymous");
         let host = sip.via.as_ref().filter(|via| via.login.is_some()).map_or(&self.config.from_host, |via| &via.domain);
+        let told = |t: &TrunkEntry| sip.via.as_ref().is_some_and(|via| t.trunk == via.trunk) && t.identity.told;
+        let headers = match self.directory.trunks.iter().any(told) {
+            true => stated(&sip.from, host),
+            false => Vec::new(),
+        };
         let mut from = NameAddr::new(Uri::sip(Some(user), host, None));
         if let Some(name) = &sip.from.name {
             from = from.with_display(name);
@@ -276,7 +281,7 @@ impl Switch {
                 from: from.clone(),
                 to: None,
                 contact_user: account.clone(),
-                headers: Vec::new(),
+                headers: headers.clone(),
                 sdp,
                 credentials: login.as_ref().map(|(_, credentials)| credentials.clone()),
             })));
@@ -457,6 +462,15 @@ fn weight(cause: EndCause) -> u8 {
         EndCause::NotFound => 1,
         _ => 0,
     }
+}
+
+/// What a trunk is told of the caller beside From (RFC 3325 §9.1, RFC 5806 §4).
+fn stated(from: &CallerId, host: &str) -> Vec<(String, String)> {
+    let uri = |user: &str| NameAddr::new(Uri::sip(Some(user), host, None));
+    let asserted = from.user.as_deref().map(|user| ("P-Asserted-Identity".to_owned(), uri(user).to_string()));
+    let diverted = from.diverted.as_deref();
+    let diverted = diverted.map(|n| ("Diversion".to_owned(), format!("{};reason=unconditional;counter=1", uri(n))));
+    asserted.into_iter().chain(diverted).collect()
 }
 
 #[cfg(test)]

@@ -213,6 +213,7 @@ mod tests {
             host: None,
             transport: Default::default(),
             check_certificate: true,
+            identity: Default::default(),
             srtp: Default::default(),
             codecs: Vec::new(),
             account: None,

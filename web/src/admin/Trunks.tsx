@@ -38,7 +38,7 @@ export function Trunks() {
         { key: 'state', head: t('state'), width: 'minmax(200px, 1.5fr)', cell: (r) => <TrunkState trunk={r} status={status(r.id)} /> },
       ]}
       text={(r) => `${r.name}\n${r.host ?? ''} ${r.addresses.join(' ')}`}
-      blank={() => ({ name: '', addresses: '', region: null, host: null, transport: 'udp', check_certificate: true, srtp: 'offered', codecs: [], calls_max: null, calls_per_second: null, account: null, password: '', check_s: 60, caller: null, active: true })}
+      blank={() => ({ name: '', addresses: '', region: null, host: null, transport: 'udp', check_certificate: true, srtp: 'offered', codecs: [], calls_max: null, calls_per_second: null, account: null, password: '', check_s: 60, caller: null, identity: { trusted: false, verifies: false, told: false }, active: true })}
       toForm={({ id: _, addresses, ...form }) => ({ ...form, addresses: addresses.join('\n'), password: '' })}
       editor={(p) => <TrunkEditor {...p} />}
       create={(form) => ok(api.POST('/api/v1/trunks', { body: body(form) }))}
@@ -52,6 +52,7 @@ export function Trunks() {
 function TrunkEditor({ value, set, error, row }: EditorProps<Form, Trunk>) {
   const { t } = useTranslation('admin');
   const wrong = lines(value.addresses).filter((a) => !isIp(a));
+  const identity = (c: Partial<Form['identity']>) => set({ identity: { ...value.identity, ...c } });
   return (
     <>
       <TextInput label={t('name')} required maxLength={100} value={value.name} error={error('name')} onChange={(e) => set({ name: e.currentTarget.value })} />
@@ -79,6 +80,7 @@ function TrunkEditor({ value, set, error, row }: EditorProps<Form, Trunk>) {
         <NumberInput label={t('trunk.calls_per_second')} description={t('trunk.calls_per_second_hint')} placeholder={t('trunk.unlimited')} min={1} max={1000} allowDecimal={false} value={value.calls_per_second ?? ''} error={error('calls_per_second')} onChange={(v) => set({ calls_per_second: v === '' ? null : Number(v) })} />
       </div>
       <ChoiceField label={t('trunk.caller')} kind="numbers" placeholder={t('trunk.caller_chosen')} value={value.caller} onChange={(caller) => set({ caller })} error={error('caller')} />
+      <Switch label={t('trunk.told')} description={t('trunk.told_hint')} checked={value.identity.told} onChange={(e) => identity({ told: e.currentTarget.checked })} />
       <Switch label={t('trunk.active')} description={t('trunk.active_hint')} checked={value.active} onChange={(e) => set({ active: e.currentTarget.checked })} />
 
       <Account value={value} set={set} error={error} row={row} />
@@ -97,6 +99,8 @@ function TrunkEditor({ value, set, error, row }: EditorProps<Form, Trunk>) {
         onChange={(e) => set({ addresses: e.currentTarget.value })}
       />
       <RegionField label={t('region')} description={t('trunk.region_hint')} value={value.region} error={error('region')} onChange={(region) => set({ region })} />
+      <Switch label={t('trunk.trusted')} description={t('trunk.trusted_hint')} checked={value.identity.trusted} onChange={(e) => identity({ trusted: e.currentTarget.checked })} />
+      <Switch label={t('trunk.verifies')} description={t('trunk.verifies_hint')} checked={value.identity.verifies} onChange={(e) => identity({ verifies: e.currentTarget.checked })} />
     </>
   );
 }

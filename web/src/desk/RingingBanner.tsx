@@ -9,7 +9,7 @@ import { useCommand, useDesk, useDevice } from '../socket/session';
 import { Remaining } from '../ui/Elapsed';
 import { clock } from '../ui/format';
 import { Icon } from '../ui/icons';
-import { useCaller } from './caller';
+import { useCaller, useOrigin } from './caller';
 import { ring } from './ring';
 import type { DeskOffer } from './words';
 
@@ -17,6 +17,7 @@ export function RingingBanner() {
   const { t } = useTranslation('common');
   const local = useLocal();
   const caller = useCaller();
+  const origin = useOrigin();
   const desk = useDesk();
   const device = useDevice();
   const command = useCommand();
@@ -56,6 +57,7 @@ export function RingingBanner() {
                 offer.handover ? t(`ringing.${offer.handover.kind}`, { name: offer.handover.by?.name ?? t('ringing.colleague') }) : null,
                 offer.queue ? local(offer.queue.name) : null,
                 offer.handover ? null : t('ringing.waited', { time: clock(offer.waited_ms) }),
+                ...origin(offer),
               ]
                 .filter(Boolean)
                 .join(' · ')}

@@ -8,7 +8,7 @@ import { useNow } from '../ui/clock';
 import { Elapsed, Remaining } from '../ui/Elapsed';
 import { clock } from '../ui/format';
 import { Icon } from '../ui/icons';
-import { useCaller } from './caller';
+import { useCaller, useOrigin } from './caller';
 import { dialling } from './dial';
 import { Outcome } from './Outcome';
 import { Outgoing } from './Outgoing';
@@ -19,6 +19,7 @@ export function WorkPanel({ work }: { work: DeskWork }) {
   const { t } = useTranslation('common');
   const local = useLocal();
   const caller = useCaller();
+  const origin = useOrigin();
   const command = useCommand();
   const now = useNow();
   const readOnly = useReadOnly();
@@ -49,7 +50,7 @@ export function WorkPanel({ work }: { work: DeskWork }) {
         ) : null}
       </header>
       <p className="dim">
-        {[work.queue ? local(work.queue.name) : null, work.number ? `${local(work.number.name)} ${work.number.number}` : null, t(`language.${work.lang}`)]
+        {[work.queue ? local(work.queue.name) : null, work.number ? `${local(work.number.name)} ${work.number.number}` : null, t(`language.${work.lang}`), ...origin(work)]
           .filter(Boolean)
           .join(' · ')}
       </p>

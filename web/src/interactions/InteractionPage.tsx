@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { api, ok, type Schemas } from '../api/client';
 import { useMay, useMe } from '../api/session';
 import { CallNumber } from '../desk/CallNumber';
-import { useCaller } from '../desk/caller';
+import { useCaller, useOrigin } from '../desk/caller';
 import { Outgoing } from '../desk/Outgoing';
 import { useLocal } from '../i18n/localized';
 import { dateTime, span } from '../ui/format';
@@ -50,6 +50,7 @@ function Detail({ detail }: { detail: Schemas['InteractionDetail'] }) {
   const { t, i18n } = useTranslation('interactions');
   const local = useLocal();
   const caller = useCaller();
+  const origin = useOrigin()(detail);
   const me = useMe();
   const may = useMay();
   const s = detail.summary;
@@ -64,6 +65,7 @@ function Detail({ detail }: { detail: Schemas['InteractionDetail'] }) {
           </dd>
         </div>
         <Fact name={t('list.number')} value={s.number ? `${s.number.number} ${local(s.number.name)}` : '–'} />
+        {origin.length > 0 ? <Fact name={t('detail.origin')} value={origin.join(' · ')} /> : null}
         <Fact name={t('list.started')} value={dateTime(s.started_at, i18n.language, me.time_zone, true)} />
         <div>
           <dt className="dim small">{t('list.end')}</dt>

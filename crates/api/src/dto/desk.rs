@@ -117,6 +117,8 @@ pub struct AddressView {
     /// `phone`, `extension`, `sip_uri`, `email`, `social` or `withheld`.
     pub kind: String,
     pub text: String,
+    /// As the far end last called itself.
+    pub name: Option<String>,
     /// Parts of the text are hidden: call by `call_back`, not by number.
     pub masked: bool,
 }
@@ -126,7 +128,8 @@ impl AddressView {
     pub fn mask(&mut self) {
         let text = domain::address::masked(&self.text);
         if self.kind != "withheld" && text != self.text {
-            (self.text, self.masked) = (text, true);
+            // A name may be the number again.
+            (self.text, self.name, self.masked) = (text, None, true);
         }
     }
 }
@@ -142,7 +145,30 @@ impl From<&domain::address::Address> for AddressView {
             A::Social { .. } => "social",
             A::Withheld => "withheld",
         };
-        Self { kind: kind.to_owned(), text: a.to_string(), masked: false }
+        Self { kind: kind.to_owned(), text: a.to_string(), name: None, masked: false }
+    }
+}
+
+impl From<&store::AddressRow> for AddressView {
+    fn from(row: &store::AddressRow) -> Self {
+        Self { name: row.name.clone(), ..(&row.value).into() }
+    }
+}
+
+/// Whether the caller may use the number he shows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub struct CallerVerified {
+    /// By the network that brings the call; null: it does not say, or is not asked.
+    pub passed: Option<bool>,
+    /// What the network where the call began says of itself: it knows the caller and his number (A), the caller (B), or
+    /// only where the call came in (C).
+    #[schema(value_type = Option<words::Attestation>)]
+    pub attested: Option<domain::leg::Attestation>,
+}
+
+impl From<domain::leg::Verified> for CallerVerified {
+    fn from(v: domain::leg::Verified) -> Self {
+        Self { passed: v.passed, attested: v.attested }
     }
 }
 
@@ -157,6 +183,9 @@ pub struct DeskOffer {
     pub medium: Medium,
     pub queue: Option<QueueRef>,
     pub from: Option<AddressView>,
+    /// Who was called first, before the call was sent on to us.
+    pub diverted: Option<AddressView>,
+    pub verified: Option<CallerVerified>,
     pub number: Option<NumberRef>,
     /// Answered on the ringing device itself: no accept button.
     pub device_rings: bool,
@@ -217,6 +246,9 @@ pub struct DeskWork {
     pub direction: domain::event::Direction,
     pub queue: Option<QueueRef>,
     pub from: Option<AddressView>,
+    /// Who was called first, before the call was sent on to us.
+    pub diverted: Option<AddressView>,
+    pub verified: Option<CallerVerified>,
     pub number: Option<NumberRef>,
     pub lang: Lang,
     #[schema(value_type = words::SegmentState)]

@@ -67,6 +67,9 @@ pub struct InteractionDetail {
     pub legs: Vec<Leg>,
     pub offers: Vec<Offer>,
     pub recordings: Vec<Recording>,
+    /// Who was called first, before the call was sent on to us.
+    pub diverted: Option<AddressView>,
+    pub verified: Option<super::desk::CallerVerified>,
     /// The earlier interaction that this call of ours answers.
     #[schema(value_type = Option<String>)]
     pub calls_back: Option<InteractionId>,

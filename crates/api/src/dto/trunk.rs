@@ -59,6 +59,8 @@ pub struct TrunkFields {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub caller: Option<NumberId>,
+    #[serde(default)]
+    pub identity: TrunkIdentity,
     /// Off: it is being drained. No new call goes either way; those that are up go on.
     #[serde(default = "super::people::yes")]
     pub active: bool,
@@ -67,6 +69,32 @@ pub struct TrunkFields {
 /// A minute: soon enough to spare callers a dead trunk, seldom enough for any carrier.
 fn check_s() -> u32 {
     60
+}
+
+/// What is believed of a trunk about who calls, and said to it.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+pub struct TrunkIdentity {
+    /// It vouches for the identities it brings (RFC 3325): P-Asserted-Identity, Remote-Party-ID, Diversion, History-Info.
+    #[serde(default)]
+    pub trusted: bool,
+    /// What it says it has verified (`verstat`, P-Attestation-Indicator) is so.
+    #[serde(default)]
+    pub verifies: bool,
+    /// It is told by P-Asserted-Identity who calls, and by Diversion whose call is sent on to it.
+    #[serde(default)]
+    pub told: bool,
+}
+
+impl From<domain::config::TrunkIdentity> for TrunkIdentity {
+    fn from(i: domain::config::TrunkIdentity) -> Self {
+        Self { trusted: i.trusted, verifies: i.verifies, told: i.told }
+    }
+}
+
+impl From<TrunkIdentity> for domain::config::TrunkIdentity {
+    fn from(i: TrunkIdentity) -> Self {
+        Self { trusted: i.trusted, verifies: i.verifies, told: i.told }
+    }
 }
 
 /// Our account at a carrier.

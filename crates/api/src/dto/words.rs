@@ -46,6 +46,11 @@ macro_rules! words {
 }
 
 words! {
+    Attestation = domain::leg::Attestation {
+        A = "A",
+        B = "B",
+        C = "C",
+    }
     Occupancy = domain::command::Occupancy {
         Busy = "busy",
         WrapUp = "wrap_up",

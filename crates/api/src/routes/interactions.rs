@@ -278,11 +278,13 @@ async fn get(
         .filter(|t| t.kind == "offer_made")
         .filter_map(|t| Some((t.detail["offer"].as_str()?.parse().ok()?, t.detail["until"].as_i64()?)))
         .collect();
-    let mut addresses: Addresses = detail.address.iter().map(|a| (a.id, (&a.value).into())).collect();
-    let outside = detail.segments.iter().filter_map(address_of);
-    load_addresses(&app, caller.tenant, outside, &mut addresses).await?;
-    let addresses = shown(&caller, &known, &addresses);
     let extra = detail.interaction.extra.clone();
+    let diverted: Option<AddressId> = extra["diverted"].as_str().and_then(|id| id.parse().ok());
+    let verified: Option<domain::leg::Verified> = serde_json::from_value(extra["verified"].clone()).ok().flatten();
+    let mut addresses: Addresses = detail.address.iter().map(|a| (a.id, a.into())).collect();
+    let others = detail.segments.iter().filter_map(address_of).chain(diverted);
+    load_addresses(&app, caller.tenant, others, &mut addresses).await?;
+    let addresses = shown(&caller, &known, &addresses);
     let hold = app.store().holds(caller.tenant, &[id]).await?.remove(&id);
     let may_hold = caller.may(Action::RecordingHold, &resource(&caller, &known, &detail.interaction));
     let mut summary = summary(detail.interaction, hold.is_some(), &known, &addresses);
@@ -311,6 +313,8 @@ async fn get(
         legs: detail.legs.into_iter().map(leg).collect(),
         offers: detail.offers.into_iter().map(|o| offer(o, &known, &until)).collect(),
         recordings: detail.recordings.into_iter().map(recording_view).collect(),
+        diverted: diverted.and_then(|id| addresses.get(&id).cloned()),
+        verified: verified.map(Into::into),
         calls_back,
         called_back_by,
     }))

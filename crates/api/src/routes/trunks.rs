@@ -57,6 +57,7 @@ impl Resource for TrunkFields {
             password: None,
             check_s: t.check_s,
             caller: t.caller,
+            identity: t.identity.into(),
             active: t.active,
         }
     }
@@ -77,6 +78,7 @@ impl Resource for TrunkFields {
             account: self.account.map(Into::into),
             check_s: self.check_s,
             caller: self.caller,
+            identity: self.identity.into(),
             active: self.active,
         }
     }

@@ -18,7 +18,7 @@ async fn talk(world: &World) -> Option<String> {
     let leg = LegId(u128::MAX - 1);
     let from = Address::from_sip("13800138000", "carrier.example", Some("CN"));
     let (tenant, number, name) = (a.tenant, a.number, Some("13800138000".to_owned()));
-    let offered = LegEvent::Offered { leg, tenant, number, from, name, via: Via::Loopback };
+    let offered = LegEvent::Offered { leg, tenant, number, from, name, via: Via::Loopback, claims: Default::default() };
     world.up.send(Up::Leg(offered)).await.unwrap();
     world.told(|d| matches!(d, Down::Leg(LegCommand::Answer { leg: l }) if *l == leg).then_some(())).await;
     world.up.send(Up::Leg(LegEvent::Answered { leg, codec: Codec::Pcma })).await.unwrap();

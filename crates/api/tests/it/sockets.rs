@@ -148,6 +148,7 @@ async fn a_call_rings_is_accepted_and_wrapped_up_on_the_desk() {
         from: Address::from_sip("13800138000", "carrier.example", Some("CN")),
         name: None,
         via: Via::Loopback,
+        claims: Default::default(),
     };
     world.up.send(Up::Leg(offered)).await.unwrap();
     world.told(|d| matches!(d, Down::Leg(LegCommand::Answer { leg: l }) if *l == leg).then_some(())).await;

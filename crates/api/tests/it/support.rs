@@ -477,6 +477,7 @@ async fn put_config(tx: &mut store::AdminTx, c: &Ids, slug: &str, user: UserId) 
         host: Some(format!("carrier.{slug}.example")),
         transport: Default::default(),
         check_certificate: true,
+        identity: Default::default(),
         srtp: Default::default(),
         codecs: Vec::new(),
         calls_max: None,

@@ -58,6 +58,12 @@ impl State {
                     i.back = Some(CallBack { of: *of, message: *message });
                 }
             }
+            EventBody::CallIdentified { interaction, diverted, verified } => {
+                if let Some(i) = self.interactions.get_mut(interaction) {
+                    i.diverted = *diverted;
+                    i.verified = *verified;
+                }
+            }
             EventBody::InteractionStarted { interaction, medium, direction, number, from, lang, priority } => {
                 let begun = Interaction {
                     medium: *medium,
@@ -76,6 +82,8 @@ impl State {
                     served: false,
                     queued: None,
                     bridge: None,
+                    diverted: None,
+                    verified: None,
                     music: None,
                     dial: None,
                     masked: None,

@@ -9,7 +9,7 @@ use crate::event::{
     SegmentState,
 };
 use crate::id::{AddressId, DeviceId, InteractionId, LegId, NumberId, SegmentId};
-use crate::input::{RejectCode, Rejected};
+use crate::input::{CallFacts, RejectCode, Rejected};
 use crate::leg::{EndCause, EndedBy, LegCommand, LegEvent, LegStats, PlayEnd, RejectReason, Via};
 use crate::medium::Medium;
 
@@ -25,6 +25,7 @@ impl Floor {
         number: NumberId,
         from: AddressId,
         via: Via,
+        CallFacts { diverted, verified }: CallFacts,
     ) -> Result<Option<InteractionId>, Rejected> {
         if self.state.legs.contains_key(&leg) {
             return Err(RejectCode::LegDuplicate.into());
@@ -57,6 +58,9 @@ impl Floor {
             device: None,
             destination: DestinationClass::Number,
         });
+        if diverted.is_some() || verified.is_some() {
+            self.emit(EventBody::CallIdentified { interaction, diverted, verified });
+        }
         match entry {
             EntryPoint::Device { device } => self.call_device(interaction, leg, device),
             EntryPoint::Echo => {

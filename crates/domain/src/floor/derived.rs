@@ -163,6 +163,7 @@ impl Derived {
             | EventBody::MessageLeft { .. }
             | EventBody::MessageDiscarded { .. }
             | EventBody::MessageMarked { .. }
+            | EventBody::CallIdentified { .. }
             | EventBody::CallBackStarted { .. } => {}
         }
     }

@@ -164,7 +164,8 @@ impl Floor {
             let (state, until) = (SegmentState::Connecting, Some(self.now + RING + CONNECT_TIMEOUT));
             self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until, ended: None });
         }
-        self.originate_by(interaction, None, LegRole::Customer, trunk, address, user);
+        let shown = CallerId { user, ..CallerId::default() };
+        self.originate_by(interaction, None, LegRole::Customer, trunk, address, shown);
         true
     }
 
@@ -190,15 +191,19 @@ impl Floor {
         let Some(s) = self.state.segment(interaction, segment) else { return false };
         let SegmentOf::Outside { address, class, trunks, caller } = &s.of else { return false };
         let (address, again) = (*address, s.leg.is_some());
-        let number = self.state.interactions.get(&interaction).and_then(|i| i.number);
-        let shown = caller.or(self.config.outbound.caller).or(number);
+        let Some(i) = self.state.interactions.get(&interaction) else { return false };
+        let shown = caller.or(self.config.outbound.caller).or(i.number);
         let Some(trunk) = self.trunk_with_room(*class, trunks) else { return false };
-        let user = shown.and_then(|n| self.config.numbers.get(&n)).map(|n| n.number.clone());
+        let number_of = |n: Option<NumberId>| n.and_then(|n| self.config.numbers.get(&n)).map(|n| n.number.clone());
+        let user = number_of(shown);
+        let sent_on = s.why == SegmentStart::Transfer && i.direction == Direction::Inbound;
+        let diverted = number_of(i.number.filter(|_| sent_on));
         if again {
             let (state, until) = (SegmentState::Connecting, Some(self.now + RING + CONNECT_TIMEOUT));
             self.emit(EventBody::SegmentStateChanged { interaction, segment, state, until, ended: None });
         }
-        self.originate_by(interaction, Some(segment), LegRole::Outside, trunk, address, user);
+        let shown = CallerId { user, name: None, diverted };
+        self.originate_by(interaction, Some(segment), LegRole::Outside, trunk, address, shown);
         true
     }
 
@@ -218,7 +223,7 @@ impl Floor {
         trunks.iter().copied().find(has_room)
     }
 
-    /// `user`: the number shown, unless the trunk takes one alone.
+    /// `shown`: unless the trunk takes one number alone.
     fn originate_by(
         &mut self,
         interaction: InteractionId,
@@ -226,11 +231,11 @@ impl Floor {
         role: LegRole,
         trunk: TrunkId,
         address: AddressId,
-        user: Option<String>,
+        shown: CallerId,
     ) {
         let leg = LegId(self.mint.next_bits());
         let fixed = self.config.trunks.get(&trunk).and_then(|t| self.config.numbers.get(&t.caller?));
-        let user = fixed.map(|n| n.number.clone()).or(user);
+        let user = fixed.map(|n| n.number.clone()).or(shown.user);
         self.emit(EventBody::LegStarted {
             interaction,
             leg,
@@ -246,7 +251,7 @@ impl Floor {
             tenant: self.config.tenant,
             interaction: Some(interaction),
             to: Dial::Trunk { trunk, address, number: String::new() },
-            from: CallerId { user, name: None },
+            from: CallerId { user, ..shown },
             ring_timeout: RING,
             beside: self.leg_beside(interaction, leg),
         });

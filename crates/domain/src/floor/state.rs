@@ -17,7 +17,7 @@ use crate::id::{
     AddressId, AgentId, BridgeId, DeviceId, DispositionId, InteractionId, LegId, NumberId, OfferId, PlayId, QueueId,
     RecordingId, SegmentId, TrunkId,
 };
-use crate::leg::Hears;
+use crate::leg::{Hears, Verified};
 use crate::localized::Lang;
 use crate::mailbox::CallBack;
 use crate::medium::{Medium, PerMedium};
@@ -122,6 +122,11 @@ pub(super) struct Interaction {
     /// When it first entered a queue.
     #[serde(default)]
     pub queued: Option<Timestamp>,
+    /// Who was called first, before the call was sent on to us.
+    #[serde(default)]
+    pub diverted: Option<AddressId>,
+    #[serde(default)]
+    pub verified: Option<Verified>,
     /// Who hears whom.
     #[serde(default)]
     pub bridge: Option<Matrix>,

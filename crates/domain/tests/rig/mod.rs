@@ -14,7 +14,7 @@ use domain::event::Event;
 use domain::floor::Floor;
 use domain::flow::{Assign, Flow, Step, StepId};
 use domain::id::*;
-use domain::input::{Input, Rejected};
+use domain::input::{CallFacts, Input, Rejected};
 use domain::leg::*;
 use domain::localized::{Lang, Localized};
 use domain::medium::{Medium, PerMedium};
@@ -209,6 +209,7 @@ pub fn trunk(id: TrunkId, host: Option<String>) -> TrunkConfig {
         host,
         transport: Default::default(),
         check_certificate: true,
+        identity: Default::default(),
         srtp: Default::default(),
         codecs: Vec::new(),
         calls_max: None,
@@ -334,7 +335,7 @@ impl Rig {
         self.next_leg += 1;
         let leg = LegId(1 << 127 | self.next_leg);
         let via = Via::Loopback;
-        let _ = self.input(Input::CallOffered { leg, number, from: AddressId(7), via });
+        let _ = self.input(Input::CallOffered { leg, number, from: AddressId(7), via, known: CallFacts::default() });
         leg
     }
 

@@ -131,6 +131,12 @@ impl Rows {
                 };
                 self.interactions.insert(*interaction, row);
             }
+            EventBody::CallIdentified { interaction, diverted, verified } => {
+                with_row!(self, tx, interactions, interaction, *interaction, |row| {
+                    row.extra["diverted"] = json!(diverted);
+                    row.extra["verified"] = json!(verified);
+                });
+            }
             EventBody::LanguageSet { interaction, lang } => {
                 with_row!(self, tx, interactions, interaction, *interaction, |row| row.lang = Some(*lang));
             }
@@ -566,6 +572,7 @@ fn interaction_of(body: &EventBody) -> Option<InteractionId> {
         | EventBody::MessageLeft { interaction, .. }
         | EventBody::MessageDiscarded { interaction, .. }
         | EventBody::MessageMarked { interaction, .. }
+        | EventBody::CallIdentified { interaction, .. }
         | EventBody::CallBackStarted { interaction, .. } => Some(*interaction),
         EventBody::ConfigPublished { .. }
         | EventBody::CallRejected { .. }

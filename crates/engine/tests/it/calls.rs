@@ -119,7 +119,7 @@ async fn a_call_for_a_tenant_without_a_floor_is_refused() {
     let leg = life.new_leg();
     let LegEvent::Offered { number, from, via, .. } = life.offered(leg, "13800000001") else { unreachable!() };
     let tenant = domain::id::TenantId(5);
-    life.send(LegEvent::Offered { leg, tenant, number, from, name: None, via }).await;
+    life.send(LegEvent::Offered { leg, tenant, number, from, name: None, via, claims: Default::default() }).await;
     let why = life
         .told("a refusal", |c| match c {
             LegCommand::Reject { leg: l, why } if *l == leg => Some(*why),

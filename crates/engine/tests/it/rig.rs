@@ -376,7 +376,7 @@ impl Life {
     pub fn offered(&self, leg: LegId, caller: &str) -> LegEvent {
         let (tenant, _, number, _) = self.ids;
         let from = Address::from_sip(caller, "carrier.example", Some("CN"));
-        LegEvent::Offered { leg, tenant, number, from, name: None, via: Via::Loopback }
+        LegEvent::Offered { leg, tenant, number, from, name: None, via: Via::Loopback, claims: Default::default() }
     }
 
     /// A customer calls.
@@ -514,8 +514,16 @@ impl Switch {
                 self.demo.insert(incoming, leg);
                 let uri = format!("sip:{}@127.0.0.1", from.user.unwrap_or_default());
                 let (tenant, number, from) = (self.tenant, self.number, Address::SipUri { uri });
-                self.say(LegEvent::Offered { leg: incoming, tenant, number, from, name: None, via: Via::Loopback })
-                    .await;
+                self.say(LegEvent::Offered {
+                    leg: incoming,
+                    tenant,
+                    number,
+                    from,
+                    name: None,
+                    via: Via::Loopback,
+                    claims: Default::default(),
+                })
+                .await;
             }
             LegCommand::Originate { leg, .. } => {
                 self.say(LegEvent::Ringing { leg }).await;

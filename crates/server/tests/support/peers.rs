@@ -23,6 +23,8 @@ pub struct Calls<'a> {
     pub scenario: &'a str,
     pub number: &'a str,
     pub caller: &'a str,
+    /// Further headers of a caller's INVITE.
+    pub headers: &'a str,
     pub rtp_port: u16,
     /// `-d`: the pause in the scenario.
     pub pause_ms: u64,
@@ -37,6 +39,7 @@ impl Default for Calls<'_> {
             scenario: "caller",
             number: "1000",
             caller: "13800138000",
+            headers: "Subject: test",
             rtp_port: 9,
             pause_ms: 0,
             count: 1,
@@ -78,6 +81,7 @@ impl Sipp {
             .args(["-m", &calls.count.to_string(), "-r", &calls.per_second.to_string()])
             .args(["-d", &calls.pause_ms.to_string(), "-s", calls.number])
             .args(["-key", "caller", calls.caller, "-key", "rtp_port", &calls.rtp_port.to_string()])
+            .args(["-key", "headers", calls.headers])
             .args(more)
             .arg(server.to_string())
             .env("TZ", "UTC")

@@ -163,14 +163,14 @@ impl Office {
                 domain::address::Address::Phone { raw, e164, .. } => Some(e164.unwrap_or(raw)),
                 _ => None,
             };
-            let input = Input::CallOffered { leg, number, from: address, via };
+            let input = Input::CallOffered { leg, number, from: address, via, known: Default::default() };
             let mut at = out.now;
             if !known {
                 at += out.weather.between(Duration::ZERO, out.faults.address);
             }
             self.parked.insert(leg, Vec::new());
             let place = self.stored.partition_point(|(other, ..)| *other <= at);
-            self.stored.insert(place, (at, input, CallerId { user, name }, leg));
+            self.stored.insert(place, (at, input, CallerId { user, name, diverted: None }, leg));
             return;
         }
         if let Some(parked) = event.leg().and_then(|leg| self.parked.get_mut(&leg)) {

@@ -70,6 +70,7 @@ header_names! {
     Warning "Warning",
     PAssertedIdentity "P-Asserted-Identity",
     PCalledPartyId "P-Called-Party-ID",
+    RemotePartyId "Remote-Party-ID",
     Diversion "Diversion",
     HistoryInfo "History-Info",
     ReferTo "Refer-To" "r",

@@ -53,6 +53,7 @@ both! {
             host: Some("sip.carrier.example".into()),
             transport: Default::default(),
             check_certificate: true,
+        identity: Default::default(),
             srtp: Default::default(), codecs: Vec::new(),
             calls_max: None,
             calls_per_second: None,

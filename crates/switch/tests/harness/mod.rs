@@ -138,6 +138,7 @@ pub fn directory() -> Directory {
         host: Some(phone(3).to_string()),
         transport: Default::default(),
         check_certificate: true,
+        identity: Default::default(),
         srtp: Default::default(),
         codecs: Vec::new(),
         account: None,
@@ -315,7 +316,7 @@ impl World {
             tenant: TENANT,
             interaction: None,
             to,
-            from: CallerId { user: Some("+8613800138000".to_owned()), name: None },
+            from: CallerId { user: Some("+8613800138000".to_owned()), name: None, diverted: None },
             ring_timeout: Duration::from_secs(20),
             beside: None,
         });

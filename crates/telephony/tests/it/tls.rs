@@ -145,6 +145,7 @@ fn a_trunk_must_prove_who_it_is_unless_the_operator_waives_that() {
         host: Some(format!("localhost:{}", addr.port())),
         transport: TrunkTransport::Tls,
         check_certificate,
+        identity: Default::default(),
         srtp: Default::default(),
         codecs: Vec::new(),
         account: None,
