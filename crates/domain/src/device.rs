@@ -107,4 +107,7 @@ pub struct Binding {
     pub expires_unix_ms: i64,
     pub call_id: String,
     pub cseq: u32,
+    /// The proxies on the way to it, as Route values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<String>,
 }

@@ -86,6 +86,9 @@ pub struct TestStep {
     pub sip_status: Option<u16>,
     /// Whom it was tried with.
     pub address: Option<SocketAddr>,
+    /// Of the look-up: all that was found, in the order of trying.
+    #[serde(default)]
+    pub addresses: Vec<SocketAddr>,
     pub round_trip_ms: Option<u32>,
 }
 

@@ -214,6 +214,7 @@ fn telephony_config(
     if let (Some(addr), Some(identity)) = (settings.sip_tls, identity) {
         config.sip_tls = Some(telephony::SipTls { addr, server: identity.server(&[])? });
     }
+    config.dns = settings.dns;
     config.media_ip = settings.media_ip;
     config.media_advertise = settings.media_advertise.clone();
     config.media_ports = settings.media_ports.0..=settings.media_ports.1;

@@ -37,6 +37,10 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "ORIGIN,…")]
     #[serde(skip_serializing_if = "Option::is_none")]
     sip_origins: Option<String>,
+    /// Name server asked for trunks and dialled names, as `192.0.2.53:53` [default: the machine's]
+    #[arg(long, global = true, value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns: Option<String>,
     /// Address that media sockets are bound to [default: 0.0.0.0]
     #[arg(long, global = true, value_name = "IP")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +80,7 @@ struct Raw {
     sip: String,
     sip_tls: String,
     sip_origins: Option<String>,
+    dns: Option<String>,
     media_ip: String,
     media_advertise: Option<String>,
     media_ports: String,
@@ -94,6 +99,7 @@ impl Default for Raw {
             sip: "0.0.0.0:5060".into(),
             sip_tls: "0.0.0.0:5061".into(),
             sip_origins: None,
+            dns: None,
             media_ip: Ipv4Addr::UNSPECIFIED.to_string(),
             media_advertise: None,
             media_ports: "40000-40999".into(),
@@ -115,6 +121,8 @@ pub struct Settings {
     pub sip_tls: Option<SocketAddr>,
     /// Sites whose pages may connect phones by WebSocket.
     pub sip_origins: Vec<String>,
+    /// The name server asked in the place of the machine's.
+    pub dns: Option<SocketAddr>,
     pub media_ip: IpAddr,
     pub media_advertise: Vec<IpAddr>,
     pub media_ports: (u16, u16),
@@ -179,6 +187,7 @@ impl Raw {
                 .ok_or_else(|| BadSetting("sip cannot be off: give an address such as 0.0.0.0:5060.".into()))?,
             sip_tls: listen("sip-tls", &self.sip_tls)?,
             sip_origins: origins(self.sip_origins.as_deref().unwrap_or_default())?,
+            dns: self.dns.as_deref().map(name_server).transpose()?,
             media_ip,
             media_advertise,
             media_ports: ports(&self.media_ports)?,
@@ -218,6 +227,13 @@ fn ports(text: &str) -> Result<(u16, u16), BadSetting> {
             "media-ports is `{text}`: give a range of at least 10 ports above 1023, such as 40000-40999."
         ))),
     }
+}
+
+fn name_server(text: &str) -> Result<SocketAddr, BadSetting> {
+    let ip = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+    ip.or_else(|_| text.parse()).map_err(|_| {
+        BadSetting(format!("dns is `{text}`: give the address of a name server, such as 192.0.2.53 or 192.0.2.53:53."))
+    })
 }
 
 fn origins(text: &str) -> Result<Vec<String>, BadSetting> {
@@ -270,6 +286,7 @@ mod tests {
             (Box::new(|r: &mut Raw| r.http = "8080".into()), "127.0.0.1:8080"),
             (Box::new(|r: &mut Raw| r.media_ports = "5-9".into()), "40000-40999"),
             (Box::new(|r: &mut Raw| r.media_advertise = Some("1.2.3.4,x".into())), "`x`"),
+            (Box::new(|r: &mut Raw| r.dns = Some("ns.example".into())), "192.0.2.53"),
             (Box::new(|r: &mut Raw| r.sip_origins = Some("phones.example".into())), "https://phones.example"),
             (Box::new(|r: &mut Raw| r.sample_password = Some("short".into())), "10 characters"),
         ] {

@@ -29,6 +29,10 @@ pub struct RegistrarLimits {
     pub contacts: usize,
 }
 
+/// Proxies between us and a phone, and octets of their addresses together; a longer way is refused.
+pub const PATH_MAX: usize = 5;
+pub const PATH_OCTETS_MAX: usize = 1_024;
+
 impl Default for RegistrarLimits {
     fn default() -> Self {
         Self {
@@ -57,6 +61,8 @@ pub struct Binding {
     pub hop: Hop,
     pub user: UserKey,
     pub user_agent: Option<String>,
+    /// Route values of requests to it: the proxies between us and the phone (RFC 3327 §5.3).
+    pub path: Vec<String>,
 }
 
 /// A binding to be kept over a restart: plain values, lifetime as what is left.
@@ -72,6 +78,7 @@ pub struct BindingRecord {
     pub hop: Hop,
     pub user: String,
     pub user_agent: Option<String>,
+    pub path: Vec<String>,
 }
 
 /// What happened to a binding.
@@ -113,6 +120,8 @@ pub struct Registration<'a> {
     pub cseq: u32,
     pub user_agent: Option<&'a str>,
     pub contacts: &'a ContactList,
+    /// The proxies between us and the phone, ours first.
+    pub path: &'a [String],
     /// The Expires header, seconds.
     pub expires: Option<u32>,
 }
@@ -182,6 +191,7 @@ impl Registrar {
                 hop: wish.hop,
                 user: wish.user.clone(),
                 user_agent: wish.user_agent.map(str::to_owned),
+                path: wish.path.to_vec(),
             };
             changes.push(BindingChange::Bound(binding.clone()));
             match known {
@@ -311,6 +321,7 @@ impl Registrar {
                 hop: b.hop,
                 user: b.user.to_string(),
                 user_agent: b.user_agent.clone(),
+                path: b.path.clone(),
             })
             .collect()
     }
@@ -334,6 +345,7 @@ impl Registrar {
                 hop: Hop { conn: None, ..record.hop },
                 user: record.user.into(),
                 user_agent: record.user_agent,
+                path: record.path,
             });
             self.replace(&record.aor, list);
         }

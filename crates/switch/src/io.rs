@@ -3,6 +3,7 @@
 //! Not here: the vocabulary towards the floor, which is `domain::leg` and `domain::device`.
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::device::{DeviceReport, DeviceSignal};
 use domain::directory::Directory;
@@ -76,7 +77,8 @@ pub enum Input {
     /// The spool file is complete (or could not be written: then with what there is).
     RecordingEnded { recording: RecordingKey, length_ms: u64, gaps: Vec<Gap> },
     /// Answer to [`Output::Resolve`]; empty if the name is unknown.
-    Resolved { key: ResolveKey, addresses: Vec<SocketAddr> },
+    /// In the order of trying; `life` is how long that holds.
+    Resolved { key: ResolveKey, addresses: Vec<SocketAddr>, life: Duration },
     /// Only time passed.
     Tick,
     /// The node stops: every leg ends with `system.shutdown`, new calls are refused.
@@ -121,9 +123,9 @@ pub enum Output {
     Media(media::Command),
     /// Make a spool file for this recording; the media command that starts it follows.
     OpenRecording { recording: RecordingKey, id: RecordingId, tenant: TenantId },
-    /// Look a host name up (A and AAAA) and answer with [`Input::Resolved`]. IP literals and `localhost` never come
-    /// here, so telephony may answer with an empty list until it can resolve.
-    Resolve { key: ResolveKey, host: String, port: u16 },
+    /// Look up where this SIP domain is by this transport, without a port by SRV records first (RFC 3263 §4.2), and answer
+    /// with [`Input::Resolved`]. IP literals and `localhost` never come here.
+    Resolve { key: ResolveKey, host: String, port: Option<u16>, transport: sip::Transport },
     /// Whom a TLS connection to this address is to: `name` is what the certificate must be valid for, where it is
     /// checked. Comes before the first message there.
     ExpectPeer { remote: SocketAddr, name: String, is_checked: bool },

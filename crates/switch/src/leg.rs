@@ -1,5 +1,6 @@
 //! What the switch remembers of a leg. The state machine's picture is in the crate's header; its steps are spread over
 //! `inbound`, `outbound`, `dialog`, `browser`, `sound` and `ending`, which alone change these values.
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +129,8 @@ pub(crate) struct Outgoing {
     pub(crate) via: Option<TrunkVia>,
     /// Contacts to call, until media is open.
     pub(crate) targets: Vec<Target>,
+    /// Where else the call may go, in this order, if nobody is there: further addresses of one name (RFC 3263 §4.3).
+    pub(crate) spares: VecDeque<Target>,
     /// Calls still unanswered.
     pub(crate) calls: Vec<Attempt>,
     /// The call that was answered.
@@ -156,6 +159,7 @@ impl Outgoing {
             from: CallerId::default(),
             via: None,
             targets: Vec::new(),
+            spares: VecDeque::new(),
             calls: Vec::new(),
             won: Some(call),
             rang: true,
@@ -191,6 +195,8 @@ pub(crate) struct Attempt {
 pub(crate) struct Target {
     pub(crate) hop: sip::Hop,
     pub(crate) uri: sip::msg::Uri,
+    /// The proxies on the way, as Route values.
+    pub(crate) path: Vec<String>,
 }
 
 /// A browser device.

@@ -1,4 +1,5 @@
 //! Calls we place: where a device or URI is, INVITEs to all contacts at once, the first answer wins.
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ use crate::trunks::{Settings, credentials_of, literal};
 
 /// Contacts of one device called at once.
 const FORK_MAX: usize = 5;
+/// Addresses of one name that a call is tried at.
+const ADDRESSES_MAX: usize = 4;
 /// Early sessions of one call that are remembered: ends of a fork that let themselves be heard.
 const EARLY_MAX: usize = 8;
 
@@ -100,27 +103,37 @@ impl Switch {
             host: settings.host.host.clone(),
             check_certificate: settings.check_certificate,
         };
-        let (host, port) = (settings.host.host.clone(), settings.port());
-        let known = self.trunk_remote(trunk).or_else(|| literal(&settings.host, settings.transport));
+        let (host, port) = (settings.host.host.clone(), settings.host.port);
+        let mut known = self.trunk_remotes(trunk);
+        if known.is_empty() {
+            known.extend(literal(&settings.host, settings.transport));
+        }
         self.begin_outgoing(leg, tenant, from, ring, Vec::new(), terms);
         if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
             sip.via = Some(via);
             sip.early = Some(Early::default());
         }
         self.timers.set(Timer::Trunk(leg), self.now + self.config.trunk_silence);
-        match known {
-            Some(remote) => self.call_at(leg, uri, remote),
-            None => self.resolve(leg, uri, host, port),
+        match known.is_empty() {
+            false => self.call_at(leg, uri, &known),
+            true => self.resolve(leg, uri, host, port),
         }
     }
 
-    /// Nobody at the trunk's other end has said a word.
+    /// Nobody at the trunk's other end has said a word: its next address, if it has one, else the next trunk.
     pub(crate) fn trunk_is_silent(&mut self, leg: LegId) {
-        let via = self.legs.get(&leg).and_then(|l| match &l.party {
-            Party::Outgoing(sip) => sip.via.as_ref().map(|via| via.trunk),
-            Party::Incoming(_) | Party::Browser(_) => None,
-        });
-        self.end(leg, EndCause::Unreachable, EndedBy::System);
+        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
+        let via = sip.via.as_ref().map(|via| via.trunk);
+        if sip.spares.is_empty() {
+            self.end(leg, EndCause::Unreachable, EndedBy::System);
+        } else {
+            let silent: Vec<CallId> = sip.calls.drain(..).map(|a| a.call).collect();
+            for call in silent {
+                self.by_call.remove(&call);
+                self.sip(sip::Command::Hangup { call, headers: Vec::new() });
+            }
+            self.call_next(leg);
+        }
         if let Some(trunk) = via {
             self.suspect_trunk(trunk);
         }
@@ -145,8 +158,11 @@ impl Switch {
             self.registered.get(&device).iter().flat_map(|s| &s.bindings).filter(|b| b.expires_at > now).collect();
         // The most recently refreshed first, in case there are too many.
         bindings.sort_by_key(|b| std::cmp::Reverse(b.expires_at));
-        let targets: Vec<Target> =
-            bindings.iter().take(FORK_MAX).map(|b| Target { hop: b.hop, uri: b.contact.clone() }).collect();
+        let targets: Vec<Target> = bindings
+            .iter()
+            .take(FORK_MAX)
+            .map(|b| Target { hop: b.hop, uri: b.contact.clone(), path: b.path.clone() })
+            .collect();
         if targets.is_empty() {
             return self.stillborn(leg, EndCause::Unreachable);
         }
@@ -161,40 +177,58 @@ impl Switch {
         self.begin_outgoing(leg, tenant, from, ring, Vec::new(), terms);
         let transport = transport_of(&uri);
         match literal(&uri, transport) {
-            Some(remote) => self.call_at(leg, uri, remote),
+            Some(remote) => self.call_at(leg, uri, &[remote]),
             None => {
-                let (host, port) = (uri.host.clone(), uri.port.unwrap_or(transport.default_port()));
+                let (host, port) = (uri.host.clone(), uri.port);
                 self.resolve(leg, uri, host, port);
             }
         }
     }
 
-    fn resolve(&mut self, leg: LegId, uri: Uri, host: String, port: u16) {
+    fn resolve(&mut self, leg: LegId, uri: Uri, host: String, port: Option<u16>) {
+        let transport = transport_of(&uri);
         let key = ResolveKey(self.next_number());
         if let Some(state) = self.legs.get_mut(&leg) {
             state.phase = Phase::Resolving { key, uri };
         }
         self.by_resolve.insert(key, leg);
         self.timers.set(Timer::Outside(leg), self.now + self.config.outside);
-        self.emit(Output::Resolve { key, host, port });
+        self.emit(Output::Resolve { key, host, port, transport });
     }
 
-    /// Where the callee is, is known.
-    fn call_at(&mut self, leg: LegId, uri: Uri, remote: SocketAddr) {
-        let target = self.target(uri, remote);
+    /// Where the callee is, is known: one address, and others for when nobody is there.
+    fn call_at(&mut self, leg: LegId, uri: Uri, remotes: &[SocketAddr]) {
+        // The sound's socket is of one family.
+        let fits = |remote: &&SocketAddr| remotes.first().is_some_and(|first| first.is_ipv4() == remote.is_ipv4());
+        let known = remotes.iter().filter(fits).take(ADDRESSES_MAX);
+        let mut targets: VecDeque<Target> = known.map(|remote| self.target(uri.clone(), *remote)).collect();
         if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
-            sip.targets = vec![target];
+            sip.targets = targets.pop_front().into_iter().collect();
+            sip.spares = targets;
         }
         self.open_media(leg, Transport::Udp);
     }
 
-    fn target(&self, uri: Uri, remote: SocketAddr) -> Target {
-        let (transport, local) = (transport_of(&uri), self.config.sip_local);
-        Target { hop: Hop { transport, local, remote, conn: None }, uri }
+    /// The call goes to the next address of the same name. False if there is none.
+    fn call_next(&mut self, leg: LegId) -> bool {
+        let silence = self.now + self.config.trunk_silence;
+        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return false };
+        let Some(next) = sip.spares.pop_front() else { return false };
+        sip.targets = vec![next];
+        if sip.via.is_some() {
+            self.timers.set(Timer::Trunk(leg), silence);
+        }
+        self.send_invites(leg);
+        true
     }
 
-    pub(crate) fn on_resolved(&mut self, key: ResolveKey, addresses: &[SocketAddr]) {
-        if self.trunk_resolved(key, addresses) {
+    fn target(&self, uri: Uri, remote: SocketAddr) -> Target {
+        let (transport, local) = (transport_of(&uri), self.config.sip_local);
+        Target { hop: Hop { transport, local, remote, conn: None }, uri, path: Vec::new() }
+    }
+
+    pub(crate) fn on_resolved(&mut self, key: ResolveKey, addresses: &[SocketAddr], life: Duration) {
+        if self.trunk_resolved(key, addresses, life) {
             return;
         }
         let Some(leg) = self.by_resolve.remove(&key) else { return };
@@ -202,10 +236,11 @@ impl Switch {
         let Phase::Resolving { uri, .. } = &state.phase else { return };
         let uri = uri.clone();
         self.timers.cancel(Timer::Outside(leg));
-        let Some(remote) = self.reachable(addresses).first().copied() else {
+        let remotes = self.reachable(addresses);
+        if remotes.is_empty() {
             return self.end(leg, EndCause::Unreachable, EndedBy::System);
-        };
-        self.call_at(leg, uri, remote);
+        }
+        self.call_at(leg, uri, &remotes);
     }
 
     fn begin_outgoing(
@@ -222,6 +257,7 @@ impl Switch {
             from,
             via: None,
             targets,
+            spares: VecDeque::new(),
             calls: Vec::new(),
             won: None,
             rang: false,
@@ -274,6 +310,7 @@ impl Switch {
                 sip.calls.push(Attempt { call, hop: target.hop, invite: None });
             }
             self.by_call.insert(call, leg);
+            let routes = target.path.into_iter().map(|proxy| ("Route".to_owned(), proxy));
             self.sip(sip::Command::Invite(Box::new(sip::Invite {
                 call,
                 hop: target.hop,
@@ -281,7 +318,7 @@ impl Switch {
                 from: from.clone(),
                 to: None,
                 contact_user: account.clone(),
-                headers: headers.clone(),
+                headers: routes.chain(headers.clone()).collect(),
                 sdp,
                 credentials: login.as_ref().map(|(_, credentials)| credentials.clone()),
             })));
@@ -403,6 +440,10 @@ impl Switch {
         self.by_call.remove(&call);
         sip.calls.retain(|a| a.call != call);
         let failure = failure_of(cause, sip.rang);
+        if sip.calls.is_empty() && !sip.rang && is_elsewhere(cause) && self.call_next(leg) {
+            return;
+        }
+        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
         let better = sip.failure.is_none_or(|old| weight(failure.0) > weight(old.0));
         if better {
             sip.failure = Some(failure);
@@ -422,6 +463,14 @@ fn transport_of(uri: &Uri) -> sip::Transport {
         (_, Some("tcp")) => sip::Transport::Tcp,
         _ => sip::Transport::Udp,
     }
+}
+
+/// Whether another address of the same name is worth a try (RFC 3263 §4.3): nobody is there, or he takes no calls at present.
+fn is_elsewhere(cause: &sip::EndCause) -> bool {
+    matches!(
+        cause,
+        sip::EndCause::TimedOut | sip::EndCause::Unreachable | sip::EndCause::Rejected { status: 408 | 503, .. }
+    )
 }
 
 /// What a failed call attempt means.

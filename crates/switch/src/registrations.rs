@@ -56,7 +56,8 @@ impl Registered {
         // A sum, as their order means nothing.
         let hash_of = |binding: &sip::registrar::Binding| {
             let mut hash = DefaultHasher::new();
-            (binding.contact.to_string(), binding.hop.transport, binding.hop.remote, &binding.call_id).hash(&mut hash);
+            let at = (binding.hop.transport, binding.hop.remote);
+            (binding.contact.to_string(), at, &binding.call_id, &binding.path).hash(&mut hash);
             hash.finish()
         };
         self.bindings.iter().map(hash_of).reduce(u64::wrapping_add)
@@ -165,6 +166,7 @@ impl Switch {
             expires_unix_ms: self.config.wall_ms_at_start.saturating_add(expires),
             call_id: binding.call_id.clone(),
             cseq: binding.cseq,
+            path: binding.path.clone(),
         }
     }
 
@@ -237,6 +239,7 @@ impl Switch {
                 hop,
                 user: key.clone(),
                 user_agent: None,
+                path: binding.path.clone(),
             });
             let state = self.registered.entry(device).or_insert_with(Registered::new);
             state.bindings.push(sip::registrar::Binding {
@@ -248,6 +251,7 @@ impl Switch {
                 hop,
                 user: key.into(),
                 user_agent: None,
+                path: binding.path.clone(),
             });
         }
         if let Some(state) = self.registered.get_mut(&device).filter(|_| !records.is_empty()) {

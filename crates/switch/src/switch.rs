@@ -110,7 +110,7 @@ impl Switch {
             Input::RecordingEnded { recording, length_ms, gaps } => {
                 self.on_recording_ended(recording, length_ms, gaps);
             }
-            Input::Resolved { key, addresses } => self.on_resolved(key, &addresses),
+            Input::Resolved { key, addresses, life } => self.on_resolved(key, &addresses, life),
             Input::Tick => {}
             Input::Drain => self.drain(),
         }

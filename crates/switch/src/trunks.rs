@@ -206,7 +206,8 @@ impl Switch {
     fn look_up(&mut self, asker: Asker, settings: &Settings) {
         let key = ResolveKey(self.next_number());
         self.trunks.resolves.insert(key, asker);
-        self.emit(Output::Resolve { key, host: settings.host.host.clone(), port: settings.port() });
+        let (host, port) = (settings.host.host.clone(), settings.host.port);
+        self.emit(Output::Resolve { key, host, port, transport: settings.transport });
     }
 
     /// Where a question goes.
@@ -292,10 +293,10 @@ impl Switch {
     }
 
     /// False if the name was looked up for a call.
-    pub(crate) fn trunk_resolved(&mut self, key: ResolveKey, addresses: &[SocketAddr]) -> bool {
+    pub(crate) fn trunk_resolved(&mut self, key: ResolveKey, addresses: &[SocketAddr], life: Duration) -> bool {
         let remotes = self.reachable(addresses);
         match self.trunks.resolves.remove(&key) {
-            Some(Asker::Line(trunk, _)) => self.tell_line(trunk, Heard::Resolved(remotes)),
+            Some(Asker::Line(trunk, _)) => self.tell_line(trunk, Heard::Resolved { remotes, life }),
             Some(Asker::Trial(test)) => self.trial_goes_on(test, |trial, now| trial.resolved(now, &remotes)),
             None => return false,
         }
@@ -358,8 +359,8 @@ impl Switch {
         self.timers.set(Timer::Trial(test), deadline);
     }
 
-    /// Where a trunk's calls go at present, if that is known.
-    pub(crate) fn trunk_remote(&self, trunk: TrunkId) -> Option<SocketAddr> {
-        self.trunks.all.get(&trunk)?.line.remote()
+    /// Where a trunk's calls go at present, and where else they may, if that is known.
+    pub(crate) fn trunk_remotes(&self, trunk: TrunkId) -> Vec<SocketAddr> {
+        self.trunks.all.get(&trunk).map(|trunk| trunk.line.in_turn()).unwrap_or_default()
     }
 }

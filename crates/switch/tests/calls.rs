@@ -189,6 +189,16 @@ fn a_caller_who_never_acknowledges_is_lost() {
 }
 
 #[test]
+fn a_phone_behind_proxies_is_called_by_the_way_it_registered_by() {
+    let mut w = World::new();
+    let path = ["<sip:inner.example;lr>", "<sip:b64@edge.example;lr;ob>"];
+    w.register_by(phone(2), 600, &format!("Path: {}\r\nPath: {}\r\n", path[0], path[1]));
+    w.originate(SIP_DEVICE);
+    let invite = w.invite_at(phone(2));
+    assert_eq!(invite.list(sip::msg::Name::Route).collect::<Vec<_>>(), path);
+}
+
+#[test]
 fn an_agents_phone_is_rung_bridged_and_let_go_when_the_caller_leaves() {
     let mut w = World::new();
     w.register(phone(2), 600);

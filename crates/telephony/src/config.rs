@@ -46,6 +46,8 @@ pub struct Config {
     pub sip: SocketAddr,
     /// `None`: nobody connects to us over TLS; we still connect to trunks by it.
     pub sip_tls: Option<SipTls>,
+    /// The name server that is asked; `None` for the machine's own resolver, and its name servers for SRV records.
+    pub dns: Option<SocketAddr>,
     /// Where media sockets are bound; `0.0.0.0` for all addresses of the machine.
     pub media_ip: IpAddr,
     /// Addresses put into SDP and ICE candidates, in order of preference. Empty: all IPv4 addresses of the machine,
@@ -166,6 +168,7 @@ impl Config {
         Self {
             sip: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5060)),
             sip_tls: None,
+            dns: None,
             media_ip: Ipv4Addr::UNSPECIFIED.into(),
             media_advertise: Vec::new(),
             media_ports: 20_000..=29_999,

@@ -22,11 +22,12 @@ use domain::trunk::TrunkSignal;
 use media::{LegKey, RecordingKey};
 use mio::{Events, Poll, Token};
 use sip::Endpoint;
-use switch::{Input, Policy, ResolveKey, Switch};
+use switch::{Input, Policy, Switch};
 
 use crate::checkpoint::CheckpointFile;
 use crate::config::{Sink, Up};
 use crate::media_thread::{FromMedia, ToMedia};
+use crate::names::{Answer, Question};
 use crate::net::{DATAGRAM_MAX, PortPool};
 use crate::recording::{Job, Report};
 use crate::ring::Outbox;
@@ -58,14 +59,6 @@ pub(crate) enum Down {
     /// End every call, then stop, within this time.
     Shutdown(Duration),
 }
-
-/// A name to look up, and its answer.
-pub(crate) struct Question {
-    pub(crate) key: ResolveKey,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-pub(crate) type Answer = (ResolveKey, Vec<SocketAddr>);
 
 pub(crate) const WAKER: Token = Token(0);
 /// Longest wait without any deadline.
@@ -449,8 +442,8 @@ impl Control {
             };
             self.input(None, input);
         }
-        while let Ok((key, addresses)) = self.parts.answers.try_recv() {
-            self.input(None, Input::Resolved { key, addresses });
+        while let Ok(Answer { key, addresses, life }) = self.parts.answers.try_recv() {
+            self.input(None, Input::Resolved { key, addresses, life });
         }
     }
 

@@ -1,7 +1,7 @@
 //! Starting and stopping the threads, and what the engine holds of them.
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -21,8 +21,9 @@ use switch::Switch;
 use crate::checkpoint::CheckpointFile;
 use crate::config::{Config, StartError};
 use crate::control::sip_io::SipIo;
-use crate::control::{self, Answer, Control, Down, Question};
+use crate::control::{self, Control, Down};
 use crate::media_thread::{self, MediaThread, ToMedia};
+use crate::names;
 use crate::net::{Advertise, PortPool};
 use crate::packet_io;
 use crate::recording::{self, Leftover, Writer};
@@ -133,7 +134,7 @@ pub struct Handle {
 
 impl Telephony {
     /// Binds all sockets, opens the files and starts the threads: one for control, one for media, one that writes
-    /// recordings, one that looks up names. Calls that a crash of the former run left behind go on at once.
+    /// recordings, a few that look up names. Calls that a crash of the former run left behind go on at once.
     ///
     /// # Errors
     /// [`StartError`] in words for the operator; nothing keeps running then.
@@ -259,7 +260,11 @@ impl Telephony {
         };
         // The control thread last: it makes the others stop when it ends, also if a later spawn fails.
         handle.spawn("recordings", move || writer.run())?;
-        handle.spawn("names", move || look_up_names(&questions_out, &answers_in, &wake))?;
+        for thread in 0..names::THREADS {
+            let (questions, answers, wake) = (questions_out.clone(), answers_in.clone(), wake.clone());
+            let dns = config.dns;
+            handle.spawn(&format!("names-{thread}"), move || names::look_up(&questions, &answers, dns, &wake))?;
+        }
         handle.spawn("media-0", move || media.run())?;
         handle.spawn("control", move || control.run())?;
         tracing::info!(sip = %sip_addr, media_from = from, media_to = to, "telephony started");
@@ -316,21 +321,6 @@ fn sip_config(addr: SocketAddr, tls: Option<SocketAddr>) -> Result<sip::Config, 
         out.tls_port = tls.port();
     }
     Ok(out)
-}
-
-/// Asks the system's resolver, which may take seconds: hence a thread of its own.
-fn look_up_names(
-    questions: &crossbeam_channel::Receiver<Question>,
-    answers: &crossbeam_channel::Sender<Answer>,
-    wake: &Wake,
-) {
-    while let Ok(Question { key, host, port }) = questions.recv() {
-        let addresses = (host.as_str(), port).to_socket_addrs().map(|a| a.take(8).collect()).unwrap_or_default();
-        if answers.send((key, addresses)).is_err() {
-            return;
-        }
-        wake.wake();
-    }
 }
 
 impl Handle {

@@ -37,8 +37,10 @@
 mod checkpoint;
 mod config;
 mod control;
+mod dns;
 mod handle;
 mod media_thread;
+mod names;
 mod net;
 mod packet_io;
 mod recording;

@@ -1,4 +1,6 @@
 //! Trunks: the common operations, with a password that is written and never read; how they are doing; tests.
+use std::net::SocketAddr;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -213,9 +215,9 @@ async fn test(State(app): State<App>, caller: Caller, PathId(id): PathId<TrunkId
 }
 
 fn told(trunk: &TrunkConfig, step: TestStep) -> TrunkTestStep {
-    let TestStep { step: stage, fault, sip_status, address, round_trip_ms } = step;
+    let TestStep { step: stage, fault, sip_status, address, addresses, round_trip_ms } = step;
     TrunkTestStep {
-        message: words(trunk, stage, fault, sip_status),
+        message: words(trunk, stage, fault, sip_status, &addresses),
         step: stage,
         fault,
         sip_status,
@@ -225,10 +227,23 @@ fn told(trunk: &TrunkConfig, step: TestStep) -> TrunkTestStep {
 }
 
 /// What a step means and what to do about it.
-fn words(trunk: &TrunkConfig, stage: TestStage, fault: Option<TrunkFault>, sip_status: Option<u16>) -> Message {
+fn words(
+    trunk: &TrunkConfig,
+    stage: TestStage,
+    fault: Option<TrunkFault>,
+    sip_status: Option<u16>,
+    addresses: &[SocketAddr],
+) -> Message {
     let host = trunk.host.as_deref().unwrap_or_default();
     let status = sip_status.unwrap_or_default();
     let (zh, en) = match (stage, fault) {
+        (TestStage::Resolve, None) if addresses.len() > 1 => {
+            let all: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+            return Message::new(
+                format!("找到主机的多个地址，依次尝试：{}。", all.join("、")),
+                format!("The host has several addresses, tried in this order: {}.", all.join(", ")),
+            );
+        }
         (TestStage::Resolve, None) => return Message::new("主机地址已找到。", "The host has an address."),
         (TestStage::Answer, None) => return Message::new("对端有应答。", "The other end answers."),
         (TestStage::SignIn, None) => {

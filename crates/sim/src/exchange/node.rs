@@ -386,7 +386,9 @@ impl Node {
                 out.counts.recordings += 1;
                 self.writer.open(out, recording, id);
             }
-            Output::Resolve { key, .. } => self.answers.push_back(Input::Resolved { key, addresses: Vec::new() }),
+            Output::Resolve { key, .. } => {
+                self.answers.push_back(Input::Resolved { key, addresses: Vec::new(), life: Duration::ZERO })
+            }
             // The simulated network has neither TLS nor SRTP.
             Output::ExpectPeer { .. } | Output::Protect { .. } => {}
             Output::Checkpoint { about, mut value } => {

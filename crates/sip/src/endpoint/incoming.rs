@@ -12,8 +12,8 @@ use super::wire::{self, reason_phrase};
 use super::{Endpoint, Hop};
 use crate::dialog::Dialog;
 use crate::digest::{Claim, Denial};
-use crate::msg::{Builder, ContactList, Message, Method, Name};
-use crate::registrar::{RegisterError, Registration, UserKey};
+use crate::msg::{Builder, ContactList, Message, Method, Name, NameAddr};
+use crate::registrar::{PATH_MAX, PATH_OCTETS_MAX, RegisterError, Registration, UserKey};
 use crate::transaction::{ServerKey, ServerTransaction};
 
 impl Endpoint {
@@ -45,8 +45,10 @@ impl Endpoint {
                     let Transmitted { hop, bytes } = response.clone();
                     return self.transmit(hop, bytes);
                 }
-                let unsupported: Vec<&str> =
-                    request.list(Name::Require).filter(|o| !o.is_empty() && !wire::is_supported(o)).collect();
+                let unsupported: Vec<&str> = request
+                    .list(Name::Require)
+                    .filter(|o| !o.is_empty() && !wire::is_supported(request.method(), o))
+                    .collect();
                 if !unsupported.is_empty() {
                     let reply = self.reply(&request, hop, 420).header(Name::Unsupported, unsupported.join(", "));
                     self.send_stateless(&request, hop, reply);
@@ -359,7 +361,13 @@ impl Endpoint {
         if !directory.may_register(&user, &aor) {
             return self.refuse(request, hop, 403);
         }
+        let path: Vec<String> = request.list(Name::Path).map(str::to_owned).collect();
+        let octets: usize = path.iter().map(String::len).sum();
+        let is_way = |value: &String| NameAddr::parse(value).is_ok_and(|proxy| proxy.uri.is_sip());
         let result = match &contacts {
+            _ if path.len() > PATH_MAX || octets > PATH_OCTETS_MAX || !path.iter().all(is_way) => {
+                Err(RegisterError::Malformed)
+            }
             None => Err(RegisterError::Malformed),
             Some(ContactList::Addresses(list)) if list.is_empty() => Ok(Vec::new()),
             Some(contacts) => self.registrar.register(
@@ -372,6 +380,7 @@ impl Endpoint {
                     cseq: request.cseq.number,
                     user_agent: request.get(Name::UserAgent),
                     contacts,
+                    path: &path,
                     expires: request.number(Name::Expires),
                 },
             ),
@@ -387,6 +396,11 @@ impl Endpoint {
         let mut reply = self.reply(request, hop, status);
         match &result {
             Ok(_) => {
+                // So that the phone sees who stands between (RFC 3327 §5.3).
+                for proxy in &path {
+                    reply = reply.header(Name::Path, proxy);
+                }
+                reply = reply.header(Name::Supported, wire::SUPPORTED_OF_PHONES);
                 for binding in self.registrar.bindings(&aor) {
                     let left = binding.expires_at.saturating_sub(now).as_secs();
                     reply = reply.header(Name::Contact, format_args!("<{}>;expires={left}", binding.contact));

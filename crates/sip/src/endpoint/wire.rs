@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::types::Config;
 use crate::hop::{Hop, Transport};
-use crate::msg::{Scheme, Uri, Via};
+use crate::msg::{Method, Scheme, Uri, Via};
 
 /// Methods we serve.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, REGISTER";
@@ -13,9 +13,13 @@ pub(super) const SUPPORTED: &str = "100rel, timer";
 /// The same where a reliable response could bring an offer, which we answer in no PRACK.
 pub(super) const SUPPORTED_WITHOUT_OFFER: &str = "timer";
 
+/// What our registrar knows: proxies in front of phones (RFC 3327).
+pub(super) const SUPPORTED_OF_PHONES: &str = "path";
+
 /// Is this option one of ours?
-pub(super) fn is_supported(option: &str) -> bool {
-    SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(option))
+pub(super) fn is_supported(method: &Method, option: &str) -> bool {
+    let known = if *method == Method::Register { SUPPORTED_OF_PHONES } else { SUPPORTED };
+    known.split(", ").any(|known| known.eq_ignore_ascii_case(option))
 }
 
 /// `host:port` of ours as `hop`'s peer can reach it.

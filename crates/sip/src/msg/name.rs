@@ -48,6 +48,7 @@ header_names! {
     ContentDisposition "Content-Disposition",
     Route "Route",
     RecordRoute "Record-Route",
+    Path "Path",
     Require "Require",
     ProxyRequire "Proxy-Require",
     Supported "Supported" "k",

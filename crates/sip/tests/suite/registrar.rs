@@ -47,6 +47,7 @@ impl Table {
             cseq,
             user_agent: None,
             contacts: &contacts,
+            path: &[],
             expires,
         };
         self.registrar.register(Duration::from_secs(now), &wish)
@@ -203,6 +204,32 @@ fn phone_registers_from_behind_nat_and_is_known_by_its_source() {
     assert_eq!(phone.now, Duration::from_secs(120));
     let expired = |o: Output| matches!(o, Output::Event(Event::Registration { change: BindingChange::Expired(_), .. }));
     assert!(phone.endpoint.poll_output().is_some_and(expired));
+}
+
+#[test]
+fn proxies_in_front_of_a_phone_are_remembered_in_their_order() {
+    let mut phone = Phone::new();
+    let path = "Path: <sip:inner.example;lr>, <sip:b64@edge.example;lr;ob>\r\nRequire: path\r\n";
+    let contact = format!("Contact: <sip:alice@10.0.0.9>\r\n{path}");
+    let (response, events) = phone.register("sip:alice@call.example", &contact, "secret");
+    assert_eq!(response.status(), 200);
+    let told: Vec<_> = response.list(Name::Path).collect();
+    assert_eq!(told, ["<sip:inner.example;lr>", "<sip:b64@edge.example;lr;ob>"]);
+    let [Event::Registration { change: BindingChange::Bound(binding), .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(binding.path, told);
+    // No way is that long, and none goes by what is no address.
+    for path in
+        [format!("Path: {}\r\n", "<sip:a.example>,".repeat(6) + "<sip:b.example>"), "Path: <tel:1>\r\n".to_owned()]
+    {
+        let mut phone = Phone::new();
+        let contact = format!("Contact: <sip:alice@10.0.0.9>\r\n{path}");
+        let (response, events) = phone.register("sip:alice@call.example", &contact, "secret");
+        assert_eq!((response.status(), events.len()), (400, 0), "{path}");
+    }
+    // What our registrar does not know is refused by name.
+    let contact = "Contact: <sip:alice@10.0.0.9>\r\nRequire: outbound, path\r\n";
+    let (response, _) = Phone::new().send("sip:alice@call.example", contact, None);
+    assert_eq!((response.status(), response.get(Name::Unsupported)), (420, Some("outbound")));
 }
 
 #[test]

@@ -250,6 +250,7 @@ both! {
             expires_unix_ms: NOW.0 + 60_000,
             call_id: "c".into(),
             cseq: 1,
+            path: Vec::new(),
         };
         let bindings = [binding];
         let of = |tenant, device, bindings: &[Binding]| DeviceBindings {

@@ -35,7 +35,7 @@ const PAUSE_REFUSED_MAX: Duration = Duration::from_secs(1_800);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 /// The other end is asked again this soon after it did not answer, if it is asked at all.
 const CHECK_DEAD: Duration = Duration::from_secs(15);
-/// A name is looked up anew after this; failures do it at once.
+/// A name is looked up anew after this at the latest; failures do it at once.
 const NAME_LIFE: Duration = Duration::from_secs(300);
 
 /// What the line is made of; another of these is another line.
@@ -59,10 +59,6 @@ impl Settings {
         };
         let (login, check_certificate) = (entry.account.clone(), entry.check_certificate);
         Some(Settings { host, transport, check_certificate, login, active: entry.active })
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.host.port.unwrap_or(self.transport.default_port())
     }
 
     pub(crate) fn registers(&self) -> Option<&TrunkLogin> {
@@ -99,8 +95,11 @@ pub(crate) enum Order {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Heard {
     Time,
-    /// Empty if the name has no address.
-    Resolved(Vec<SocketAddr>),
+    /// Empty if the name has no address. `life`: how long that holds.
+    Resolved {
+        remotes: Vec<SocketAddr>,
+        life: Duration,
+    },
     Registered {
         ask: u64,
         reply: Reply,
@@ -296,7 +295,7 @@ impl Line {
     pub(crate) fn handle(&mut self, now: Duration, heard: Heard) {
         match heard {
             Heard::Time => {}
-            Heard::Resolved(remotes) => self.resolved(now, remotes),
+            Heard::Resolved { remotes, life } => self.resolved(now, remotes, life),
             Heard::Registered { ask, reply, expires, retry_after } => {
                 if let Some(took) = self.registration.answered(now, ask) {
                     self.round_trip_of(reply, took);
@@ -322,7 +321,7 @@ impl Line {
         if let Place::Asked { at } = self.place
             && at + PATIENCE <= now
         {
-            self.resolved(now, Vec::new());
+            self.resolved(now, Vec::new(), NAME_LIFE);
         }
         if self.registration.is_late(now) {
             self.registration.asked = None;
@@ -365,12 +364,16 @@ impl Line {
         }
     }
 
-    fn resolved(&mut self, now: Duration, remotes: Vec<SocketAddr>) {
+    fn resolved(&mut self, now: Duration, remotes: Vec<SocketAddr>, life: Duration) {
         if !matches!(self.place, Place::Asked { .. }) {
             return;
         }
         if !remotes.is_empty() {
-            self.place = Place::Fresh { until: now + NAME_LIFE };
+            self.place = Place::Fresh { until: now + life.min(NAME_LIFE) };
+            if self.check.failure.is_none() && self.registration.failure.is_none() {
+                // Back to the first in the order.
+                self.turn = 0;
+            }
             self.remotes = remotes;
             return;
         }
@@ -457,6 +460,13 @@ impl Line {
     /// The address whose turn it is; for calls.
     pub(crate) fn remote(&self) -> Option<SocketAddr> {
         self.remotes.get(self.turn % self.remotes.len().max(1)).copied()
+    }
+
+    /// That address, then the others.
+    pub(crate) fn in_turn(&self) -> Vec<SocketAddr> {
+        let at = self.turn % self.remotes.len().max(1);
+        let (later, first) = self.remotes.split_at(at.min(self.remotes.len()));
+        [first, later].concat()
     }
 
     /// Every address of the host that is known: whoever calls from one is the carrier.

@@ -11,6 +11,7 @@ use sip::{Reply, Transport};
 use super::line::{Heard, Line, Order, PATIENCE, Settings};
 use super::trial::{Question, Trial};
 
+const LIFE: Duration = Duration::from_secs(300);
 const OK: Reply = Reply::Status(200);
 
 fn remote(n: u8) -> SocketAddr {
@@ -82,7 +83,7 @@ fn registered(order: &Order, reply: Reply, expires: Option<u32>) -> Option<Heard
     match order {
         Order::Register { ask, .. } => Some(Heard::Registered { ask: *ask, reply, expires, retry_after: None }),
         Order::Ping { ask, .. } => Some(Heard::Ponged { ask: *ask, reply }),
-        Order::Resolve => Some(Heard::Resolved(vec![remote(1), remote(2)])),
+        Order::Resolve => Some(Heard::Resolved { remotes: vec![remote(1), remote(2)], life: LIFE }),
     }
 }
 
@@ -198,7 +199,7 @@ fn a_trunk_that_does_not_answer_is_asked_until_it_does() {
 #[test]
 fn a_name_without_an_address_is_told_and_looked_up_again() {
     let mut b = Bench::new(settings(true), false, 0, 3);
-    b.run(30, |_, _| Some(Heard::Resolved(Vec::new())));
+    b.run(30, |_, _| Some(Heard::Resolved { remotes: Vec::new(), life: LIFE }));
     let (state, failure) = b.line.state();
     assert_eq!((state, failure.unwrap().fault), (TrunkState::Unreachable, TrunkFault::NameUnknown));
     // The resolver itself may be silent.

@@ -24,13 +24,21 @@ pub(crate) struct Trial {
     stage: TestStage,
     since: Duration,
     remote: Option<SocketAddr>,
+    found: Vec<SocketAddr>,
     pub(crate) steps: Vec<TestStep>,
 }
 
 impl Trial {
     /// `literal`: the host, if it is an address.
     pub(crate) fn begin(now: Duration, settings: Settings, literal: Option<SocketAddr>) -> (Trial, Question) {
-        let mut trial = Trial { settings, stage: TestStage::Resolve, since: now, remote: None, steps: Vec::new() };
+        let mut trial = Trial {
+            settings,
+            stage: TestStage::Resolve,
+            since: now,
+            remote: None,
+            found: Vec::new(),
+            steps: Vec::new(),
+        };
         let question = match literal {
             Some(remote) => trial.resolved(now, &[remote]),
             None => Question::Resolve,
@@ -48,6 +56,7 @@ impl Trial {
             return Question::Nothing;
         }
         self.remote = remotes.first().copied();
+        self.found = remotes.to_vec();
         let unknown = Failure { fault: TrunkFault::NameUnknown, sip_status: None };
         self.note(now, self.remote.is_none().then_some(unknown), None);
         match self.remote {
@@ -94,6 +103,7 @@ impl Trial {
             fault: failure.map(|f| f.fault),
             sip_status,
             address: self.remote,
+            addresses: std::mem::take(&mut self.found),
             round_trip_ms: is_measured.then(|| u32::try_from(took.as_millis()).unwrap_or(u32::MAX)),
         });
     }

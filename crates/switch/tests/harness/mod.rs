@@ -259,6 +259,11 @@ impl World {
 
     /// Registers the agent's phone; `expires` 0 takes the registration back.
     pub fn register(&mut self, at: SocketAddr, expires: u32) {
+        self.register_by(at, expires, "");
+    }
+
+    /// With further headers.
+    pub fn register_by(&mut self, at: SocketAddr, expires: u32, more: &str) {
         self.phone_at(at);
         self.next_call += 1;
         let cseq = self.next_call;
@@ -267,7 +272,7 @@ impl World {
                 "REGISTER sip:{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{cseq}{};rport\r\n\
                  Max-Forwards: 70\r\nFrom: <sip:agent@{DOMAIN}>;tag=r{cseq}\r\nTo: <sip:agent@{DOMAIN}>\r\n\
                  Call-ID: reg-{at}\r\nCSeq: {} REGISTER\r\nContact: <sip:agent@{at}>;expires={expires}\r\n\
-                 {authorization}Content-Length: 0\r\n\r\n",
+                 {more}{authorization}Content-Length: 0\r\n\r\n",
                 authorization.len(),
                 cseq * 2 + u64::from(!authorization.is_empty()),
             )
@@ -342,6 +347,13 @@ impl World {
         let events = &self.phone_at(at).events;
         let call = |e: &sip::Event| if let sip::Event::IncomingCall(c) = e { Some(c.call) } else { None };
         events.iter().rev().find_map(call).expect("the phone rang")
+    }
+
+    /// The INVITE that it got last.
+    pub fn invite_at(&mut self, at: SocketAddr) -> Arc<Message> {
+        let events = &self.phone_at(at).events;
+        let invite = |e: &sip::Event| if let sip::Event::IncomingCall(c) = e { Some(c.message.clone()) } else { None };
+        events.iter().rev().find_map(invite).expect("the phone rang")
     }
 
     pub fn pick_up(&mut self, at: SocketAddr) -> CallId {
@@ -496,7 +508,9 @@ impl World {
             Output::OpenRecording { recording, .. } => {
                 self.recordings.insert(recording, (false, 0));
             }
-            Output::Resolve { key, .. } => work.push_back(Input::Resolved { key, addresses: Vec::new() }),
+            Output::Resolve { key, .. } => {
+                work.push_back(Input::Resolved { key, addresses: Vec::new(), life: Duration::ZERO })
+            }
             Output::ExpectPeer { .. } => {}
             Output::ReopenMedia { media, .. } => {
                 self.carriers.insert(media, Transport::Udp);

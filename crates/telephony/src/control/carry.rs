@@ -9,10 +9,11 @@ use domain::leg::LegEvent;
 use media::LegKey;
 use switch::{Input, Output, PeerCommand, Transport};
 
+use super::Control;
 use super::trust::Peer;
-use super::{Control, Question};
 use crate::config::Up;
 use crate::media_thread::ToMedia;
+use crate::names::Question;
 use crate::recording::Job;
 use crate::stats::Counters;
 
@@ -128,10 +129,14 @@ impl Control {
                 self.recordings.insert(recording);
                 self.parts.to_writer.send(Job::Open { recording, id });
             }
-            Output::Resolve { key, host, port } => {
-                let asked = self.parts.questions.try_send(Question { key, host, port });
+            Output::Resolve { key, host, port, transport } => {
+                let asked = self.parts.questions.try_send(Question { key, host, port, transport });
                 if let Err(TrySendError::Full(question) | TrySendError::Disconnected(question)) = asked {
-                    self.answers.push_back(Input::Resolved { key: question.key, addresses: Vec::new() });
+                    self.answers.push_back(Input::Resolved {
+                        key: question.key,
+                        addresses: Vec::new(),
+                        life: Duration::ZERO,
+                    });
                 }
             }
             Output::ExpectPeer { remote, name, is_checked } => {

@@ -28,11 +28,13 @@ pub struct Options {
     pub tls: bool,
     /// Both families of addresses, or IPv4 alone.
     pub ipv6: bool,
+    /// The name server.
+    pub dns: Option<SocketAddr>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { backlog: 10_000, ports: 61, media_ip: Ipv4Addr::LOCALHOST, tls: false, ipv6: false }
+        Self { backlog: 10_000, ports: 61, media_ip: Ipv4Addr::LOCALHOST, tls: false, ipv6: false, dns: None }
     }
 }
 
@@ -97,6 +99,7 @@ fn start(
     let mut config = Config::new(dir, [9; 32], sink);
     config.limits.backlog = options.backlog;
     config.sip = sip;
+    config.dns = options.dns;
     config.media_ip = options.media_ip.into();
     config.media_ports = ports;
     config.media_io = crate::MEDIA_IO;

@@ -6,6 +6,7 @@ mod calls;
 mod door;
 mod floor;
 mod line;
+mod names;
 mod phone;
 mod restart;
 mod safety;
