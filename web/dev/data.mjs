@@ -31,7 +31,7 @@ export const routes = [
   { id: 'rte_2', name: 'Everything else', prefixes: [''], trunks: [{ trunk: 'trk_2', priority: 1, weight: 1 }], format: 'e164', class: null },
   { id: 'rte_3', name: 'Premium', prefixes: ['+8616'], trunks: [{ trunk: 'trk_1', priority: 1, weight: 1 }], format: 'digits', class: 'premium' },
 ];
-export const outbound = { allowed: ['national'], concurrent: 50, per_minute: 120, caller: 'num_1', record: true };
+export const outbound = { allowed: ['national'], concurrent: 50, per_minute: 120, caller: 'num_1', record: true, spend: { currency: 'CNY', prices: [{ class: 'national', per_minute: 15, connection: 0 }, { class: 'international', per_minute: 380, connection: 100 }], day: 50_000, month: 1_000_000, agent_day: 8_000, alarm_percent: 80 } };
 const ref = (n) => ({ id: n.id, number: n.number, name: n.name });
 const addr = (text) => ({ kind: 'phone', text });
 export const dispositions = [

@@ -79,6 +79,7 @@ function answer(method, path, url) {
   if (path === '/reports/agents') return { from_at: 0, to_at: Date.now(), time_zone: 'Asia/Shanghai', rows: rows('agent', d.agents, agentFigures), total: agentFigures };
   if (path.startsWith('/encryption')) return { number: 2, created_at: Date.now() - 40 * day, current: 210, older: path.endsWith('rewrap') ? 0 : 1834 };
   if (path.endsWith('/hold')) return { at: Date.now(), by: '陈晓', reason: 'Case 17' };
+  if (path === '/outbound/spend') return { priced: true, currency: 'CNY', day: { spent: 43_215, most: 50_000, near: true, reached: false }, month: { spent: 512_340, most: 1_000_000, near: false, reached: false }, agents: [{ agent: d.agents[2], sum: { spent: 8_120, most: 8_000, near: true, reached: true } }] };
   if (path === '/reports/recordings') return coverage(url.searchParams.get('state'));
   if (path === '/voicemails/counts') return d.voicemailCounts();
   if (path === '/voicemails') {

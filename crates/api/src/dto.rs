@@ -18,6 +18,7 @@ pub mod recording;
 pub mod routing;
 pub mod session;
 pub mod socket;
+pub mod spend;
 pub mod trunk;
 pub mod voice;
 pub mod voicemail;

@@ -160,9 +160,11 @@ impl From<RejectCode> for ApiError {
             | RejectCode::NumberInternal
             | RejectCode::NumberInvalid => StatusCode::UNPROCESSABLE_ENTITY,
             RejectCode::NumberForbidden => StatusCode::FORBIDDEN,
-            RejectCode::LimitCalls | RejectCode::LimitOutbound | RejectCode::LimitSeats => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            RejectCode::LimitCalls
+            | RejectCode::LimitOutbound
+            | RejectCode::LimitSeats
+            | RejectCode::LimitSpend
+            | RejectCode::LimitSpendAgent => StatusCode::TOO_MANY_REQUESTS,
             RejectCode::InputUnexpected => StatusCode::INTERNAL_SERVER_ERROR,
             RejectCode::AgentNotSignedIn
             | RejectCode::AgentBusy

@@ -17,6 +17,7 @@ mod public;
 mod resource;
 pub mod session;
 mod sound;
+mod spend;
 mod trunks;
 pub mod voicemails;
 mod wav;
@@ -38,6 +39,7 @@ pub fn operations() -> Vec<Operation> {
     all.extend(analysis::operations());
     all.extend(coverage::operations());
     all.extend(live::operations());
+    all.extend(spend::operations());
     all.extend(keys::operations());
     all.extend(public::operations());
     all.extend(meta::operations());

@@ -73,6 +73,16 @@ pub fn day_start(zone: &str, at: Timestamp) -> Timestamp {
         .map_or(Timestamp(at.0 - at.0.rem_euclid(86_400_000)), |z| Timestamp(z.timestamp().as_millisecond()))
 }
 
+/// The midnight with which the month of `at` began; UTC if the zone is unknown.
+pub fn month_start(zone: &str, at: Timestamp) -> Timestamp {
+    let first = |z: Zoned| z.first_of_month().ok()?.start_of_day().ok();
+    let utc = || local("UTC", at);
+    local(zone, at)
+        .or_else(utc)
+        .and_then(first)
+        .map_or(day_start(zone, at), |z| Timestamp(z.timestamp().as_millisecond()))
+}
+
 fn local(zone: &str, at: Timestamp) -> Option<Zoned> {
     let zone = time_zone(zone)?;
     Some(jiff::Timestamp::from_millisecond(at.0).ok()?.to_zoned(zone))

@@ -19,6 +19,7 @@ use crate::medium::Medium;
 use crate::outbound::CallClass;
 use crate::recording::{MaskEnd, RecordMode, RuleOf};
 use crate::routing::DecisionTrace;
+use crate::spend::SpendLimit;
 use crate::time::Timestamp;
 
 mod terms;
@@ -512,6 +513,32 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verified: Option<Verified>,
     },
+
+    // Costs of calls to the outside, in minor units of the company's currency.
+    /// A call of ours that was answered is about to end.
+    CallCharged {
+        interaction: InteractionId,
+        leg: LegId,
+        class: CallClass,
+        /// Who called.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentId>,
+        talk_ms: u64,
+        cost: u64,
+        /// When the company's day and month began.
+        day: Timestamp,
+        month: Timestamp,
+    },
+    /// So much of a limit is spent; told once in its period.
+    SpendReached {
+        #[serde(flatten)]
+        limit: SpendLimit,
+        percent: u8,
+        spent: u64,
+        most: u64,
+        day: Timestamp,
+        month: Timestamp,
+    },
 }
 
 macro_rules! kinds {
@@ -588,4 +615,6 @@ kinds! {
     MessageMarked = "message_marked",
     CallBackStarted = "call_back_started",
     CallIdentified = "call_identified",
+    CallCharged = "call_charged",
+    SpendReached = "spend_reached",
 }

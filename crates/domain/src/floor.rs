@@ -46,6 +46,7 @@ mod queues;
 mod record;
 mod recover;
 mod settle;
+mod spend;
 mod state;
 mod talk;
 mod timers;
@@ -85,6 +86,9 @@ pub struct Floor {
     announcing: BTreeMap<InteractionId, (PlayId, PromptId)>,
     /// Pauses ordered of recordings that run.
     paused: BTreeMap<RecordingId, GapCause>,
+    /// When the costs of interactions' calls were looked at last.
+    spend_looked: BTreeMap<InteractionId, Timestamp>,
+    spend_watched: Timestamp,
     /// Agents whom a revision left above their capacity (R2).
     overfull: BTreeSet<AgentId>,
     /// Agents whose occupancy or seat may have changed, and interactions that may be over, since the last settling.
@@ -111,6 +115,8 @@ impl Floor {
             unheard: BTreeMap::new(),
             announcing: BTreeMap::new(),
             paused: BTreeMap::new(),
+            spend_looked: BTreeMap::new(),
+            spend_watched: Timestamp(i64::MIN),
             overfull: BTreeSet::new(),
             touched_agents: BTreeSet::new(),
             touched_interactions: BTreeSet::new(),
@@ -234,6 +240,7 @@ impl Floor {
         self.overfull = self.overfull_now();
         self.derive_anew();
         self.emit(EventBody::ConfigPublished { rev });
+        self.trunks_after_publish();
         self.agents_after_publish();
         self.queues_after_publish();
     }

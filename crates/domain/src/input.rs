@@ -161,6 +161,8 @@ reject_codes! {
     InputUnexpected = "input.unexpected", "这个输入不属于现场。", "This input is not for the floor.";
     InteractionUnknown = "interaction.unknown", "会话不存在或已结束。", "The interaction does not exist or has ended.";
     LimitOutbound = "limit.outbound", "外呼已达上限（同时数或每分钟数）。", "Outbound calls have reached their limit (at once, or a minute).";
+    LimitSpend = "limit.spend", "公司的外呼费用已达上限，暂不能拨打外线（紧急号码除外）。请联系管理员。", "The company has spent what it allows for outside calls; only emergency numbers go out. Ask an administrator.";
+    LimitSpendAgent = "limit.spend_agent", "你今天的外呼费用已达上限（紧急号码除外）。请联系班长或管理员。", "You have spent what is allowed a day for outside calls; only emergency numbers go out. Ask a supervisor.";
     NumberForbidden = "number.forbidden", "公司的外呼规则不允许拨打这类号码。", "The company's rules forbid calling this kind of number.";
     NumberInternal = "number.internal", "这是公司内的分机号。", "This is an extension of the company itself.";
     NumberInvalid = "number.invalid", "这不是可以拨打的号码。", "This is not a number that can be called.";

@@ -104,6 +104,7 @@ pub mod pii;
 pub mod recording;
 pub mod report;
 pub mod routing;
+pub mod spend;
 pub mod time;
 pub mod trunk;
 pub mod view;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::address::Address;
 use crate::config::TenantConfig;
 use crate::id::{NumberId, RouteId, TrunkId};
+use crate::spend::SpendRules;
 
 /// What a destination costs and what harm it can do; rules are by class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct OutboundRules {
     /// Shown to those who are called, where the caller chooses none.
     pub caller: Option<NumberId>,
     pub record: bool,
+    /// What calls cost, and how much may be spent.
+    #[serde(default)]
+    pub spend: SpendRules,
 }
 
 impl Default for OutboundRules {
@@ -43,6 +47,7 @@ impl Default for OutboundRules {
             per_minute: 120,
             caller: None,
             record: true,
+            spend: SpendRules::default(),
         }
     }
 }

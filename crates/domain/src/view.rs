@@ -19,6 +19,27 @@ use crate::recording::{RecordMode, RuleOf};
 use crate::report::Measures;
 use crate::time::Timestamp;
 
+/// What the company's calls to the outside cost, those that are up included; minor units of its currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SpendView {
+    /// ISO 4217.
+    pub currency: String,
+    pub day: SpendSum,
+    pub month: SpendSum,
+    /// Agents who have nearly or wholly spent what is allowed them a day.
+    pub agents: Vec<(AgentId, SpendSum)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SpendSum {
+    pub spent: u64,
+    /// The limit, if there is one.
+    pub most: Option<u64>,
+    /// The share at which the alarm is given is spent.
+    pub near: bool,
+    pub reached: bool,
+}
+
 /// Everything a desk shows about its agent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AgentView {
@@ -247,4 +268,6 @@ pub struct FloorView {
     pub calls_max: u32,
     pub seats: u32,
     pub seats_max: u32,
+    /// None without prices.
+    pub spend: Option<SpendView>,
 }

@@ -18,6 +18,7 @@ use domain::medium::Medium;
 use domain::outbound::CallClass;
 use domain::recording::{MaskEnd, RecordMode, RuleOf};
 use domain::routing::{Candidate, DecisionTrace, Excluded, Exclusion};
+use domain::spend::SpendLimit;
 use domain::time::Timestamp;
 use expect_test::expect_file;
 
@@ -187,6 +188,24 @@ fn samples() -> Vec<EventBody> {
             interaction,
             diverted: Some(AddressId(35)),
             verified: Some(Verified { passed: Some(true), attested: Some(Attestation::A) }),
+        },
+        EventBody::CallCharged {
+            interaction,
+            leg,
+            class: CallClass::National,
+            agent: Some(agent),
+            talk_ms: 61_000,
+            cost: 35,
+            day: AT,
+            month: AT,
+        },
+        EventBody::SpendReached {
+            limit: SpendLimit::AgentDay { agent },
+            percent: 80,
+            spent: 85,
+            most: 100,
+            day: AT,
+            month: AT,
         },
     ]
 }

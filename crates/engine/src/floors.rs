@@ -20,6 +20,7 @@ use crate::outlet::Outlet;
 use crate::ownership::Ownership;
 use crate::projector::{Fact, Feed, Projector};
 use crate::retention;
+use crate::spend_alarm;
 
 /// A lease whose owner was not heard of for this long may be taken by another node.
 const LEASE_STALE: Duration = Duration::from_secs(10);
@@ -88,6 +89,7 @@ pub async fn open(
         Arc::new(move |facts: &[Fact]| {
             seen.demo.floor_events(facts.iter().map(|fact| &fact.event));
             retention::drop_discarded(&seen, tenant, facts);
+            spend_alarm::tell(&seen, tenant, facts);
         }),
         feed.clone(),
         shared.failed.clone(),

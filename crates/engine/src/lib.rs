@@ -33,6 +33,7 @@ mod recording_shipper;
 mod retention;
 mod routes;
 mod saver;
+mod spend_alarm;
 mod trunks;
 
 pub use engine::{Engine, EngineConfig};

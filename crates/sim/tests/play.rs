@@ -57,6 +57,8 @@ fn the_plays_reach_every_kind_of_event_and_end() {
         "dial_planned",
         "leg_early_media",
         "trunk_changed",
+        "call_charged",
+        "spend_reached",
         "mask_started",
         "mask_ended",
         "recording_announced",

@@ -3,6 +3,7 @@ import { Checkbox, Switch } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Schemas } from '../api/client';
 import { ChoiceField, NumberField } from './fields';
+import { SpendRules } from './SpendRules';
 
 type Rules = Schemas['OutboundFields'];
 
@@ -33,6 +34,7 @@ export function OutboundRules({ value, set, error }: { value: Rules; set: (chang
       </div>
       <ChoiceField label={t('outbound.caller')} kind="numbers" value={value.caller} onChange={(caller) => set({ caller })} error={error('outbound.caller')} />
       <Switch label={t('outbound.record')} checked={value.record} onChange={(e) => set({ record: e.currentTarget.checked })} />
+      {value.spend ? <SpendRules value={value.spend} set={(c) => set({ spend: { ...value.spend!, ...c } })} error={error} /> : null}
     </>
   );
 }

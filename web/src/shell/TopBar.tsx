@@ -1,9 +1,9 @@
 // Presence and its clock, the softphone strip at a fixed place, the connection, language, theme, the person.
 import { useMantineColorScheme } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { signOut, useMe } from '../api/session';
+import { signOut, useMay, useMe } from '../api/session';
 import { PresenceMenu } from '../desk/PresenceMenu';
 import { SoftphoneStrip } from '../desk/SoftphoneStrip';
 import { languageNames, languages, switchLanguage } from '../i18n';
@@ -12,8 +12,12 @@ import { DropMenu } from '../ui/DropMenu';
 import { Remaining } from '../ui/Elapsed';
 import { Icon } from '../ui/icons';
 
+// Not for the first paint, and not for agents.
+const SpendNotice = lazy(() => import('../live/SpendNotice').then((m) => ({ default: m.SpendNotice })).catch(() => ({ default: () => null })));
+
 export function TopBar() {
   const me = useMe();
+  const may = useMay();
   const { t } = useTranslation('common');
   return (
     <header className="topbar">
@@ -28,6 +32,11 @@ export function TopBar() {
       ) : (
         <span className="grow" />
       )}
+      {may('config.view') && may('live.view') ? (
+        <Suspense fallback={null}>
+          <SpendNotice />
+        </Suspense>
+      ) : null}
       <ConnectionState />
       <LanguageMenu />
       <ThemeMenu />

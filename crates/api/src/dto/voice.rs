@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::common::{Lang, Localized};
+use super::spend::SpendFields;
 use super::words;
 
 /// A number that can be called.
@@ -103,19 +104,22 @@ pub struct OutboundFields {
     #[schema(value_type = Option<String>)]
     pub caller: Option<NumberId>,
     pub record: bool,
+    /// What calls cost, and how much may be spent. Left out: no prices, no limits.
+    #[serde(default)]
+    pub spend: SpendFields,
 }
 
 impl From<domain::outbound::OutboundRules> for OutboundFields {
     fn from(r: domain::outbound::OutboundRules) -> Self {
-        let domain::outbound::OutboundRules { allowed, concurrent, per_minute, caller, record } = r;
-        Self { allowed, concurrent, per_minute, caller, record }
+        let domain::outbound::OutboundRules { allowed, concurrent, per_minute, caller, record, spend } = r;
+        Self { allowed, concurrent, per_minute, caller, record, spend: spend.into() }
     }
 }
 
 impl From<OutboundFields> for domain::outbound::OutboundRules {
     fn from(f: OutboundFields) -> Self {
-        let OutboundFields { allowed, concurrent, per_minute, caller, record } = f;
-        Self { allowed, concurrent, per_minute, caller, record }
+        let OutboundFields { allowed, concurrent, per_minute, caller, record, spend } = f;
+        Self { allowed, concurrent, per_minute, caller, record, spend: spend.into() }
     }
 }
 

@@ -9,7 +9,7 @@ use domain::config::{AgentConfig, NumberConfig, QueueConfig, Team};
 use domain::id::{
     AgentId, BreakReasonId, CalendarId, DispositionId, NumberId, QueueId, RouteId, SkillId, TeamId, TenantId,
 };
-use domain::outbound::RouteConfig;
+use domain::outbound::{CallClass, RouteConfig};
 use serde_json::Value;
 use store::{BreakReasonConfig, DispositionConfig, Scope, Settings, SkillConfig};
 
@@ -23,6 +23,7 @@ use crate::dto::people::{
 };
 use crate::dto::recording::{Notice, RecordMode, RecordRule};
 use crate::dto::routing::{CalendarFields, QueueFields};
+use crate::dto::spend::SpendFields;
 use crate::dto::trunk::RouteFields;
 use crate::dto::voice::NumberFields;
 use crate::dto::voicemail::MailboxFields;
@@ -190,6 +191,28 @@ fn check_mailbox(problems: &mut Problems, path: &str, rules: Option<&MailboxFiel
     problems.range(&format!("{path}.keep_days"), rules.keep_days.unwrap_or(1), 1..=36_500);
 }
 
+fn check_spend(problems: &mut Problems, rules: &SpendFields) {
+    /// Of any limit, in minor units: beyond what any company spends, far from overflowing a sum.
+    const MOST: u64 = 1_000_000_000_000;
+    if rules.currency.len() != 3 || !rules.currency.bytes().all(|b| b.is_ascii_uppercase()) {
+        problems.add("outbound.spend.currency", "invalid");
+    }
+    problems.range("outbound.spend.alarm_percent", rules.alarm_percent, 1..=100);
+    for (i, price) in rules.prices.iter().enumerate() {
+        if price.class == CallClass::Emergency {
+            problems.add(format!("outbound.spend.prices[{i}].class"), "invalid");
+        }
+        if rules.prices[..i].iter().any(|other| other.class == price.class) {
+            problems.add(format!("outbound.spend.prices[{i}].class"), "duplicate");
+        }
+        problems.range(&format!("outbound.spend.prices[{i}].per_minute"), price.per_minute, 0..=1_000_000);
+        problems.range(&format!("outbound.spend.prices[{i}].connection"), price.connection, 0..=1_000_000);
+    }
+    for (name, limit) in [("day", rules.day), ("month", rules.month), ("agent_day", rules.agent_day)] {
+        problems.range(&format!("outbound.spend.{name}"), limit.unwrap_or(0), 0..=MOST);
+    }
+}
+
 fn check_notice(problems: &mut Problems, path: &str, notice: Option<Notice>) {
     if let Some(Notice::Beep { every_s }) = notice {
         problems.range(&format!("{path}.every_s"), every_s, 5..=120);
@@ -327,7 +350,7 @@ impl Resource for RouteFields {
                 problems.add(format!("trunks[{i}].trunk"), "duplicate");
             }
         }
-        if self.class == Some(domain::outbound::CallClass::Emergency) {
+        if self.class == Some(CallClass::Emergency) {
             problems.add("class", "invalid");
         }
         for (i, prefix) in self.prefixes.iter().enumerate() {
@@ -380,6 +403,7 @@ async fn patch_tenant(
         }
         problems.range("outbound.concurrent", o.concurrent, 0..=10_000);
         problems.range("outbound.per_minute", o.per_minute, 0..=10_000);
+        check_spend(&mut problems, &o.spend);
     }
     check_record(&mut problems, "recording.rule", fields.recording.rule);
     check_notice(&mut problems, "recording.notice", Some(fields.recording.notice));

@@ -272,6 +272,7 @@ fn cases(a: &Company, b: &Company) -> BTreeMap<&'static str, Vec<Expect>> {
 
     // Live.
     case("get_live", no_trace("/live"));
+    case("get_spend", no_trace("/outbound/spend"));
     case(
         "start_duty",
         vec![

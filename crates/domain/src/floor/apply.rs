@@ -7,16 +7,17 @@ use crate::event::{
     Direction, Event, EventBody, InteractionEnd, LegRole, PlayWhat, PresenceCause, SegmentEnd, SegmentOf, SegmentStart,
     SegmentState, SignOutCause,
 };
-use crate::id::{LegId, SegmentId};
+use crate::id::{AgentId, InteractionId, LegId, SegmentId};
 use crate::leg::{Hears, Via};
 use crate::mailbox::{CallBack, MessageFor};
 use crate::outbound::CallClass;
+use crate::spend::Period;
 use crate::time::Timestamp;
 
-/// How long the beginning of a call of ours counts.
-const DIALLED_FOR_MS: i64 = 60_000;
-/// The same, against the limit of a trunk.
-const TRUNK_CALLS_FOR_MS: i64 = 1_000;
+/// How long the beginning of a call of ours counts against the limit of a minute.
+pub(super) const DIALLED_FOR_MS: i64 = 60_000;
+/// The same, against a trunk's limit of a second.
+pub(super) const TRUNK_CALLS_FOR_MS: i64 = 1_000;
 /// Messages not yet stored; those beyond were lost with their spool long ago.
 const MESSAGES_MAX: usize = 10_000;
 
@@ -94,6 +95,12 @@ impl State {
                     outcome: InteractionEnd::Error,
                 };
                 self.interactions.insert(*interaction, begun);
+            }
+            EventBody::CallCharged { agent, cost, day, month, .. } => {
+                self.spent.charge(Period { day: *day, month: *month }, *agent, *cost);
+            }
+            EventBody::SpendReached { limit, percent, day, month, .. } => {
+                self.spent.tell(Period { day: *day, month: *month }, *limit, *percent);
             }
             EventBody::TrunkChanged { trunk, up: true } => {
                 self.trunks_down.remove(trunk);
@@ -426,12 +433,15 @@ impl State {
                     begun.retain(|t| at - *t < TRUNK_CALLS_FOR_MS);
                     begun.push_back(at);
                 }
+                let (class, payer) = trunk.and_then(|_| self.called_by(*interaction, *segment)).unzip();
                 let begun = Leg {
                     interaction: *interaction,
                     segment: *segment,
                     role: *role,
                     device: *device,
                     trunk,
+                    class,
+                    payer: payer.flatten(),
                     early: false,
                     rang: false,
                     answered: None,
@@ -517,6 +527,28 @@ impl State {
                 }
             }
             _ => {}
+        }
+    }
+}
+
+impl State {
+    /// What kind of call of ours goes out, and who calls: with a segment it is to that party, else to the customer.
+    fn called_by(
+        &self,
+        interaction: InteractionId,
+        segment: Option<SegmentId>,
+    ) -> Option<(CallClass, Option<AgentId>)> {
+        let i = self.interactions.get(&interaction)?;
+        match segment.and_then(|s| i.segments.get(&s)) {
+            Some(s) => {
+                let SegmentOf::Outside { class, .. } = s.of else { return None };
+                let by = s.by.and_then(|by| i.segments.get(&by)).and_then(Segment::agent);
+                Some((class, by.or(i.handed.map(|(agent, _)| agent))))
+            }
+            None => {
+                let class = i.dial.as_ref()?.class;
+                Some((class, i.segments.values().find(|s| s.why == SegmentStart::Dial).and_then(Segment::agent)))
+            }
         }
     }
 }

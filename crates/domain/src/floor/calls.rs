@@ -240,6 +240,7 @@ impl Floor {
 
     fn leg_ended(&mut self, leg: LegId, known: &Leg, cause: EndCause, by: EndedBy, stats: LegStats) {
         let interaction = known.interaction;
+        self.charge(leg);
         self.emit(EventBody::LegEnded { interaction, leg, cause, by, stats });
         if known.role == LegRole::Customer {
             if self.dialling(interaction).is_some() {

@@ -130,6 +130,7 @@ impl Derived {
             | EventBody::ConsultMerged { interaction, .. }
             | EventBody::MaskStarted { interaction, .. }
             | EventBody::MaskEnded { interaction, .. }
+            | EventBody::LegAnswered { interaction, .. }
             | EventBody::PlayStarted { interaction, .. } => self.timers.changed_work(*interaction),
             EventBody::ConfigPublished { .. }
             | EventBody::AgentQueuesChanged { .. }
@@ -144,7 +145,6 @@ impl Derived {
             | EventBody::OfferAccepted { .. }
             | EventBody::LegRinging { .. }
             | EventBody::LegEarlyMedia { .. }
-            | EventBody::LegAnswered { .. }
             | EventBody::LegPeerHeld { .. }
             | EventBody::LegMuted { .. }
             | EventBody::LegSilent { .. }
@@ -164,7 +164,9 @@ impl Derived {
             | EventBody::MessageDiscarded { .. }
             | EventBody::MessageMarked { .. }
             | EventBody::CallIdentified { .. }
-            | EventBody::CallBackStarted { .. } => {}
+            | EventBody::CallBackStarted { .. }
+            | EventBody::CallCharged { .. }
+            | EventBody::SpendReached { .. } => {}
         }
     }
 

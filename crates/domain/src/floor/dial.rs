@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use super::Floor;
+use super::apply::{DIALLED_FOR_MS, TRUNK_CALLS_FOR_MS};
 use super::calls::trunk_failed;
 use super::state::{Interaction, Leg};
 use super::timers::CONNECT_TIMEOUT;
@@ -20,10 +21,6 @@ use crate::routing::has_room;
 const OWN_RING: Duration = Duration::from_secs(20);
 /// The callee's phone rings that long.
 const RING: Duration = Duration::from_secs(60);
-/// Within this time calls begun count against the limit of a minute.
-const MINUTE_MS: i64 = 60_000;
-/// Within this time calls begun count against a trunk's limit of a second.
-const SECOND_MS: i64 = 1_000;
 
 /// Whom to call outside: his address, its class, the ways out, the number shown.
 pub(super) type Outside<'a> = (AddressId, CallClass, &'a [RouteTrunk], Option<NumberId>);
@@ -49,7 +46,7 @@ impl Floor {
             return Err(RejectCode::DeviceNotReady.into());
         }
         let number = caller.or(self.config.outbound.caller);
-        self.may_dial_by(class, trunks, number)?;
+        self.may_dial_by(Some(agent), class, trunks, number)?;
         let lang = number.and_then(|n| self.config.numbers.get(&n)).map_or(self.config.lang, |n| n.lang);
         let interaction = InteractionId(self.mint.next_bits());
         self.emit(EventBody::InteractionStarted {
@@ -88,6 +85,7 @@ impl Floor {
     /// Somebody outside may be called by at least one of these trunks, and shown this number.
     pub(super) fn may_dial_by(
         &self,
+        agent: Option<AgentId>,
         class: CallClass,
         trunks: &[RouteTrunk],
         caller: Option<NumberId>,
@@ -102,6 +100,7 @@ impl Floor {
             return Ok(());
         }
         self.may_dial(class)?;
+        self.may_spend(agent)?;
         let is_down = |t: &RouteTrunk| self.state.trunks_down.contains(&t.trunk);
         let mut usable = trunks.iter().filter(|t| self.carries(t.trunk));
         if usable.all(is_down) { Err(RejectCode::RouteDown.into()) } else { Ok(()) }
@@ -129,6 +128,13 @@ impl Floor {
         Ok(())
     }
 
+    /// Of trunks that are gone nobody tells again that they are up.
+    pub(super) fn trunks_after_publish(&mut self) {
+        let gone = |trunk: &&TrunkId| !self.config.trunks.contains_key(trunk);
+        let gone: Vec<TrunkId> = self.state.trunks_down.iter().filter(gone).copied().collect();
+        gone.into_iter().for_each(|trunk| self.emit(EventBody::TrunkChanged { trunk, up: true }));
+    }
+
     /// The rules against toll fraud.
     fn may_dial(&self, class: CallClass) -> Result<(), Rejected> {
         let rules = &self.config.outbound;
@@ -139,7 +145,7 @@ impl Floor {
             |i: &Interaction| i.segments.values().filter(|s| matches!(s.of, SegmentOf::Outside { .. })).count();
         let own = |i: &Interaction| usize::from(i.dial.is_some() && !i.segments.is_empty());
         let up: usize = self.state.interactions.values().map(|i| own(i) + outside(i)).sum();
-        let lately = self.state.dialled.iter().filter(|t| self.now - **t < MINUTE_MS).count();
+        let lately = self.state.dialled.iter().filter(|t| self.now - **t < DIALLED_FOR_MS).count();
         let full = self.derived.calls >= self.config.entitlements.concurrent_calls as usize;
         if full || up >= rules.concurrent as usize || lately >= rules.per_minute as usize {
             return Err(RejectCode::LimitOutbound.into());
@@ -215,7 +221,7 @@ impl Floor {
             }
             let up = || self.state.legs.values().filter(|l| l.trunk == Some(*trunk)).count();
             let begun = self.state.trunk_calls.get(trunk);
-            let lately = || begun.into_iter().flatten().filter(|t| self.now - **t < SECOND_MS).count();
+            let lately = || begun.into_iter().flatten().filter(|t| self.now - **t < TRUNK_CALLS_FOR_MS).count();
             !self.state.trunks_down.contains(trunk)
                 && rule.calls_max.is_none_or(|most| up() < most as usize)
                 && rule.calls_per_second.is_none_or(|most| lately() < most as usize)

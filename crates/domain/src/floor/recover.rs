@@ -80,6 +80,7 @@ impl Floor {
             let answered_ms = answered.map_or(0, |t| u64::try_from(self.now - t).unwrap_or(0));
             let stats = LegStats { answered_ms, ..LegStats::default() };
             let (cause, by) = (EndCause::SystemRestart, EndedBy::System);
+            self.charge(leg);
             self.emit(EventBody::LegEnded { interaction, leg, cause, by, stats });
         }
     }

@@ -24,6 +24,7 @@ use crate::medium::{Medium, PerMedium};
 use crate::outbound::CallClass;
 use crate::recording::{RecordMode, RuleOf};
 use crate::report::Report;
+use crate::spend::Spent;
 use crate::time::Timestamp;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -54,6 +55,9 @@ pub(super) struct State {
     /// When calls of ours began by each trunk, of the second before the last one.
     #[serde(default)]
     pub trunk_calls: BTreeMap<TrunkId, VecDeque<Timestamp>>,
+    /// On calls to the outside.
+    #[serde(default)]
+    pub spent: Spent,
     /// Messages that are being recorded or stored.
     #[serde(default)]
     pub messages: BTreeMap<RecordingId, Message>,
@@ -245,6 +249,11 @@ pub(super) struct Leg {
     /// By which a call of ours goes out.
     #[serde(default)]
     pub trunk: Option<TrunkId>,
+    /// Of a call of ours: what kind it is, and who called.
+    #[serde(default)]
+    pub class: Option<CallClass>,
+    #[serde(default)]
+    pub payer: Option<AgentId>,
     /// Not answered, but its network speaks.
     #[serde(default)]
     pub early: bool,

@@ -23,6 +23,8 @@ pub(super) enum Timer {
     Refusal(InteractionId),
     /// A mask that nobody took off ends.
     Mask(InteractionId),
+    /// The costs of its calls are looked at.
+    Spend(InteractionId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +109,7 @@ impl Floor {
                 Timer::Lease(agent) => self.leave(agent, SignOutCause::Restart, PresenceCause::Restart, None),
                 Timer::Refusal(interaction) => self.derived.timers.changed_work(interaction),
                 Timer::Mask(interaction) => self.unmask(interaction, None),
+                Timer::Spend(interaction) => self.look_at_spend(interaction),
             }
             self.settle();
         }
@@ -144,6 +147,7 @@ impl Floor {
                     out.extend(timers.map(|(at, part)| (at, Timer::Segment(id, *segment, part))));
                 }
                 out.extend(i.masked.map(|at| (at, Timer::Mask(id))));
+                out.extend(self.spend_due(id, i).map(|at| (at, Timer::Spend(id))));
                 if i.segments.values().any(|s| matches!(s.of, SegmentOf::Queue { .. })) {
                     let later = i.refused.values().filter(|at| **at > self.routed_at);
                     out.extend(later.min().map(|at| (*at, Timer::Refusal(id))));

@@ -185,7 +185,7 @@ impl Floor {
     fn may_call(&self, medium: Medium, by: Option<AgentId>, to: &Target) -> Result<(), Rejected> {
         match to {
             Target::Outside { class, trunks, caller, .. } if medium == Medium::Voice => {
-                self.may_dial_by(*class, trunks, *caller)
+                self.may_dial_by(by, *class, trunks, *caller)
             }
             Target::Agent { agent } if Some(*agent) != by => {
                 if !self.config.agents.get(agent).is_some_and(|a| a.active) {

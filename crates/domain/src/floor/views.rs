@@ -45,6 +45,7 @@ impl Floor {
             calls_max: self.config.entitlements.concurrent_calls,
             seats: u32::try_from(self.state.seats_taken()).unwrap_or(u32::MAX),
             seats_max: self.config.entitlements.seats,
+            spend: self.spend_view(now),
         }
     }
 

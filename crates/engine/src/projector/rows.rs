@@ -250,6 +250,8 @@ impl Rows {
             | EventBody::WatchChanged { .. }
             | EventBody::MusicStopped { .. }
             | EventBody::RecordingDecided { .. }
+            | EventBody::CallCharged { .. }
+            | EventBody::SpendReached { .. }
             | EventBody::InteractionResumed { .. }
             | EventBody::RecordingAnnounced { .. }
             | EventBody::MaskStarted { .. }
@@ -573,7 +575,8 @@ fn interaction_of(body: &EventBody) -> Option<InteractionId> {
         | EventBody::MessageDiscarded { interaction, .. }
         | EventBody::MessageMarked { interaction, .. }
         | EventBody::CallIdentified { interaction, .. }
-        | EventBody::CallBackStarted { interaction, .. } => Some(*interaction),
+        | EventBody::CallBackStarted { interaction, .. }
+        | EventBody::CallCharged { interaction, .. } => Some(*interaction),
         EventBody::ConfigPublished { .. }
         | EventBody::CallRejected { .. }
         | EventBody::FloorRecovered { .. }
@@ -588,6 +591,7 @@ fn interaction_of(body: &EventBody) -> Option<InteractionId> {
         | EventBody::DeviceReady { .. }
         | EventBody::DeviceLost { .. }
         | EventBody::TrunkChanged { .. }
+        | EventBody::SpendReached { .. }
         | EventBody::RecordingStored { .. } => None,
     }
 }
