@@ -10,6 +10,7 @@ use domain::time::Timestamp;
 use engine::{Engine, Saving};
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::{AdminTx, Class, Scope, Settings, Store};
+use tokio::sync::Semaphore;
 
 use crate::auth::Caller;
 use crate::auth::guest::GuestKey;
@@ -24,6 +25,13 @@ const KNOWN_FOR: Duration = Duration::from_secs(5);
 /// Longest wait for it when an older one is remembered.
 const READ: Duration = Duration::from_secs(2);
 
+/// Makes a recording into Ogg Opus: of so many channels and with this serial number. What it returns takes PCM (16 bit, little
+/// endian, 8 kHz) piece by piece, then nothing, and gives the file's bytes. Takes about a hundredth of the time of the sound.
+pub type MakeOgg = Arc<dyn Fn(usize, u32) -> OggWriter + Send + Sync>;
+pub type OggWriter = Box<dyn FnMut(Option<&[u8]>) -> Vec<u8> + Send>;
+/// Pieces of sound encoded at once: calls come first on a small machine.
+const ENCODING: usize = 1;
+
 /// What the binary decides.
 #[derive(Default)]
 pub struct Options {
@@ -31,6 +39,8 @@ pub struct Options {
     pub metrics: Option<PrometheusHandle>,
     /// Says whether telephony takes calls, for `/readyz`; none: not asked.
     pub telephony_ready: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    /// For downloads of recordings as Ogg Opus; none: there are none.
+    pub ogg: Option<MakeOgg>,
 }
 
 /// Cheap to clone.
@@ -55,6 +65,7 @@ struct Inner {
     /// Guests' devices with a connection.
     visiting: Mutex<HashSet<DeviceId>>,
     document: Arc<str>,
+    encoding: Arc<Semaphore>,
 }
 
 /// What is remembered of a tenant, and how often it was changed here: a reading that began before a change is not kept.
@@ -93,6 +104,7 @@ impl App {
                 guests_by_address: Limiter::new(10, Duration::from_secs(10)),
                 known: Mutex::default(),
                 document: document.into(),
+                encoding: Arc::new(Semaphore::new(ENCODING)),
             }),
         })
     }
@@ -111,6 +123,11 @@ impl App {
 
     pub fn options(&self) -> &Options {
         &self.inner.options
+    }
+
+    /// Held while a piece of sound is encoded.
+    pub fn encoding(&self) -> Arc<Semaphore> {
+        self.inner.encoding.clone()
     }
 
     pub fn passwords(&self) -> &Passwords {

@@ -13,5 +13,5 @@ pub mod routes;
 pub mod socket;
 mod views;
 
-pub use app::{App, Options};
+pub use app::{App, MakeOgg, OggWriter, Options};
 pub use router::router;

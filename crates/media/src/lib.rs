@@ -49,6 +49,7 @@ pub mod g711;
 pub mod g722;
 pub mod jitter;
 mod noise;
+pub mod ogg;
 pub mod opus;
 mod plane;
 pub mod plc;

@@ -98,6 +98,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
         api::Options {
             metrics: Some(metrics),
             telephony_ready: Some(Arc::new(move || runs.upgrade().is_some_and(|t| t.is_running()))),
+            ogg: Some(Arc::new(ogg)),
         },
     )
     .map_err(sample::plain)?;
@@ -236,6 +237,18 @@ fn down(
             Down::Directory(directory) => sender.directory(directory).is_ok(),
         };
         if taken || ending.load(Ordering::Relaxed) { Ok(()) } else { Err(PortClosed) }
+    })
+}
+
+/// Samples of a recording → Ogg Opus, piece by piece.
+fn ogg(channels: usize, serial: u32) -> api::OggWriter {
+    let mut file = media::ogg::OggOpus::new(channels, serial);
+    Box::new(move |piece| match piece {
+        Some(pcm) => {
+            let samples: Vec<i16> = pcm.as_chunks::<2>().0.iter().map(|octets| i16::from_le_bytes(*octets)).collect();
+            file.push(&samples)
+        }
+        None => file.finish(),
     })
 }
 

@@ -111,6 +111,10 @@ fn an_agent_calls_out_from_the_desk_and_is_heard() {
     let expected = Expected { left_hz: CALLER_HZ, right_hz: AGENT_HZ, length_ms, gaps: Vec::new() };
     must("the recording", verdict::recording(&left, &right, &expected));
     must_fail("its channels swapped", verdict::recording(&right, &left, &expected));
+    let ogg = company.recording(&format!("{}?format=ogg", id(&detail["recordings"][0])));
+    assert!(ogg.starts_with(b"OggS\0\x02") && ogg.windows(8).any(|w| w == b"OpusTags"));
+    let whole = (2 * left.len() * 2) as f64;
+    assert!(ogg.len() as f64 > whole / 50.0 && (ogg.len() as f64) < whole / 3.0, "{} of {whole}", ogg.len());
 }
 
 #[test]

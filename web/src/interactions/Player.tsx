@@ -33,10 +33,15 @@ export function Player({ recording, ...rest }: Props) {
       <div className="card-head">
         <h2 className="grow">{t('player.title')}</h2>
         {recording.stored ? (
-          <a className="row" href={`/api/v1/recordings/${recording.id}`} download={`${recording.id}.wav`}>
+          <span className="row" role="group" aria-label={t('player.download')}>
             <Icon name="download" size={16} />
-            {t('player.download')}
-          </a>
+            <a href={`/api/v1/recordings/${recording.id}`} download={`${recording.id}.wav`}>
+              {t('player.wav')}
+            </a>
+            <a href={`/api/v1/recordings/${recording.id}?format=ogg`} download={`${recording.id}.ogg`}>
+              {t('player.ogg')}
+            </a>
+          </span>
         ) : null}
       </div>
       {!recording.stored ? (

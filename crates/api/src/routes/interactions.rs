@@ -62,13 +62,20 @@ pub fn operations() -> Vec<Op> {
             .summary("Its facts in the order of the journal")
             .returns::<InteractionEvents>(StatusCode::OK),
         Op::get("/recordings/{id}", "get_recording", TAG, LISTEN, recording)
-            .summary("Stereo sound, customer left, agent right; takes Range")
+            .summary("Stereo sound, customer left, agent right; takes Range, but for Ogg")
+            .query("format", "string", "`wav` or `ogg` (Opus), the former if left out")
             .returns_media(StatusCode::OK, "audio/wav")
+            .returns_media(StatusCode::OK, "audio/ogg")
             .returns_media(StatusCode::PARTIAL_CONTENT, "audio/wav"),
         Op::get("/recordings/{id}/peaks", "get_recording_peaks", TAG, LISTEN, peaks)
             .summary("Loudness for a waveform")
             .returns::<Peaks>(StatusCode::OK),
     ]
+}
+
+#[derive(Deserialize)]
+struct SoundQuery {
+    format: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -473,9 +480,15 @@ async fn recording(
     State(app): State<App>,
     caller: Caller,
     PathId(id): PathId<RecordingId>,
+    Params(query): Params<SoundQuery>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let blob = audible(&app, &caller, id).await?;
+    match query.format.as_deref() {
+        None | Some("wav") => {}
+        Some("ogg") => return sound::ogg(&app, Scope::Tenant(caller.tenant), blob).await,
+        Some(_) => return Err(ApiError::field("format", "invalid")),
+    }
     sound::serve(&app, Scope::Tenant(caller.tenant), blob, &headers).await
 }
 

@@ -74,6 +74,10 @@ async fn recordings_are_served_by_ranges_with_their_peaks() {
     let outside = range("bytes=99999999-").await;
     assert_eq!(outside.header("content-range"), format!("bytes */{total}"));
     outside.refused(416, "request.range");
+    let ogg = world.get(who, &format!("{path}?format=ogg")).await;
+    assert_eq!((ogg.status.as_u16(), ogg.header("content-type")), (200, "audio/ogg"));
+    assert_eq!(ogg.text(), format!("OggS 2 {}", total - 44), "all of the samples, and nothing else");
+    world.get(who, &format!("{path}?format=mp3")).await.refused(422, "request.invalid");
     let peaks = world.get(who, &format!("{path}/peaks")).await.ok();
     assert_eq!((&peaks["length_ms"], peaks["left"].as_array().unwrap().len()), (&json!(10_000), 200));
     assert_eq!((&peaks["left"][0]["max"], &peaks["right"][0]["max"]), (&json!(0.5), &json!(0.0)));
