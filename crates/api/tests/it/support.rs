@@ -127,8 +127,9 @@ impl World {
         )
         .await
         .unwrap();
-        let app = api::App::new(engine.clone(), api::Options { ogg: Some(Arc::new(ogg_told)), ..api::Options::default() })
-            .unwrap();
+        let app =
+            api::App::new(engine.clone(), api::Options { ogg: Some(Arc::new(ogg_told)), ..api::Options::default() })
+                .unwrap();
         let router = api::router(app, None);
         World { router, store, engine, a, b, up, down, _dir: dir }
     }
