@@ -245,6 +245,11 @@ impl Phones {
         self.up[group]
     }
 
+    /// Where the devices take calls; anybody may send some there, as to a carrier.
+    pub fn devices_at(&self) -> SocketAddr {
+        self.locals[DEVICES.0]
+    }
+
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }

@@ -25,6 +25,8 @@ pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Ve
         // 0: in the database, 1: in the spool, 2: nowhere, new calls are refused.
         gauge!("cordboard_degraded").set(f64::from(engine.saving_worst() as u8));
         gauge!("cordboard_webrtc_sessions").set(stats.webrtc_sessions as f64);
+        gauge!("cordboard_legs").set(stats.legs as f64);
+        gauge!("cordboard_switch_entries").set(stats.switch_entries as f64);
         gauge!("cordboard_sip_transactions").set(stats.sip_transactions as f64);
         gauge!("cordboard_sip_dialogs").set(stats.sip_dialogs as f64);
         gauge!("cordboard_sip_connections").set(stats.sip_connections as f64);
@@ -44,9 +46,8 @@ pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Ve
     }
 }
 
-fn totals(s: &telephony::Stats) -> [(&'static str, u64); 23] {
+fn totals(s: &telephony::Stats) -> [(&'static str, u64); 22] {
     [
-        ("cordboard_legs_started_total", s.legs_started),
         ("cordboard_legs_ended_total", s.legs_ended),
         ("cordboard_sip_received_total", s.sip_received),
         ("cordboard_sip_sent_total", s.sip_sent),

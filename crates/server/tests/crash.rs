@@ -14,30 +14,17 @@ use support::call::{CALLER_HZ, Caller};
 use support::company::Company;
 use support::peers::Calls;
 use support::postgres::Postgres;
+use support::random::{Random, setting};
 use support::server::Server;
 use support::traffic::{Story, Traffic, equal};
 use support::verdict::{self, must};
 use support::wait_for;
 
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-}
-
-/// A small seeded generator: moments need variety, not quality.
-struct Moments(u64);
-
-impl Moments {
-    fn between(&mut self, from: u64, to: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        from + (self.0 >> 33) % (to - from)
-    }
-}
-
 fn killed(mut server: Server) {
     let kills = setting("CRASH_KILLS", 3);
     let seed = setting("CRASH_SEED", 20_261_122);
     println!("seed {seed}");
-    let mut moments = Moments(seed);
+    let mut moments = Random::new(seed);
     let mut traffic = Traffic::gather(&server, 8);
     let mut story = Story::default();
     for kill in 0..kills as usize {

@@ -133,8 +133,15 @@ fn by_stream(server: SocketAddr, name: &str, asked: Asked) {
 /// The gauges that say what is alive, by name.
 fn gauges(server: &Server) -> Vec<(String, f64)> {
     let text = String::from_utf8(server.api().bytes("/metrics")).expect("text");
-    let names =
-        ["sip_transactions", "sip_dialogs", "sip_connections", "legs_started_total", "telephony_panics_total", "calls"];
+    let names = [
+        "sip_transactions",
+        "sip_dialogs",
+        "sip_connections",
+        "legs",
+        "legs_ended_total",
+        "telephony_panics_total",
+        "calls",
+    ];
     let value =
         |name: &str| text.lines().find_map(|line| line.strip_prefix(&format!("cordboard_{name} "))?.parse().ok());
     names.iter().map(|name| ((*name).to_owned(), value(name).unwrap_or_else(|| panic!("no gauge {name}")))).collect()

@@ -1,14 +1,15 @@
 //! What a packet costs: telephony in a process of its own, paced RTP from this one. For developers.
 //!
 //! ```text
-//! cargo run --release -p telephony --example media_bench -- [--calls 100] [--mode relay|record|browser]
+//! cargo run --release -p telephony --example media_bench -- [--calls 100] [--mode relay|record|browser|monitored|conference]
 //!                                                           [--io auto|epoll|io-uring] [--seconds 10] [--port 20000]
 //! ```
 //!
 //! Sets `calls` calls of two legs up and sends a G.711 packet to each leg every 20 ms: 100 packets a second and call
 //! leave the process under test. Prints its CPU time per packet it sent, by thread (on loopback that includes the
 //! delivery to the receiving socket), the latency seen by two legs with threads of their own, and memory per call.
-//! `browser`: every second leg is a WebRTC peer connection.
+//! `browser`: every second leg is a WebRTC peer connection. `monitored`: a third leg hears the two. `conference`: eight
+//! legs hear one another. There the first call is the probe: one leg speaks, another hears it in the mix.
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -95,13 +96,14 @@ fn server() {
         }
         std::process::exit(0);
     });
-    let mut waiting: Option<LegId> = None;
+    let mut waiting: Vec<LegId> = Vec::new();
     let mut pairs = 0;
     for value in events {
         match value {
             Up::Leg(LegEvent::Offered { leg, .. }) => {
                 sender.command(LegCommand::Answer { leg }).unwrap();
-                let other = if mode == "browser" {
+                waiting.push(leg);
+                if mode == "browser" {
                     let other = LegId(pairs + 1);
                     let to = Dial::Device { device: DeviceId(pairs + 1) };
                     let ring_timeout = Duration::from_secs(20);
@@ -116,22 +118,25 @@ fn server() {
                             beside: None,
                         })
                         .unwrap();
-                    Some(other)
-                } else {
-                    waiting.take()
-                };
-                let Some(other) = other else {
-                    waiting = Some(leg);
+                    waiting.push(other);
+                }
+                if waiting.len() < legs_of_a_call(&mode) {
                     continue;
-                };
+                }
                 pairs += 1;
-                let hears = |leg, hears| Hears { leg, hears: vec![hears] };
-                let legs = vec![hears(leg, other), hears(other, leg)];
+                let all = std::mem::take(&mut waiting);
+                let hears = |leg: LegId| {
+                    // Who monitors is heard by nobody.
+                    let silent = if mode == "monitored" { all.get(2) } else { None };
+                    let hears = all.iter().filter(|o| **o != leg && Some(*o) != silent).copied().collect();
+                    Hears { leg, hears }
+                };
+                let legs = all.iter().copied().map(hears).collect();
                 sender.command(LegCommand::Bridge { bridge: BridgeId(pairs), legs }).unwrap();
                 if mode == "record" {
                     let recording = RecordingId(pairs);
-                    let command =
-                        LegCommand::Record { recording, tenant: TENANT, left: other, right: Some(leg), beep_s: None };
+                    let (left, right) = (all[0], Some(all[1]));
+                    let command = LegCommand::Record { recording, tenant: TENANT, left, right, beep_s: None };
                     sender.command(command).unwrap();
                 }
             }
@@ -141,6 +146,15 @@ fn server() {
             Up::Device(DeviceReport::Ready { device, .. }) => println!("ready {}", device.0),
             _ => {}
         }
+    }
+}
+
+/// In a call, all of them phones but for `browser`.
+fn legs_of_a_call(mode: &str) -> usize {
+    match mode {
+        "monitored" => 3,
+        "conference" => 8,
+        _ => 2,
     }
 }
 
@@ -167,7 +181,8 @@ struct Leg {
 fn load() {
     let calls: usize = option("--calls", "100").parse().unwrap();
     let seconds: u64 = option("--seconds", "10").parse().unwrap();
-    let is_browser = option("--mode", "relay") == "browser";
+    let mode = option("--mode", "relay");
+    let (is_browser, size) = (mode == "browser", legs_of_a_call(&mode));
     let mut server = Command::new(std::env::current_exe().unwrap())
         .args(std::env::args().skip(1))
         .args(["--role", "server"])
@@ -183,10 +198,10 @@ fn load() {
     if is_browser {
         legs.extend(browsers(calls, &mut server, &mut told));
     }
-    legs.extend(phones(if is_browser { calls } else { 2 * calls }, sip));
+    legs.extend(phones(if is_browser { calls } else { size * calls }, sip));
     // Let everybody be bridged and learned.
     run(&mut legs, Duration::from_secs(2));
-    let probe = (!is_browser).then(|| Probe::start(legs.drain(..2)));
+    let probe = (!is_browser).then(|| Probe::start(legs.drain(..size), size > 2));
     let (cpu, received) = (cpu_by_thread(&server), total(&legs));
     run(&mut legs, Duration::from_secs(seconds));
     let cpu_after = cpu_by_thread(&server);
@@ -196,7 +211,7 @@ fn load() {
     let spent: u64 = cpu_after.iter().map(|(name, ns)| ns - cpu.get(name).copied().unwrap_or(0)).sum();
     println!(
         "calls {calls}, {packets} packets out ({:.1} % of those due): {:.2} us of CPU a packet, {} KiB a call",
-        packets as f64 * 100.0 / (calls as f64 * 100.0 * seconds as f64),
+        packets as f64 * 100.0 / ((calls * size) as f64 * 50.0 * seconds as f64),
         us(spent),
         (rss_kib(&server) - before) / calls as u64,
     );
@@ -243,8 +258,11 @@ fn socket() -> UdpSocket {
     socket
 }
 
-fn rtp(sequence: u16, stamp: u64) -> [u8; 172] {
-    let mut packet = [0x55; 172];
+/// Begins what a probe says. A mix with silence leaves it as it is.
+const MARK: [u8; 4] = [0x81, 0x92, 0xa3, 0xb4];
+
+fn rtp(sequence: u16, fill: u8, stamp: u64) -> [u8; 172] {
+    let mut packet = [fill; 172];
     let header = media::rtp::Header {
         payload_type: 0,
         sequence,
@@ -253,8 +271,20 @@ fn rtp(sequence: u16, stamp: u64) -> [u8; 172] {
         ..Default::default()
     };
     packet[..12].copy_from_slice(&media::rtp::Packet::new(header, &[]).to_vec());
-    packet[12..20].copy_from_slice(&stamp.to_be_bytes());
+    if stamp > 0 {
+        packet[12..16].copy_from_slice(&MARK);
+        for (at, octet) in packet[16..32].iter_mut().enumerate() {
+            *octet = 0x80 | (stamp >> (60 - 4 * at) & 15) as u8;
+        }
+    }
     packet
+}
+
+/// What [`rtp`] wrote, wherever it begins: a mixer has frames of its own.
+fn stamp_in(payload: &[u8]) -> Option<u64> {
+    let at = payload.windows(4).position(|w| w == MARK)? + 4;
+    let nibbles = payload.get(at..at + 16)?;
+    nibbles.iter().all(|n| n & 0xf0 == 0x80).then(|| nibbles.iter().fold(0, |all, n| all << 4 | u64::from(n & 15)))
 }
 
 /// Sends and reads each leg once in 20 ms, evenly spread. Nobody waits on the sockets: the process under test pays
@@ -283,7 +313,7 @@ impl Leg {
                 while self.socket.recv_from(&mut buffer).is_ok_and(|(len, _)| len > 150) {
                     self.received += 1;
                 }
-                let _ = self.socket.send_to(&rtp(self.sequence, 0), *remote);
+                let _ = self.socket.send_to(&rtp(self.sequence, 0x55, 0), *remote);
             }
             Peer::Browser { rtc, mid } => {
                 let now = Instant::now();
@@ -397,18 +427,21 @@ fn phones(count: usize, server: SocketAddr) -> Vec<Leg> {
     (0..count).map(&mut call).collect()
 }
 
-/// The first call's legs on blocking threads: when a packet came is seen at once.
+/// The first call's legs on blocking threads: when a packet came is seen at once. In a mix only the first has something to say
+/// and only the third is listened to.
 struct Probe {
     stop: Arc<AtomicBool>,
     threads: Vec<std::thread::JoinHandle<Vec<Duration>>>,
 }
 
 impl Probe {
-    fn start(legs: impl Iterator<Item = Leg>) -> Self {
+    fn start(legs: impl Iterator<Item = Leg>, is_mixed: bool) -> Self {
         let stop: Arc<AtomicBool> = Arc::default();
         let zero = Instant::now();
         let mut threads = Vec::new();
-        for leg in legs {
+        for (place, leg) in legs.enumerate() {
+            let says = !is_mixed || place == 0;
+            let listens = !is_mixed || place == 2;
             let Leg { socket, peer: Peer::Phone { remote }, .. } = leg else { unreachable!() };
             socket.set_nonblocking(false).unwrap();
             let (mut sequence, stopped) = (leg.sequence, stop.clone());
@@ -416,8 +449,8 @@ impl Probe {
             std::thread::spawn(move || {
                 while !stopped.load(Ordering::Relaxed) {
                     sequence = sequence.wrapping_add(1);
-                    let stamp = u64::try_from(zero.elapsed().as_nanos()).unwrap();
-                    let _ = sending.send_to(&rtp(sequence, stamp), remote);
+                    let stamp = if says { u64::try_from(zero.elapsed().as_nanos()).unwrap() } else { 0 };
+                    let _ = sending.send_to(&rtp(sequence, 0xff, stamp), remote);
                     // A phase that wanders over the rounds of the server.
                     std::thread::sleep(FRAME - Duration::from_micros(137));
                 }
@@ -428,9 +461,8 @@ impl Probe {
                 let mut buffer = [0; 2000];
                 while !stopped.load(Ordering::Relaxed) {
                     let Ok(len) = socket.recv(&mut buffer) else { continue };
-                    let stamp = u64::from_be_bytes(buffer[12..20].try_into().unwrap());
-                    let took = zero.elapsed().checked_sub(Duration::from_nanos(stamp));
-                    latencies.extend(took.filter(|_| len == 172 && stamp > 0));
+                    let Some(stamp) = stamp_in(&buffer[12..len.max(12)]).filter(|_| listens) else { continue };
+                    latencies.extend(zero.elapsed().checked_sub(Duration::from_nanos(stamp)));
                 }
                 latencies
             }));

@@ -512,6 +512,8 @@ impl Control {
         if let Err(error) = self.parts.checkpoints.flush() {
             self.checkpoint_failed(&error);
         }
+        Counters::set(&self.parts.counters.legs, self.parts.switch.leg_count() as u64);
+        Counters::set(&self.parts.counters.switch_entries, self.parts.switch.table_entries() as u64);
         let load = self.parts.endpoint.load();
         let transactions = load.client_transactions + load.server_transactions;
         Counters::set(&self.parts.counters.sip_transactions, transactions as u64);

@@ -25,9 +25,11 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Legs the floor was told of, both directions.
-    legs_started,
+    /// Living legs (goes up and down), and those that are over.
+    legs,
     legs_ended,
+    /// What the call control remembers, of legs and of all else that comes and goes with them (goes up and down).
+    switch_entries,
     /// SIP datagrams and stream reads in and messages out.
     sip_received,
     sip_sent,

@@ -4,6 +4,7 @@ mod crash;
 #[cfg(test)]
 mod docs_check;
 mod fuzz;
+mod mixed;
 mod report;
 mod run;
 mod setup;
@@ -38,6 +39,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Kill the server again and again under load, or take its database away, and hold its records against the callers' ledger.
     Crash(crash::Options),
+    /// Thousands of calls of all kinds on real sockets, handed about at random; in the end nothing may be left.
+    Mixed(mixed::Options),
     /// Run seeds of the whole exchange on a virtual clock: floor, switch, SIP and media between simulated telephones.
     Simulate(simulate::Options),
     /// Follow the README's commands in a clean clone with an empty HOME until a voice is heard; print the durations.
@@ -53,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         Command::Bench(options) => bench::bench(&options),
         Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Crash(options) => crash::crash(&options),
+        Command::Mixed(options) => mixed::mixed(&options),
         Command::Simulate(options) => simulate::simulate(&options),
         Command::Stranger => stranger::stranger(stranger::Caches::Empty),
     }

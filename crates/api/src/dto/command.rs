@@ -307,6 +307,11 @@ pub struct CommandRequest {
     pub command: AgentCommand,
 }
 
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct SupervisionRequest {
+    pub command: SupervisorCommand,
+}
+
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CommandAccepted {
     /// The floor's last event, durable by now.

@@ -10,7 +10,7 @@ use domain::id::AgentId;
 
 use crate::App;
 use crate::auth::Caller;
-use crate::dto::command::{CommandAccepted, CommandRequest, Targets};
+use crate::dto::command::{CommandAccepted, CommandRequest, SupervisionRequest, Targets};
 use crate::dto::live::LiveView;
 use crate::dto::people::{DemoCall, Duty, DutyStart};
 use crate::dto::socket::{ClientMessage, ServerMessage};
@@ -19,7 +19,7 @@ use crate::http::{JsonBody, PathId, nothing};
 use crate::openapi::{Gate, Operation as Op};
 use crate::routes::resource::writer;
 use crate::socket::agent::open;
-use crate::socket::commands::agent_command;
+use crate::socket::commands::{agent_command, supervise};
 use crate::views::{Addresses, live, live_addresses, load_addresses, shown, targets};
 
 const TAG: &str = "live";
@@ -42,6 +42,10 @@ pub fn operations() -> Vec<Op> {
             .summary("Any command of an agent's desk; answered once durable")
             .body::<CommandRequest>()
             .returns::<CommandAccepted>(StatusCode::OK),
+        Op::post("/supervision", "command_supervisor", TAG, Gate::SignedIn, supervision)
+            .summary("Any command of a supervisor; watching takes the device at which one is on duty")
+            .body::<SupervisionRequest>()
+            .returns_nothing(),
         Op::get("/agents/{id}/targets", "list_targets", TAG, DESK, list_targets)
             .summary("Colleagues, queues, phones and flows that this agent may transfer to or consult")
             .returns::<Targets>(StatusCode::OK),
@@ -140,6 +144,16 @@ async fn command(
     control(&app, &caller, agent).await?;
     let seq = agent_command(&app, &caller, agent, body.command, None).await?;
     Ok(Json(CommandAccepted { seq }))
+}
+
+/// The right over whom it concerns is asked by [`supervise`].
+async fn supervision(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(body): JsonBody<SupervisionRequest>,
+) -> ApiResult<Response> {
+    supervise(&app, &caller, body.command).await?;
+    Ok(nothing())
 }
 
 async fn list_targets(

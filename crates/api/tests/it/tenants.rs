@@ -285,6 +285,7 @@ fn cases(a: &Company, b: &Company) -> BTreeMap<&'static str, Vec<Expect>> {
         "command_agent",
         vec![NotFound(vec![format!("/agents/{}/commands", b.agent), format!("/agents/{}/commands", a.agent)])],
     );
+    case("command_supervisor", not_found("/supervision".into()));
     case("list_targets", not_found(format!("/agents/{}/targets", b.agent)));
     case("start_demo_call", vec![Plain("/demo-call".into(), None, 202)]);
     case("delete_sample_history", vec![Plain("/sample-history".into(), None, 204)]);
@@ -304,6 +305,7 @@ fn body_for(id: &str, b: &Company) -> Option<Value> {
         "patch_login" => Some(json!({"unlock": true})),
         "start_duty" => Some(json!({"device": b.uri})),
         "command_agent" => Some(json!({"command": {"command": "sign_in", "device": b.uri}})),
+        "command_supervisor" => Some(json!({"command": {"command": "sign_out_agent", "agent": b.agent}})),
         "publish_flow" => Some(json!({})),
         "hold_interaction" => Some(json!({"held": true, "reason": "case 17"})),
         "mark_voicemail" => Some(json!({"state": "handled"})),

@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod line;
 pub mod peers;
 pub mod postgres;
+pub mod random;
 pub mod rtp;
 pub mod scenario;
 pub mod server;

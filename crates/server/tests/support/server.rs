@@ -189,6 +189,15 @@ impl Server {
         format!("http://localhost:{}", self.http.port())
     }
 
+    /// How many UDP ports of the media range the process holds.
+    pub fn media_ports_open(&self) -> usize {
+        let (from, to) = self.media_ports.split_once('-').expect("a range");
+        let range: std::ops::RangeInclusive<u16> = from.parse().expect("a port")..=to.parse().expect("a port");
+        let table = fs::read_to_string("/proc/net/udp").expect("the kernel's table");
+        let port = |line: &str| u16::from_str_radix(line.split_whitespace().nth(1)?.split_once(':')?.1, 16).ok();
+        table.lines().filter_map(port).filter(|port| range.contains(port)).count()
+    }
+
     pub fn data(&self) -> &Path {
         &self.dir
     }

@@ -68,11 +68,9 @@ impl Control {
             Output::Leg(event) => {
                 match &event {
                     LegEvent::Offered { leg, .. } => {
-                        Counters::add(&counters.legs_started, 1);
                         let now = self.parts.start.elapsed();
                         self.pressure.offered(now, *leg);
                     }
-                    LegEvent::Answered { .. } => Counters::add(&counters.legs_started, 1),
                     LegEvent::Ended { leg, .. } => {
                         Counters::add(&counters.legs_ended, 1);
                         self.pressure.decided(*leg);
