@@ -111,6 +111,10 @@ fn an_agent_calls_out_from_the_desk_and_is_heard() {
     let expected = Expected { left_hz: CALLER_HZ, right_hz: AGENT_HZ, length_ms, gaps: Vec::new() };
     must("the recording", verdict::recording(&left, &right, &expected));
     must_fail("its channels swapped", verdict::recording(&right, &left, &expected));
+    let ogg = company.recording(&format!("{}?format=ogg", id(&detail["recordings"][0])));
+    assert!(ogg.starts_with(b"OggS\0\x02") && ogg.windows(8).any(|w| w == b"OpusTags"));
+    let whole = (2 * left.len() * 2) as f64;
+    assert!(ogg.len() as f64 > whole / 50.0 && (ogg.len() as f64) < whole / 3.0, "{} of {whole}", ogg.len());
 }
 
 #[test]
@@ -130,6 +134,13 @@ fn an_agents_phone_rings_first_and_the_rules_hold() {
     assert_eq!(refused("+442079460000"), (403, "number.forbidden".to_owned()));
     assert_eq!(refused("call me"), (422, "number.invalid".to_owned()));
     assert_eq!(refused("8002"), (422, "number.internal".to_owned()));
+    // A fen for the answer is all that the company spends a day.
+    let spend =
+        json!({"currency": "CNY", "prices": [{"class": "national", "per_minute": 6, "connection": 1}], "day": 1});
+    company.patch(
+        "tenant",
+        json!({"outbound": {"allowed": ["national"], "concurrent": 5, "per_minute": 10, "record": true, "spend": spend}}),
+    );
     company.command(&phone.agent, json!({"command": "dial", "number": "010-8888-6666"}));
     phone.wait_call();
     carrier.wait_call();
@@ -142,6 +153,12 @@ fn an_agents_phone_rings_first_and_the_rules_hold() {
     company.command(&phone.agent, json!({"command": "hang_up", "segment": segment}));
     let detail = company.wait_detail(&interaction);
     assert_eq!(detail["summary"]["end"], "served");
+    assert_eq!(refused("010-8888-6666"), (429, "limit.spend".to_owned()));
+    let spent = company.get("outbound/spend");
+    assert!(spent["day"]["reached"] == true && spent["day"]["spent"].as_u64() >= Some(2), "{spent}");
+    let told =
+        |trail: &Value| trail["items"].as_array().into_iter().flatten().any(|row| row["action"] == "spend.alarm");
+    wait_for("the alarm in the audit", SOON, || told(&company.get("audit")).then_some(()));
 }
 
 /// "The number you have dialled is not in service" is said before the answer, which never comes.
