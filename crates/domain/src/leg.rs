@@ -177,6 +177,14 @@ pub enum LegEvent {
         via: Via,
         claims: Claims,
     },
+    /// A registered phone dials what is no number of the directory. Else as `Offered`.
+    Dialled {
+        leg: LegId,
+        tenant: TenantId,
+        device: DeviceId,
+        /// Digits, `*` and `#`.
+        keys: String,
+    },
     Ringing {
         leg: LegId,
     },
@@ -267,6 +275,7 @@ impl LegEvent {
     pub fn leg(&self) -> Option<LegId> {
         match self {
             LegEvent::Offered { leg, .. }
+            | LegEvent::Dialled { leg, .. }
             | LegEvent::Ringing { leg }
             | LegEvent::EarlyMedia { leg }
             | LegEvent::Answered { leg, .. }

@@ -93,6 +93,7 @@ impl Intake {
             return self.new_call(NewCall { leg, tenant, number, from, name, via, claims });
         }
         match &event {
+            LegEvent::Dialled { leg, tenant, .. } => self.shared.routes.learn_offered(*leg, *tenant),
             LegEvent::Quality { leg, quality } => return self.shared.quality.put(*leg, *quality),
             LegEvent::Ended { leg, .. } => self.shared.quality.ended(*leg),
             _ => {}

@@ -212,3 +212,35 @@ fn a_softphone_sends_the_customer_on_by_its_own_button() {
     assert_eq!(segment_of(&detail, &agent)["end"], "transferred");
     assert_eq!(segment_of(&detail, &colleague.agent)["start"], "transfer");
 }
+
+#[test]
+fn a_softphone_picks_a_parked_customer_up_by_the_number_of_his_place() {
+    let server = Server::start("pick-up");
+    let company = Company::of(&server);
+    let first = Phone::on_duty(&server, &company, "Agent 1", "7101", &auto_answer());
+    let mut caller = Caller::dial(&server, "1000");
+    first.wait_call();
+    caller.rtp.wait_tone(AGENT_HZ, 300);
+    let interaction = id(&newest(&company, &[]));
+    let (segment, _) = company.wait_segment(&first.agent, "talking");
+    company.command(&first.agent, json!({"command": "park", "segment": segment}));
+
+    let agent = company.agent("Agent 2");
+    let device = company.sip_device(&agent, "7102", SECRET);
+    let mut phone = Baresip::start(server.sip, THIRD_HZ, Some(&Account { user: "7102", secret: SECRET }));
+    company.on_duty(&agent, &device);
+    phone.dial(server.sip, "702");
+    phone.wait_event("CALL_CLOSED");
+    phone.dial(server.sip, "701");
+    caller.rtp.wait_tone(THIRD_HZ, 500);
+    phone.wait_tone(CALLER_HZ, 300);
+    must("the customer", verdict::hears(&caller.rtp.listen(800), THIRD_HZ, CALLER_HZ));
+    company.wait_segment(&agent, "talking");
+    phone.hang_up();
+    caller.sipp.must_end_well();
+    let (segment, _) = company.wait_segment(&agent, "wrap_up");
+    company.wrap_up(&agent, &segment, "Resolved");
+    let detail = company.wait_detail(&interaction);
+    assert_eq!(detail["summary"]["end"], "served");
+    assert_eq!(segment_of(&detail, &agent)["start"], "pick_up");
+}

@@ -54,7 +54,7 @@ impl sip::Directory for Policy {
         let Some(called) = Called::of(invite) else { return Admission::Reject { status: 404 } };
         let book = Book { directory: &self.directory, carriers: &self.carriers };
         match policy::admit(book, hop.remote, &called, Caller::Unknown) {
-            Verdict::Accept { .. } => Admission::Accept { identity: None },
+            Verdict::Accept { .. } | Verdict::Keys { .. } => Admission::Accept { identity: None },
             Verdict::Challenge => Admission::Challenge { realm: self.realm_of(&called.host) },
             Verdict::NotFound => Admission::Reject { status: 404 },
             Verdict::Drained => Admission::Reject { status: 503 },
@@ -130,7 +130,8 @@ impl Switch {
         let Some(called) = Called::of(&incoming.message) else { return self.refuse(call, 404) };
         let book = Book { directory: &self.directory, carriers: &self.trunks.carriers };
         let (tenant, number, via, region) = match policy::admit(book, incoming.hop.remote, &called, caller) {
-            Verdict::Accept { tenant, number, via, region } => (tenant, number, via, region),
+            Verdict::Accept { tenant, number, via, region } => (tenant, Some(number), via, region),
+            Verdict::Keys { tenant, device } => (tenant, None, Via::Device { device }, None),
             // The endpoint has challenged already where that helps; the directory may have changed since.
             Verdict::Challenge => return self.refuse(call, 403),
             Verdict::NotFound => return self.refuse(call, 404),
@@ -165,7 +166,11 @@ impl Switch {
         self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Offered));
         self.by_call.insert(call, leg);
         self.timers.set(Timer::Offer(leg), self.now + self.config.offer_timeout);
-        self.tell(LegEvent::Offered { leg, tenant, number, from: address, name, via, claims });
+        match (number, via) {
+            (Some(number), _) => self.tell(LegEvent::Offered { leg, tenant, number, from: address, name, via, claims }),
+            (None, Via::Device { device }) => self.tell(LegEvent::Dialled { leg, tenant, device, keys: called.user }),
+            (None, _) => self.reject(leg, RejectReason::NotFound),
+        }
     }
 
     /// What is believed of whoever brings a call.

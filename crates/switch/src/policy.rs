@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use domain::directory::{Directory, NumberEntry, SipAccount, TrunkEntry};
-use domain::id::{NumberId, TenantId};
+use domain::id::{DeviceId, NumberId, TenantId};
 use domain::leg::{Codec, Via};
 use sip::msg::{Message, Name, NameAddr};
 
@@ -28,6 +28,8 @@ pub(crate) enum Verdict {
         /// Of the trunk, for national numbers.
         region: Option<String>,
     },
+    /// A registered phone dials what is no number of ours: the floor may know it.
+    Keys { tenant: TenantId, device: DeviceId },
     /// 401
     Challenge,
     /// 404
@@ -105,6 +107,7 @@ pub(crate) fn admit(book: Book<'_>, source: SocketAddr, called: &Called, caller:
         let via = Via::Device { device: account.device };
         return match number(directory, account.tenant, &called.user) {
             Some(entry) => Verdict::Accept { tenant: account.tenant, number: entry.number, via, region: None },
+            None if is_keys(&called.user) => Verdict::Keys { tenant: account.tenant, device: account.device },
             None => Verdict::NotFound,
         };
     }
@@ -119,6 +122,11 @@ pub(crate) fn admit(book: Book<'_>, source: SocketAddr, called: &Called, caller:
         return Verdict::Accept { tenant, number: entry.number, via: Via::Loopback, region: None };
     }
     Verdict::Challenge
+}
+
+/// What a keypad can dial.
+fn is_keys(user: &str) -> bool {
+    (1..=32).contains(&user.len()) && user.bytes().all(|b| b.is_ascii_digit() || b"*#".contains(&b))
 }
 
 /// None if `source` is no trunk's. Several trunks, of several companies even, may share a carrier's address: that whose
@@ -191,7 +199,7 @@ pub(crate) fn owns_number(directory: &Directory, tenant: TenantId, number: Numbe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::id::{DeviceId, TrunkId};
+    use domain::id::TrunkId;
 
     const OURS: TenantId = TenantId(1);
     const OTHERS: TenantId = TenantId(2);

@@ -104,7 +104,7 @@ impl Floor {
                 }
                 self.order(LegCommand::Ring { leg });
                 let trace = self.direct_trace(agent);
-                let ask = Ask { waiting: None, why: SegmentStart::Entry, by: None, queue: None };
+                let ask = Ask { waiting: None, why: SegmentStart::Entry, by: None, queue: None, leg: None };
                 self.offer(interaction, ask, agent, trace);
             }
             None if browser => self.hang_up(leg, EndCause::Unreachable),
@@ -118,6 +118,9 @@ impl Floor {
     pub(super) fn leg_event(&mut self, event: LegEvent) -> Result<(), Rejected> {
         if matches!(event, LegEvent::Offered { .. }) {
             return Err(RejectCode::InputUnexpected.into());
+        }
+        if let LegEvent::Dialled { leg, device, keys, .. } = &event {
+            return self.phone_dialled(*leg, *device, keys);
         }
         if let LegEvent::RecordingStarted { recording } | LegEvent::RecordingEnded { recording, .. } = &event {
             let Some(interaction) = self.state.recordings.get(recording).copied() else { return Ok(()) };
@@ -135,7 +138,10 @@ impl Floor {
         let Some(known) = self.state.legs.get(&leg).cloned() else { return Ok(()) };
         let interaction = known.interaction;
         match event {
-            LegEvent::Offered { .. } | LegEvent::RecordingStarted { .. } | LegEvent::RecordingEnded { .. } => {}
+            LegEvent::Offered { .. }
+            | LegEvent::Dialled { .. }
+            | LegEvent::RecordingStarted { .. }
+            | LegEvent::RecordingEnded { .. } => {}
             LegEvent::Ringing { .. } => {
                 self.emit(EventBody::LegRinging { interaction, leg });
                 if !known.early {

@@ -11,7 +11,7 @@ use crate::event::{
     SegmentState,
 };
 use crate::id::{AgentId, DeviceId, InteractionId, LegId, OfferId, QueueId, RecordingId, SegmentId};
-use crate::leg::{CallerId, Dial, EndCause, LegCommand};
+use crate::leg::{CallerId, Dial, EndCause, LegCommand, Via};
 use crate::mailbox::MessageFor;
 use crate::medium::Medium;
 use crate::routing::DecisionTrace;
@@ -30,12 +30,14 @@ pub(super) struct Ask {
     pub by: Option<SegmentId>,
     /// The queue he is to serve it for, if it waits in none.
     pub queue: Option<QueueId>,
+    /// His phone is on the line already: it asked for this.
+    pub leg: Option<LegId>,
 }
 
 impl Floor {
     /// Shows the work to the agent and rings his phone, if it is one.
     pub(super) fn offer(&mut self, interaction: InteractionId, ask: Ask, agent: AgentId, trace: DecisionTrace) {
-        let Ask { waiting, why, by, queue } = ask;
+        let Ask { waiting, why, by, queue, leg } = ask;
         let Some(device) = self.state.agents.get(&agent).and_then(|a| a.seat.as_ref()).map(|s| s.device) else {
             return;
         };
@@ -84,8 +86,22 @@ impl Floor {
             waited_ms,
             handover,
         }));
-        if device_rings {
-            self.originate(interaction, segment, LegRole::Agent, device, ring);
+        match leg {
+            Some(leg) => {
+                self.emit(EventBody::LegStarted {
+                    interaction,
+                    leg,
+                    segment: Some(segment),
+                    direction: Direction::Inbound,
+                    role: LegRole::Agent,
+                    via: Some(Via::Device { device }),
+                    device: Some(device),
+                    destination: DestinationClass::SipDevice,
+                });
+                self.order(LegCommand::Answer { leg });
+            }
+            None if device_rings => self.originate(interaction, segment, LegRole::Agent, device, ring),
+            None => {}
         }
     }
 

@@ -3,15 +3,18 @@ use std::time::Duration;
 
 use super::Floor;
 use super::offers::Ask;
+use super::state::{Agent, Segment};
 use crate::event::{EventBody, SegmentEnd, SegmentOf, SegmentStart, SegmentState};
-use crate::id::{AgentId, InteractionId, SegmentId};
+use crate::id::{AgentId, DeviceId, InteractionId, LegId, SegmentId};
 use crate::input::{RejectCode, Rejected};
-use crate::leg::EndCause;
+use crate::leg::{EndCause, LegCommand, RejectReason};
 use crate::medium::Medium;
 use crate::routing::has_room;
 
 /// Who is not picked up by then comes back.
 const PARKED_FOR: Duration = Duration::from_secs(120);
+/// Feature code before a place, for exchanges and phones that want one.
+const PICK_UP: &str = "*85";
 /// Numbers of parking places, as telephone systems are used to give them.
 const PLACES: std::ops::RangeInclusive<u16> = 701..=799;
 
@@ -23,13 +26,7 @@ impl Floor {
         if self.medium(interaction) != Medium::Voice || !s.has_customer() || !alone {
             return Err(RejectCode::SegmentState.into());
         }
-        let taken = |place: &u16| {
-            self.state.parked.iter().any(|(segment, i)| {
-                let of = self.state.segment(*i, *segment).map(|s| &s.of);
-                matches!(of, Some(SegmentOf::Parked { place: p, .. }) if p == place)
-            })
-        };
-        let place = PLACES.into_iter().find(|p| !taken(p)).ok_or(RejectCode::ParkFull)?;
+        let place = PLACES.into_iter().find(|p| self.parked_at(*p).is_none()).ok_or(RejectCode::ParkFull)?;
         self.leave_talk(interaction, segment, SegmentEnd::Parked);
         let parked = SegmentId(self.mint.next_bits());
         self.emit(EventBody::SegmentStarted {
@@ -46,6 +43,43 @@ impl Floor {
 
     /// Whoever picks up need not be available for other calls, but have room for this one.
     pub(super) fn pick_up(&mut self, agent: AgentId, interaction: InteractionId) -> Result<(), Rejected> {
+        self.pick_up_by(agent, interaction, None)
+    }
+
+    /// The phone of an agent who is signed in with it dials a parking place, by its number alone or behind [`PICK_UP`].
+    pub(super) fn phone_dialled(&mut self, leg: LegId, device: DeviceId, keys: &str) -> Result<(), Rejected> {
+        if self.state.legs.contains_key(&leg) {
+            return Err(RejectCode::LegDuplicate.into());
+        }
+        let place = keys.strip_prefix(PICK_UP).unwrap_or(keys).parse::<u16>().ok().filter(|p| PLACES.contains(p));
+        let why = match (place, self.seated_at(device)) {
+            (None, _) => RejectReason::NotFound,
+            (Some(_), None) => RejectReason::Forbidden,
+            (Some(place), Some(agent)) => match self.parked_at(place) {
+                None => RejectReason::NotFound,
+                Some(interaction) => match self.pick_up_by(agent, interaction, Some(leg)) {
+                    Ok(()) => return Ok(()),
+                    Err(_) => RejectReason::Busy,
+                },
+            },
+        };
+        self.order(LegCommand::Reject { leg, why });
+        Ok(())
+    }
+
+    fn seated_at(&self, device: DeviceId) -> Option<AgentId> {
+        let at = |a: &Agent| a.seat.as_ref().is_some_and(|s| s.device == device);
+        self.state.agents.iter().find(|(_, a)| at(a)).map(|(id, _)| *id)
+    }
+
+    fn parked_at(&self, place: u16) -> Option<InteractionId> {
+        let at = |s: &Segment| matches!(s.of, SegmentOf::Parked { place: p, .. } if p == place);
+        let found = self.state.parked.iter().find(|(segment, i)| self.state.segment(**i, **segment).is_some_and(at));
+        found.map(|(_, interaction)| *interaction)
+    }
+
+    /// `leg`: of the agent's phone, if it has called for this.
+    fn pick_up_by(&mut self, agent: AgentId, interaction: InteractionId, leg: Option<LegId>) -> Result<(), Rejected> {
         let parked = self.parked_in(interaction).ok_or(RejectCode::InteractionUnknown)?;
         let Some(a) = self.state.agents.get(&agent) else { return Err(RejectCode::AgentUnknown.into()) };
         let Some(device) = a.seat.as_ref().map(|s| s.device) else { return Err(RejectCode::AgentNotSignedIn.into()) };
@@ -61,14 +95,16 @@ impl Floor {
             return Err(RejectCode::OfferGone.into());
         }
         let trace = self.direct_trace(agent);
-        let ask = Ask { waiting: Some(parked), why: SegmentStart::PickUp, by: None, queue: None };
+        let ask = Ask { waiting: Some(parked), why: SegmentStart::PickUp, by: None, queue: None, leg };
         self.offer(interaction, ask, agent, trace);
         let made = self.state.interactions.get(&interaction).and_then(|i| {
             let mine = i.segments.iter().find(|(_, s)| s.agent() == Some(agent) && s.state == SegmentState::Offered);
             mine.map(|(id, s)| (*id, s.leg.is_some()))
         });
-        // A phone is answered by hand.
-        if let Some((segment, false)) = made {
+        // A phone that rings is answered by hand.
+        if let Some((segment, has_leg)) = made
+            && (leg.is_some() || !has_leg)
+        {
             self.accepted(interaction, segment);
         }
         Ok(())

@@ -100,7 +100,7 @@ impl Floor {
         let any = !assignments.is_empty();
         for a in assignments {
             if let Some(interaction) = self.state.waiting.get(&a.segment).copied() {
-                let ask = Ask { waiting: Some(a.segment), why: SegmentStart::Offer, by: None, queue: None };
+                let ask = Ask { waiting: Some(a.segment), why: SegmentStart::Offer, by: None, queue: None, leg: None };
                 self.offer(interaction, ask, a.agent, a.trace);
             }
         }

@@ -234,7 +234,7 @@ impl Floor {
         queue: Option<QueueId>,
     ) {
         let trace = self.direct_trace(agent);
-        self.offer(interaction, Ask { waiting: None, why, by: Some(by), queue }, agent, trace);
+        self.offer(interaction, Ask { waiting: None, why, by: Some(by), queue, leg: None }, agent, trace);
     }
 
     fn ask_device(&mut self, interaction: InteractionId, device: DeviceId, why: SegmentStart, by: SegmentId) {
@@ -334,7 +334,7 @@ impl Floor {
             }
             Some((agent, queue)) if failed == SegmentStart::Transfer && self.is_free(agent, medium) => {
                 let trace = self.direct_trace(agent);
-                self.offer(interaction, Ask { waiting: None, why, by: None, queue }, agent, trace);
+                self.offer(interaction, Ask { waiting: None, why, by: None, queue, leg: None }, agent, trace);
             }
             Some(_) | None => match self.state.customer(interaction) {
                 Some((customer, _)) => self.hang_up(customer, cause),

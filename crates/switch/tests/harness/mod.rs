@@ -614,6 +614,7 @@ impl World {
             });
             let what = match event {
                 LegEvent::Offered { number, via, from, .. } => format!("offered {} {from} {via:?}", number.0),
+                LegEvent::Dialled { keys, .. } => format!("dialled {keys}"),
                 LegEvent::Ringing { .. } => "ringing".to_owned(),
                 LegEvent::EarlyMedia { .. } => "early media".to_owned(),
                 LegEvent::Answered { codec, .. } => format!("answered {codec:?}"),

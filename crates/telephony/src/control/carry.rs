@@ -67,7 +67,7 @@ impl Control {
         match output {
             Output::Leg(event) => {
                 match &event {
-                    LegEvent::Offered { leg, .. } => {
+                    LegEvent::Offered { leg, .. } | LegEvent::Dialled { leg, .. } => {
                         let now = self.parts.start.elapsed();
                         self.pressure.offered(now, *leg);
                     }
