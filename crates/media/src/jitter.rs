@@ -4,8 +4,9 @@
 //!
 //! Samples lie in a ring indexed by time, so packet length, duplicates, reordering and wrap-around need no special care.
 //! G.711 is decoded into it as it comes; packets of codecs with state wait for their turn. States: `empty → playing →
-//! empty` (after half a second without a sample). The delay starts at two frames, grows when packets come too late and
-//! shrinks when the ring has stayed needlessly full for a while. What is missing is concealed: by Opus itself, else by
+//! empty` (after half a second without a sample). The first packet is played at the next tick if that leaves the packets
+//! that follow [`MARGIN`] to be late by, else at the one after it: 6 to 26 ms of delay. It grows when packets come too late
+//! and shrinks when all had much time left for a while. What is missing is concealed: by Opus itself, else by
 //! [`crate::plc`]; where the sender has said that it pauses (RFC 3389), with noise of the level it named.
 
 use crate::codec::{Codec, Decoder, FRAME};
@@ -15,12 +16,14 @@ use std::collections::VecDeque;
 
 /// Samples in the ring: 512 ms, about three times the largest delay played.
 const RING: usize = 4096;
-/// Delay at the start: two frames ride out ordinary scheduling jitter.
-const DELAY_START: i32 = 2 * FRAME as i32;
+/// How much later than the first a packet may be without being missed, in samples: 6 ms ride out a good network and
+/// ordinary scheduling. Others show themselves with the first packet that is missed.
+const MARGIN: u32 = 48;
 /// Beyond 200 ms of delay people talk over one another; later packets count as lost.
 const DELAY_MAX: i32 = 1600;
-/// The ring must have held this much too much for [`SHRINK_AFTER`] ticks before a frame is taken out.
-const SURPLUS: i32 = 2 * FRAME as i32;
+/// By how much every packet must have been early for [`SHRINK_AFTER`] ticks before a frame is taken out: after it, each
+/// still has 10 ms.
+const SURPLUS: i32 = FRAME as i32 + 80;
 const SHRINK_AFTER: u32 = 100;
 /// Ticks without a sample after which the next packet starts afresh.
 const EMPTY_AFTER: u32 = 25;
@@ -79,9 +82,19 @@ struct Playing {
     decoded: Option<u32>,
     /// Ticks in a row without any sample.
     missing: u32,
-    /// Smallest fill since the last change of delay, and for how many ticks it was observed.
+    /// The last tick ended with nothing newer to play.
+    starved: bool,
+    /// Smallest fill after a tick and smallest wait of a packet for its tick since the last change of delay, and for how
+    /// many ticks they were observed.
     fill_min: i32,
+    wait_min: i32,
     observed: u32,
+}
+
+impl Playing {
+    fn observe_anew(&mut self) {
+        (self.fill_min, self.wait_min, self.observed) = (i32::MAX, FRAME as i32, 0);
+    }
 }
 
 /// Timestamps of a faster clock as times in samples, which go round at the same place.
@@ -126,8 +139,9 @@ impl JitterBuffer {
         self.codec
     }
 
-    /// Takes one packet. `timestamp` is in units of the codec's clock; what lasts longer than half a ring is cut off.
-    pub fn push(&mut self, ssrc: u32, timestamp: u32, payload: &[u8]) {
+    /// Takes one packet. `timestamp` is in units of the codec's clock; what lasts longer than half a ring is cut off. `wait`
+    /// is how many samples (of 8 kHz) pass until the next [`JitterBuffer::pull`].
+    pub fn push(&mut self, ssrc: u32, timestamp: u32, payload: &[u8], wait: u32) {
         let length = self.codec.samples(payload).min(RING / 2) as i32;
         if length == 0 {
             return;
@@ -136,21 +150,22 @@ impl JitterBuffer {
         let timestamp = self.clock.samples(timestamp);
         let mut playing = match self.playing {
             Some(playing) if playing.ssrc == ssrc => playing,
-            _ => self.start(ssrc, timestamp),
+            _ => self.start(ssrc, timestamp, wait),
         };
+        playing.wait_min = playing.wait_min.min(wait.min(FRAME as u32) as i32);
         let ahead = timestamp.wrapping_sub(playing.next) as i32;
         if !(-(RING as i32)..=RING as i32 - length).contains(&ahead) {
             // The source's clock jumped: nothing held belongs to what comes now.
-            playing = self.start(ssrc, timestamp);
+            playing = self.start(ssrc, timestamp, wait);
         } else if ahead < 0 {
             self.stats.late += 1;
             let room = DELAY_MAX - (playing.end.wrapping_sub(playing.next) as i32).max(0);
             // Waiting longer from here on saves the packets that follow this one; the ring must still hold them.
-            if playing.missing > 0 && -ahead <= room {
+            if (playing.missing > 0 || playing.starved) && -ahead <= room {
                 playing.next = timestamp;
                 playing.decoded = playing.decoded.map(|_| timestamp);
-                playing.fill_min = i32::MAX;
-                playing.observed = 0;
+                playing.starved = false;
+                playing.observe_anew();
             }
         }
         match &self.decoder {
@@ -178,15 +193,27 @@ impl JitterBuffer {
         self.noise = Some((Noise::new(level), NOISE_TICKS));
     }
 
-    fn start(&mut self, ssrc: u32, timestamp: u32) -> Playing {
+    fn start(&mut self, ssrc: u32, timestamp: u32, wait: u32) -> Playing {
         self.places.fill(Place::Nothing);
         self.waiting.clear();
         // Nothing of the former stream may be repeated into the wait before the first sample. A decoder with state goes on
         // from where it is: within a packet or two it has adapted, and a stranger's new sources must not cost new decoders.
         self.plc.clear();
         self.stats.resets += 1;
-        let next = timestamp.wrapping_sub(DELAY_START as u32);
-        Playing { ssrc, next, end: timestamp, decoded: None, missing: 0, fill_min: i32::MAX, observed: 0 }
+        let next = if wait < MARGIN { timestamp.wrapping_sub(FRAME as u32) } else { timestamp };
+        let mut playing = Playing {
+            ssrc,
+            next,
+            end: timestamp,
+            decoded: None,
+            missing: 0,
+            starved: false,
+            fill_min: 0,
+            wait_min: 0,
+            observed: 0,
+        };
+        playing.observe_anew();
+        playing
     }
 
     /// Keeps a packet until its turn.
@@ -333,6 +360,7 @@ impl JitterBuffer {
             self.stats.concealed += 1;
         }
         playing.missing = if received > 0 { 0 } else { playing.missing + 1 };
+        playing.starved = (playing.end.wrapping_sub(playing.next) as i32) < FRAME as i32;
         playing.next = playing.next.wrapping_add(FRAME as u32);
         self.shrink(&mut playing);
         self.playing = if playing.missing >= EMPTY_AFTER { None } else { Some(playing) };
@@ -346,7 +374,7 @@ impl JitterBuffer {
         if playing.observed < SHRINK_AFTER {
             return;
         }
-        if playing.fill_min > SURPLUS {
+        if playing.fill_min >= FRAME as i32 && playing.fill_min + playing.wait_min >= SURPLUS {
             let next = playing.next.wrapping_add(FRAME as u32);
             if self.codec.law().is_none() {
                 self.decode_until(playing, next);
@@ -356,8 +384,7 @@ impl JitterBuffer {
             }
             playing.next = next;
         }
-        playing.fill_min = i32::MAX;
-        playing.observed = 0;
+        playing.observe_anew();
     }
 
     pub fn stats(&self) -> JitterStats {
@@ -394,7 +421,7 @@ mod tests {
         for arrivals in packets {
             for &n in arrivals {
                 let at = n as usize * FRAME;
-                buffer.push(1, base.wrapping_add(at as u32), &wave[at..at + FRAME]);
+                buffer.push(1, base.wrapping_add(at as u32), &wave[at..at + FRAME], 0);
             }
             let mut frame = [0; FRAME];
             buffer.pull(&mut frame);
@@ -408,8 +435,79 @@ mod tests {
         let order: Vec<Vec<u32>> = (0..50).map(|n| vec![n]).collect();
         let (out, buffer) = play(&order, u32::MAX - 3000);
         let (_, wave) = wave(20_000);
-        assert_eq!(out[320..], wave[..out.len() - 320]);
+        assert_eq!(out[FRAME..], wave[..out.len() - FRAME]);
         assert_eq!(buffer.stats().late, 0);
+    }
+
+    /// A tone in packets of `length` samples whose nth arrives `late(n)` samples after its time; ticks are `phase` samples
+    /// after the first. What was heard, and the delay of each packet that was heard in time, in samples.
+    fn timed(length: usize, phase: usize, late: impl Fn(usize) -> usize) -> (Vec<i16>, JitterBuffer) {
+        let (wave, _) = wave(20_000);
+        let mut buffer = JitterBuffer::new(Codec::Pcma);
+        let mut arrivals: Vec<(usize, usize)> =
+            (0..100_000 / length).map(|n| (n * length + late(n), n * length)).collect();
+        arrivals.sort();
+        let mut arrivals = arrivals.into_iter().peekable();
+        let (mut out, mut frame) = (Vec::new(), [0; FRAME]);
+        for tick in (phase..90_000).step_by(FRAME) {
+            while let Some((at, stamp)) = arrivals.next_if(|(at, _)| *at <= tick) {
+                buffer.push(1, stamp as u32, &wave[stamp..stamp + length], (tick - at) as u32);
+            }
+            buffer.pull(&mut frame);
+            out.extend(frame);
+        }
+        (out, buffer)
+    }
+
+    #[test]
+    fn a_good_network_costs_at_most_26_ms_wherever_the_ticks_fall() {
+        let (_, wave) = wave(20_000);
+        for phase in 0..FRAME {
+            let (out, buffer) = timed(FRAME, phase, |_| 0);
+            // The first sample was played by the tick after `phase` samples, or by the next.
+            let held = if phase < MARGIN as usize { FRAME } else { 0 };
+            assert_eq!(out[held..], wave[..out.len() - held], "at {phase}");
+            assert_eq!(buffer.stats().late, 0);
+            assert!(phase + held < 26 * 8);
+        }
+    }
+
+    #[test]
+    fn packets_of_any_length_end_up_whole_wherever_the_ticks_fall_and_whatever_the_jitter() {
+        for length in [80, 160, 240, 320, 480] {
+            for phase in (0..FRAME).step_by(7) {
+                for jitter in [1, 40, 90, 250, 400] {
+                    let (out, buffer) = timed(length, phase, |n| (n * 7919) % jitter);
+                    let steady = &out[out.len() - 30_000..];
+                    assert!(tone::is_tone(steady, 500.0), "{length} {phase} {jitter}: {:?}", buffer.stats());
+                    let most = (jitter + length) / 8 + 45;
+                    assert!(buffer.depth_ms() as usize <= most, "{length} {phase} {jitter}: {} ms", buffer.depth_ms());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_drifts_either_way_costs_neither_delay_nor_sound() {
+        for drift in [-1i64, 1] {
+            let (wave, _) = wave(200_000);
+            let mut buffer = JitterBuffer::new(Codec::Pcma);
+            let (mut sent, mut frame, mut out) = (0i64, [0; FRAME], Vec::new());
+            // One part in a thousand: ten times what clocks do.
+            for tick in (100..1_500_000i64).step_by(FRAME) {
+                while sent * (FRAME as i64 * 1000 + drift * FRAME as i64) / 1000 <= tick {
+                    let at = sent as usize * FRAME;
+                    let born = sent * (FRAME as i64 * 1000 + drift * FRAME as i64) / 1000;
+                    buffer.push(1, at as u32, &wave[at..at + FRAME], (tick - born) as u32);
+                    sent += 1;
+                }
+                buffer.pull(&mut frame);
+                out.extend(frame);
+                assert!(buffer.depth_ms() <= 40, "{drift}: {} ms at {tick}", buffer.depth_ms());
+            }
+            let stats = buffer.stats();
+            assert!(stats.late <= 20 && stats.concealed <= 20, "{drift}: {stats:?}");
+        }
     }
 
     #[test]
@@ -419,7 +517,7 @@ mod tests {
         order[11] = vec![10, 10];
         let (out, _) = play(&order, 5);
         let (_, wave) = wave(20_000);
-        assert_eq!(out[320..], wave[..out.len() - 320]);
+        assert_eq!(out[FRAME..], wave[..out.len() - FRAME]);
     }
 
     #[test]
@@ -427,8 +525,8 @@ mod tests {
         let mut order: Vec<Vec<u32>> = (0..30).map(|n| vec![n]).collect();
         order[10].clear();
         let (out, _) = play(&order, 0);
-        let hole = &out[12 * FRAME..13 * FRAME];
-        assert!(tone::is_tone(hole, 500.0) && tone::rms(hole) < tone::rms(&out[11 * FRAME..12 * FRAME]));
+        let hole = &out[11 * FRAME..12 * FRAME];
+        assert!(tone::is_tone(hole, 500.0) && tone::rms(hole) < tone::rms(&out[10 * FRAME..11 * FRAME]));
     }
 
     #[test]
@@ -450,7 +548,7 @@ mod tests {
         for tick in 0..8000usize {
             let due = tick + 1 + tick / 200;
             while sent < due {
-                buffer.push(1, (sent * FRAME) as u32, &wave[sent * FRAME..(sent + 1) * FRAME]);
+                buffer.push(1, (sent * FRAME) as u32, &wave[sent * FRAME..(sent + 1) * FRAME], 0);
                 sent += 1;
             }
             buffer.pull(&mut frame);
@@ -464,13 +562,13 @@ mod tests {
         let mut buffer = JitterBuffer::new(Codec::Pcma);
         let mut frame = [0; FRAME];
         for n in 0..10usize {
-            buffer.push(1, (n * FRAME) as u32, &wave[n * FRAME..][..FRAME]);
+            buffer.push(1, (n * FRAME) as u32, &wave[n * FRAME..][..FRAME], 0);
             buffer.pull(&mut frame);
         }
         for (ssrc, base) in [(1, 900_000_000u32), (2, 17)] {
             let mut heard = Vec::new();
             for n in 0..10usize {
-                buffer.push(ssrc, base.wrapping_add((n * FRAME) as u32), &wave[n * FRAME..][..FRAME]);
+                buffer.push(ssrc, base.wrapping_add((n * FRAME) as u32), &wave[n * FRAME..][..FRAME], 0);
                 assert!(buffer.depth_ms() <= 60);
                 buffer.pull(&mut frame);
                 heard.extend(frame);
@@ -485,9 +583,9 @@ mod tests {
         let (wave, _) = wave(200);
         let mut buffer = JitterBuffer::new(Codec::Pcma);
         let mut frame = [0; FRAME];
-        buffer.push(1, 0, &wave[..800]);
+        buffer.push(1, 0, &wave[..800], 0);
         (0..60).for_each(|_| _ = buffer.pull(&mut frame));
-        buffer.push(1, 60 * FRAME as u32, &wave[..160]);
+        buffer.push(1, 60 * FRAME as u32, &wave[..160], 0);
         buffer.pull(&mut frame);
         assert_eq!(frame, [0; FRAME]);
     }
@@ -510,7 +608,7 @@ mod tests {
         let mut out = Vec::new();
         for tick in 0..payloads.len() {
             for n in arrivals(tick) {
-                buffer.push(1, base.wrapping_add(n as u32 * FRAME as u32 * codec.units()), &payloads[n]);
+                buffer.push(1, base.wrapping_add(n as u32 * FRAME as u32 * codec.units()), &payloads[n], 0);
             }
             let mut frame = [0; FRAME];
             buffer.pull(&mut frame);
@@ -563,8 +661,8 @@ mod tests {
         let (wave, _) = wave(200);
         let mut buffer = JitterBuffer::new(Codec::Pcma);
         let mut frame = [0; FRAME];
-        (0..10).for_each(|n| buffer.push(1, n * 160, &wave[n as usize * FRAME..][..FRAME]));
-        (0..12).for_each(|_| _ = buffer.pull(&mut frame));
+        (0..10).for_each(|n| buffer.push(1, n * 160, &wave[n as usize * FRAME..][..FRAME], 0));
+        (0..11).for_each(|_| _ = buffer.pull(&mut frame));
         buffer.comfort(50);
         let mut heard = Vec::new();
         for _ in 0..100 {
@@ -573,7 +671,7 @@ mod tests {
         }
         let level = -20.0 * tone::rms(&heard).log10();
         assert!((level - 50.0).abs() < 1.5, "{level}");
-        assert_eq!(buffer.stats().concealed, 2, "the wait before the first sample");
+        assert_eq!(buffer.stats().concealed, 1, "the wait before the first sample");
         (0..NOISE_TICKS).for_each(|_| _ = buffer.pull(&mut frame));
         assert!(!buffer.pull(&mut frame) && frame == [0; FRAME]);
     }
@@ -587,7 +685,7 @@ mod tests {
             let mut frame = [0; FRAME];
             for (timestamp, ssrc, length, pull) in steps {
                 let near = if timestamp & 1 == 0 { timestamp } else { timestamp % 5000 };
-                buffer.push(ssrc, near, &vec![7; length]);
+                buffer.push(ssrc, near, &vec![7; length], timestamp % 200);
                 if length == 5 {
                     buffer.comfort(timestamp as u8);
                 }

@@ -202,7 +202,8 @@ impl Plane {
             }
         }
         if let Some(jitter) = &mut leg.jitter {
-            jitter.push(packet.header.ssrc, packet.header.timestamp, packet.payload);
+            let wait = self.next_tick.map_or(0, |tick| source::clock_units(tick.saturating_sub(now)));
+            jitter.push(packet.header.ssrc, packet.header.timestamp, packet.payload, wait as u32);
         }
         let samples = codec.samples(packet.payload) as u32;
         self.relay(now, slot, packet, Relayed::Audio { samples });
