@@ -158,6 +158,17 @@ const orders = {
   async device(a) {
     return found(a).evaluate(() => window.__cordboard?.device ?? window.__cordboard?.call ?? null);
   },
+  /** How the page's own packets leave: `type` of the candidate in use, `protocol` to the relay, the account there. */
+  async way(a) {
+    return found(a).evaluate(async () => {
+      const pc = window.__cordboard.pc;
+      const all = [...(await pc.getStats()).values()];
+      const pair = all.find((s) => s.id === all.find((t) => t.type === 'transport')?.selectedCandidatePairId);
+      const local = all.find((s) => s.id === pair?.localCandidateId);
+      const account = pc.getConfiguration().iceServers[0];
+      return { type: local?.candidateType ?? null, protocol: local?.relayProtocol ?? null, credential: account?.credential ?? null };
+    });
+  },
   async text(a) {
     return found(a).evaluate(() => document.body.innerText);
   },

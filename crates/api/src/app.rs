@@ -17,6 +17,7 @@ use crate::auth::guest::GuestKey;
 use crate::auth::limit::Limiter;
 use crate::auth::password::Passwords;
 use crate::error::{ApiError, ApiResult};
+use crate::relays::Relays;
 use crate::socket::board::Boards;
 
 /// How long a tenant's configuration may be remembered when another node changed it; this node's own changes show at
@@ -41,6 +42,8 @@ pub struct Options {
     pub telephony_ready: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     /// For downloads of recordings as Ogg Opus; none: there are none.
     pub ogg: Option<MakeOgg>,
+    /// For browsers that do not reach us by UDP.
+    pub relays: Relays,
 }
 
 /// Cheap to clone.

@@ -8,10 +8,12 @@ pub mod dto;
 pub mod error;
 pub mod http;
 pub mod openapi;
+pub mod relays;
 pub mod router;
 pub mod routes;
 pub mod socket;
 mod views;
 
 pub use app::{App, MakeOgg, OggWriter, Options};
+pub use relays::Relays;
 pub use router::router;

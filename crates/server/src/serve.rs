@@ -99,6 +99,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
             metrics: Some(metrics),
             telephony_ready: Some(Arc::new(move || runs.upgrade().is_some_and(|t| t.is_running()))),
             ogg: Some(Arc::new(ogg)),
+            relays: settings.relays.clone(),
         },
     )
     .map_err(sample::plain)?;

@@ -1,14 +1,18 @@
 //! What the operator may set: defaults, a TOML file, environment (`CORDBOARD_…`) and flags, later ones winning.
 //!
 //! Every value is checked here, before anything starts, with a sentence that says what to do.
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use api::relays::{Access, Relays};
 use clap::Args;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use telephony::MediaIo;
+
+/// Browsers take longer to connect with each.
+const RELAYS_MAX: usize = 8;
 
 /// The flags; the same names (with `_`) serve in the file and, as `CORDBOARD_…`, in the environment.
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -57,6 +61,15 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "WAY")]
     #[serde(skip_serializing_if = "Option::is_none")]
     media_io: Option<String>,
+    /// Relays for browsers whose firewall lets no UDP to us, as `turn:relay.example,turns:relay.example:443?transport=tcp`; also
+    /// `stun:…`. The relays' secret is CORDBOARD_TURN_SECRET, or CORDBOARD_TURN_USER and CORDBOARD_TURN_PASSWORD [default: none]
+    #[arg(long, global = true, value_name = "URL,…")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    turn: Option<String>,
+    /// Browsers send sound through the relays of `--turn` alone
+    #[arg(long, global = true)]
+    #[serde(skip_serializing_if = "is_false")]
+    turn_only: bool,
     /// `postgres://user:password@host/database`; without it an SQLite database in the data directory
     #[arg(long, global = true, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +82,12 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "FILE")]
     #[serde(skip)]
     config: Option<PathBuf>,
+}
+
+/// A flag that is not given leaves the environment and the file their say.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,6 +104,11 @@ struct Raw {
     media_advertise: Option<String>,
     media_ports: String,
     media_io: String,
+    turn: Option<String>,
+    turn_only: bool,
+    turn_secret: Option<String>,
+    turn_user: Option<String>,
+    turn_password: Option<String>,
     database_url: Option<String>,
     spool_max: u64,
     sample_password: Option<String>,
@@ -104,6 +128,11 @@ impl Default for Raw {
             media_advertise: None,
             media_ports: "40000-40999".into(),
             media_io: "auto".into(),
+            turn: None,
+            turn_only: false,
+            turn_secret: None,
+            turn_user: None,
+            turn_password: None,
             database_url: None,
             spool_max: store::SPOOL_MAX,
             sample_password: None,
@@ -127,6 +156,8 @@ pub struct Settings {
     pub media_advertise: Vec<IpAddr>,
     pub media_ports: (u16, u16),
     pub media_io: MediaIo,
+    /// For browsers.
+    pub relays: Relays,
     pub database_url: Option<String>,
     /// Bytes that the journal's spool may take.
     pub spool_max: u64,
@@ -179,6 +210,11 @@ impl Raw {
                 .collect::<Result<Vec<IpAddr>, _>>()?,
             None => Vec::new(),
         };
+        let relays = relays(
+            self.turn.as_deref().unwrap_or_default(),
+            access(self.turn_secret, self.turn_user.zip(self.turn_password))?,
+            self.turn_only,
+        )?;
         Ok(Settings {
             data_dir: self.data_dir,
             http: listen("http", &self.http)?,
@@ -192,6 +228,7 @@ impl Raw {
             media_advertise,
             media_ports: ports(&self.media_ports)?,
             media_io: media_io(&self.media_io)?,
+            relays,
             database_url: self.database_url,
             spool_max: self.spool_max,
             sample_password: self.sample_password.map(password).transpose()?,
@@ -258,6 +295,65 @@ fn media_io(text: &str) -> Result<MediaIo, BadSetting> {
     }
 }
 
+fn access(secret: Option<String>, account: Option<(String, String)>) -> Result<Access, BadSetting> {
+    match (secret, account) {
+        (Some(_), Some(_)) => Err(BadSetting(
+            "The relays have both a secret and an account: set either CORDBOARD_TURN_SECRET or CORDBOARD_TURN_USER and \
+             CORDBOARD_TURN_PASSWORD."
+                .into(),
+        )),
+        (Some(secret), None) => Ok(Access::Secret(secret)),
+        (None, Some((user, password))) => Ok(Access::Account { user, password }),
+        (None, None) => Ok(Access::Open),
+    }
+}
+
+/// RFC 7064, RFC 7065. A browser refuses all of them for one that it cannot read.
+fn relays(text: &str, access: Access, is_only_way: bool) -> Result<Relays, BadSetting> {
+    let urls: Vec<String> = text.split(',').map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned).collect();
+    if let Some(bad) = urls.iter().find(|url| !is_ice_url(url)) {
+        return Err(BadSetting(format!(
+            "turn contains `{bad}`: give addresses such as turn:relay.example:3478, turns:relay.example:443?transport=tcp or \
+             stun:relay.example, separated by commas."
+        )));
+    }
+    if urls.len() > RELAYS_MAX {
+        return Err(BadSetting(format!("turn names {} servers: give {RELAYS_MAX} at most.", urls.len())));
+    }
+    let has_relay = urls.iter().any(|url| url.starts_with("turn"));
+    if has_relay && matches!(access, Access::Open) {
+        return Err(BadSetting(
+            "turn names a relay and nothing that lets browsers in there: set CORDBOARD_TURN_SECRET (coturn's \
+             static-auth-secret), or CORDBOARD_TURN_USER and CORDBOARD_TURN_PASSWORD."
+                .into(),
+        ));
+    }
+    if is_only_way && !has_relay {
+        return Err(BadSetting("turn-only is set without a relay: name one with --turn turn:relay.example.".into()));
+    }
+    Ok(Relays { urls, access, is_only_way })
+}
+
+fn is_ice_url(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once(':') else { return false };
+    let (place, transport) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+    let transport_fits = match scheme {
+        "turn" | "turns" => matches!(transport, None | Some("transport=udp" | "transport=tcp")),
+        "stun" | "stuns" => transport.is_none(),
+        _ => false,
+    };
+    let (host, port) = match place.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
+        Some((host, "")) => (host.parse::<Ipv6Addr>().is_ok(), None),
+        Some((host, port)) => (host.parse::<Ipv6Addr>().is_ok(), Some(port.strip_prefix(':').unwrap_or("none"))),
+        None => {
+            let (host, port) = place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port)));
+            let fits = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+            (!host.is_empty() && host.chars().all(fits), port)
+        }
+    };
+    transport_fits && host && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
 fn plain(e: figment::Error) -> BadSetting {
     BadSetting(format!("The configuration cannot be read: {e}. See `cordboard --help` for the names and forms."))
 }
@@ -280,6 +376,42 @@ mod tests {
     }
 
     #[test]
+    fn relays_are_read_as_browsers_read_them() {
+        let urls =
+            "turn:relay.example:3478, turns:192.0.2.7:443?transport=tcp,turn:[2001:db8::7]:3478,stun:[2001:db8::7]";
+        let account = |r: &mut Raw| (r.turn_user, r.turn_password) = (Some("u".into()), Some("p".into()));
+        let s = check(|r| {
+            r.turn = Some(urls.into());
+            account(r);
+        });
+        assert_eq!(s.unwrap_or_else(|e| panic!("{e}")).relays.urls.len(), 4);
+        for bad in [
+            "turn:",
+            "turn:a:0",
+            "turn:a:b",
+            "turn:a?transport=sctp",
+            "stun:a?transport=udp",
+            "turn://a",
+            "turn:u@a",
+            "http:a",
+            "turn:[::1",
+            "turn:[a]",
+            "turn:2001:db8::7",
+        ] {
+            let error = check(|r| {
+                r.turn = Some(bad.into());
+                account(r);
+            });
+            assert!(error.is_err(), "{bad}");
+        }
+        let both = check(|r| {
+            account(r);
+            r.turn_secret = Some("s".into());
+        });
+        assert!(both.is_err());
+    }
+
+    #[test]
     fn bad_values_are_named_with_a_remedy() {
         for (change, word) in [
             (Box::new(|r: &mut Raw| r.sip = "off".into()) as Box<dyn FnOnce(&mut Raw)>, "0.0.0.0:5060"),
@@ -288,6 +420,9 @@ mod tests {
             (Box::new(|r: &mut Raw| r.media_advertise = Some("1.2.3.4,x".into())), "`x`"),
             (Box::new(|r: &mut Raw| r.dns = Some("ns.example".into())), "192.0.2.53"),
             (Box::new(|r: &mut Raw| r.sip_origins = Some("phones.example".into())), "https://phones.example"),
+            (Box::new(|r: &mut Raw| r.turn = Some("relay.example".into())), "turn:relay.example:3478"),
+            (Box::new(|r: &mut Raw| r.turn = Some("turn:relay.example".into())), "CORDBOARD_TURN_SECRET"),
+            (Box::new(|r: &mut Raw| r.turn_only = true), "--turn"),
             (Box::new(|r: &mut Raw| r.sample_password = Some("short".into())), "10 characters"),
         ] {
             let error = check(change).err().unwrap_or_default();

@@ -7,9 +7,18 @@ use anyhow::{Result, bail};
 
 use crate::run::{command, run};
 
-/// Peers (SIPp, baresip, Kamailio), a browser with Chinese fonts, PostgreSQL, tools for sound.
-pub const PACKAGES: &[&str] =
-    &["sip-tester", "baresip-core", "kamailio", "chromium", "fonts-noto-cjk", "postgresql", "git", "ca-certificates"];
+/// Peers (SIPp, baresip, Kamailio), a relay (coturn), a browser with Chinese fonts, PostgreSQL, tools for sound.
+pub const PACKAGES: &[&str] = &[
+    "sip-tester",
+    "baresip-core",
+    "kamailio",
+    "coturn",
+    "chromium",
+    "fonts-noto-cjk",
+    "postgresql",
+    "git",
+    "ca-certificates",
+];
 
 pub fn setup() -> Result<()> {
     let missing: Vec<&str> = PACKAGES.iter().copied().filter(|p| !is_installed(p)).collect();

@@ -3,7 +3,7 @@
 //   idle → connecting → (device ready) dialling → ringing → answered → ended | refused | failed
 import type { components } from '../api/.generated/schema';
 import { openMicrophone } from '../device/microphone';
-import { Peer } from '../device/peer';
+import { Peer, straight, type Ways, waysOf } from '../device/peer';
 
 type Schemas = components['schemas'];
 export type GuestState = 'idle' | 'connecting' | 'dialling' | 'ringing' | 'answered' | 'ended' | 'refused' | 'failed';
@@ -39,6 +39,7 @@ export class GuestCall {
   private track: MediaStreamTrack | undefined;
   private remote: MediaStream | undefined;
   private readonly audio: HTMLAudioElement;
+  private ways: Ways = straight;
   private number = '';
   private token = '';
   /** Until when coming back is worth a try. */
@@ -128,7 +129,6 @@ export class GuestCall {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     const socket = new WebSocket(`${scheme}://${location.host}/api/v1/public/socket?token=${encodeURIComponent(this.token)}`);
     this.socket = socket;
-    socket.onopen = () => void this.connect();
     clearInterval(this.pings);
     this.pings = setInterval(() => this.send({ type: 'ping' }), PING_MS);
     socket.onmessage = (e: MessageEvent<string>) => this.take(JSON.parse(e.data) as Schemas['PublicServerMessage']);
@@ -155,7 +155,7 @@ export class GuestCall {
   private async connect(): Promise<void> {
     if (!this.track) return;
     this.peer?.close();
-    const peer = new Peer(Date.now(), this.track, {
+    const peer = new Peer(Date.now(), this.track, this.ways, {
       connected: () => {},
       failed: () => this.cutOff('ice'),
       stream: (s) => {
@@ -174,6 +174,11 @@ export class GuestCall {
 
   private take(m: Schemas['PublicServerMessage']): void {
     switch (m.type) {
+      case 'ice':
+        // The first word on each socket.
+        this.ways = waysOf(m);
+        void this.connect();
+        break;
       case 'device_answer':
         this.peer?.answer(m.sdp).catch(() => this.fail('webrtc'));
         break;

@@ -8,7 +8,7 @@ class FakeConnection extends EventTarget {
   iceGatheringState = 'complete';
   localDescription: { sdp: string } | null = null;
   remote: string | null = null;
-  constructor() {
+  constructor(readonly configuration: RTCConfiguration) {
     super();
     FakeConnection.all.push(this);
   }
@@ -102,6 +102,43 @@ describe('the browser as a device', () => {
     await settle();
     expect(offers()).toHaveLength(1);
     expect(device.view().link).toBe('ready');
+  });
+
+  it('goes by the relays that the server named last', async () => {
+    await start();
+    expect(last().configuration).toMatchObject({ iceServers: [], iceTransportPolicy: 'all' });
+    const servers = [{ urls: ['turn:relay.example'], username: '1:me', credential: 'x' }];
+    device.waysAre({ servers, relayOnly: true });
+    device.socketOpened(false);
+    await settle();
+    expect(last().configuration).toMatchObject({ iceServers: servers, iceTransportPolicy: 'relay' });
+  });
+
+  it('connects anew after its network was gone, although the server still counts on it', async () => {
+    await start();
+    await connected();
+    const former = last();
+    dispatchEvent(new Event('offline'));
+    expect([former.connectionState, device.view().link]).toEqual(['closed', 'lost']);
+    device.socketClosed();
+    device.socketOpened(true);
+    await settle();
+    expect(offers()).toHaveLength(2);
+    await connected();
+    expect(device.view().link).toBe('ready');
+  });
+
+  it('gives a connection that is silent two seconds to heal', async () => {
+    await start();
+    await connected();
+    last().become('disconnected');
+    await vi.advanceTimersByTimeAsync(1900);
+    last().become('connected');
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(offers()).toHaveLength(1);
+    last().become('disconnected');
+    await vi.advanceTimersByTimeAsync(2600);
+    expect(offers()).toHaveLength(2);
   });
 
   it('connects anew when the server forgot it', async () => {

@@ -7,7 +7,7 @@
 // Tests and support read `window.__cordboard` (see `expose`): they judge the received sound on `stream`.
 import { followLead, type Leader } from './leader';
 import { type Microphone, type MicrophoneState, openMicrophone } from './microphone';
-import { Peer } from './peer';
+import { Peer, straight, type Ways } from './peer';
 import { keepSoundChoice, soundChoice, type SoundChoice, soundDevices, soundTo } from './sound';
 
 export type LinkState = 'idle' | 'connecting' | 'ready' | 'lost' | 'refused';
@@ -48,6 +48,7 @@ export class BrowserDevice {
   private generation = 0;
   private stopped = false;
   private sound: SoundChoice = soundChoice();
+  private ways: Ways = straight;
 
   constructor(
     private readonly send: (message: DeviceMessage) => void,
@@ -61,6 +62,7 @@ export class BrowserDevice {
     this.expose();
     this.leader = followLead(lockName, (leading, taken) => void this.leadChanged(leading, taken));
     navigator.mediaDevices?.addEventListener?.('devicechange', this.devicesChanged);
+    addEventListener('offline', this.networkGone);
   }
 
   view = (): DeviceView => this.state;
@@ -83,6 +85,11 @@ export class BrowserDevice {
   socketClosed(): void {
     this.online = false;
     clearTimeout(this.timer);
+  }
+
+  /** How peer connections from now on may reach the server. */
+  waysAre(ways: Ways): void {
+    this.ways = ways;
   }
 
   answered(generation: number, sdp: string): void {
@@ -175,10 +182,20 @@ export class BrowserDevice {
     this.stopped = true;
     clearTimeout(this.timer);
     navigator.mediaDevices?.removeEventListener?.('devicechange', this.devicesChanged);
+    removeEventListener('offline', this.networkGone);
     this.leader.release();
     this.microphone?.track.stop();
     this.audio.remove();
   }
+
+  /** No way of the old network leads on from the next one, and ICE would notice seconds later: the socket's return connects anew. */
+  private readonly networkGone = () => {
+    if (!this.peer) return;
+    clearTimeout(this.timer);
+    this.peer.close();
+    this.peer = undefined;
+    this.set({ link: 'lost', code: 'device.ice_failed' });
+  };
 
   private readonly devicesChanged = () => {
     const m = this.state.microphone;
@@ -244,7 +261,7 @@ export class BrowserDevice {
     }
     // Grows across reloads and machines too.
     this.generation = Math.max(this.generation + 1, Date.now());
-    const peer = new Peer(this.generation, this.microphone.track, {
+    const peer = new Peer(this.generation, this.microphone.track, this.ways, {
       connected: () => {
         if (this.peer === peer && this.state.link !== 'ready') this.set({ link: 'ready', code: null });
       },

@@ -10,9 +10,24 @@ export interface PeerEvents {
   stream(stream: MediaStream): void;
 }
 
-// A Wi-Fi hand-over heals within a few seconds by ICE itself; longer than this and a new connection is quicker.
-const PATIENCE_MS = 4000;
-// Host candidates come at once; a resolver that does not answer must not hold up the offer.
+/** How the server may be reached, as it says itself: through which relays (with an account), and whether through these alone. */
+export interface Ways {
+  servers: readonly RTCIceServer[];
+  relayOnly: boolean;
+}
+
+/** The server's `ice` message. */
+export function waysOf(m: { servers: readonly { urls: string[]; username: string | null; credential: string | null }[]; relay_only: boolean }): Ways {
+  const servers = m.servers.map((s) => ({ urls: s.urls, ...(s.username !== null && s.credential !== null ? { username: s.username, credential: s.credential } : {}) }));
+  return { servers, relayOnly: m.relay_only };
+}
+
+export const straight: Ways = { servers: [], relayOnly: false };
+
+// Nothing was heard for some seconds when this begins. What ICE has not healed after it, a new connection does within a second.
+const PATIENCE_MS = 2000;
+// Host candidates come at once; a resolver or a relay that does not answer must not hold up the offer. What comes later is
+// used all the same: the server (ICE-lite) learns of it by the browser's own checks.
 const GATHER_MS = 1000;
 const ORDER = ['audio/pcmu', 'audio/pcma', 'audio/g722', 'audio/opus'];
 
@@ -33,9 +48,15 @@ export class Peer {
   constructor(
     readonly generation: number,
     track: MediaStreamTrack,
+    ways: Ways,
     private readonly events: PeerEvents,
   ) {
-    this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
+    this.pc = new RTCPeerConnection({
+      bundlePolicy: 'max-bundle',
+      rtcpMuxPolicy: 'require',
+      iceServers: [...ways.servers],
+      iceTransportPolicy: ways.relayOnly ? 'relay' : 'all',
+    });
     const transceiver = this.pc.addTransceiver(track, { direction: 'sendrecv', streams: [new MediaStream([track])] });
     this.sender = transceiver.sender;
     const codecs = RTCRtpReceiver.getCapabilities?.('audio')?.codecs;

@@ -55,12 +55,14 @@ export class SocketClient {
   start(): void {
     this.stopped = false;
     addEventListener('online', this.now);
+    addEventListener('offline', this.cut);
     this.open();
   }
 
   stop(): void {
     this.stopped = true;
     removeEventListener('online', this.now);
+    removeEventListener('offline', this.cut);
     clearTimeout(this.retry);
     clearInterval(this.pings);
     this.socket?.close(1000);
@@ -100,6 +102,11 @@ export class SocketClient {
     if (this.connection.state !== 'waiting') return;
     clearTimeout(this.retry);
     this.open();
+  };
+
+  /** The browser has lost its network: a connection over it would only be silent for a while. */
+  private readonly cut = () => {
+    if (this.socket) this.lost(this.socket);
   };
 
   private open(): void {

@@ -6,6 +6,7 @@ import { problemText, type Schemas } from '../api/client';
 import type { Me } from '../api/session';
 import { BrowserDevice, type DeviceView } from '../device/device';
 import { tabId } from '../device/leader';
+import { waysOf } from '../device/peer';
 import { pick } from '../i18n/localized';
 import { toast } from '../ui/toast';
 import { type Command, type Connection, SocketClient, type Topic } from './client';
@@ -74,6 +75,9 @@ export function onMail(listener: () => void): () => void {
 function connectDevice(socket: SocketClient, device: BrowserDevice): void {
   socket.onMessage((m: ServerMessage) => {
     switch (m.type) {
+      case 'ice':
+        device.waysAre(waysOf(m));
+        break;
       case 'snapshot':
         device.socketOpened(m.desk?.device?.kind === 'browser' && m.desk.device.ready);
         break;

@@ -119,6 +119,13 @@ pub enum ServerMessage {
         code: String,
         message: Message,
     },
+    /// How peer connections made from now on may reach the server: before the first `snapshot` and
+    /// whenever the accounts are renewed. Not sent where the operator names no servers.
+    Ice {
+        servers: Vec<IceServer>,
+        /// By relays alone (`iceTransportPolicy`).
+        relay_only: bool,
+    },
     DeviceAnswer {
         generation: u64,
         sdp: String,
@@ -146,6 +153,21 @@ pub enum ServerMessage {
     Pong {
         now: i64,
     },
+}
+
+/// As a browser's `RTCIceServer`, but for `null` where there is no account.
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
+pub struct IceServer {
+    pub urls: Vec<String>,
+    pub username: Option<String>,
+    pub credential: Option<String>,
+}
+
+impl std::fmt::Debug for IceServer {
+    /// Without the account: it lets in whoever has it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -193,6 +215,12 @@ pub enum PublicClientMessage {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PublicServerMessage {
+    /// How peer connections made from now on may reach the server: the first message.
+    Ice {
+        servers: Vec<IceServer>,
+        /// By relays alone (`iceTransportPolicy`).
+        relay_only: bool,
+    },
     DeviceAnswer {
         generation: u64,
         sdp: String,

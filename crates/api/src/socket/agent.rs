@@ -40,6 +40,8 @@ const COMMANDS: usize = 16;
 const RECHECK: Duration = Duration::from_secs(60);
 /// How often a desk is told how its conversations sound: telephony judges them every 5 s.
 const LISTEN: Duration = Duration::from_secs(2);
+/// Accounts at relays outlast a shift: some relays end a connection whose account has ended. Renewed at half of it.
+const RELAY_LIFE: Duration = SESSION_LIFE;
 
 pub async fn open(State(app): State<App>, caller: Caller, upgrade: WebSocketUpgrade) -> Response {
     upgrade.protocols(["cordboard"]).max_message_size(LARGEST).max_frame_size(LARGEST).on_upgrade(
@@ -76,6 +78,8 @@ struct Desk {
     reports: broadcast::Receiver<DeviceReport>,
     microphone: Option<Microphone>,
     was_leading: bool,
+    /// Relays were told last.
+    relays_told: Instant,
     addresses: Addresses,
     /// As last told.
     quality: Vec<CallQuality>,
@@ -118,6 +122,7 @@ async fn greet(app: &App, caller: Caller, socket: &mut WebSocket) -> Result<Sess
     if subscribe.contains(&Topic::Voicemail) && session.caller.may_somewhere(Action::VoicemailUse) {
         session.mail = Some(Mail::open(app, session.caller.tenant).await);
     }
+    session.tell_relays(socket).await?;
     session.welcome(socket, epoch.as_deref().zip(last_seq)).await?;
     session.send_mail(socket).await?;
     Ok(session)
@@ -145,6 +150,7 @@ impl Session {
             attendance: engine.attend(tenant, agent, tab).await?,
             microphone: None,
             was_leading: false,
+            relays_told: Instant::now(),
             addresses: Addresses::new(),
             quality: Vec::new(),
         };
@@ -179,6 +185,17 @@ impl Session {
         self.leadership(socket).await
     }
 
+    /// Before anything that makes the tab connect.
+    async fn tell_relays(&mut self, socket: &mut WebSocket) -> Result<(), Closed> {
+        let (Some(desk), relays) = (&mut self.desk, &self.app.options().relays) else { return Ok(()) };
+        if relays.urls.is_empty() {
+            return Ok(());
+        }
+        desk.relays_told = Instant::now();
+        let servers = relays.servers(desk.device, self.app.now(), RELAY_LIFE);
+        send(socket, &ServerMessage::Ice { servers, relay_only: relays.is_only_way }).await
+    }
+
     async fn run(&mut self, socket: &mut WebSocket) -> Result<(), Closed> {
         let mut heard = Instant::now();
         let mut recheck = tokio::time::interval(RECHECK);
@@ -209,6 +226,9 @@ impl Session {
                 () = mail_news(&mut self.mail) => self.send_mail(socket).await?,
                 _ = recheck.tick() => {
                     self.recheck().await?;
+                    if self.desk.as_ref().is_some_and(|desk| desk.relays_told.elapsed() > RELAY_LIFE / 2) {
+                        self.tell_relays(socket).await?;
+                    }
                     // Somebody may have become a member of a queue.
                     self.send_mail(socket).await?;
                 }

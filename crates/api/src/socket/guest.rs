@@ -82,6 +82,9 @@ async fn visit(app: &App, guest: Guest, socket: &mut WebSocket) -> Result<Partin
     let mut dialled: Option<Instant> = None;
     let mut heard = Instant::now();
     let over = Instant::now() + VISIT;
+    let relays = &app.options().relays;
+    let servers = relays.servers(guest.device, app.now(), VISIT);
+    send(socket, &Out::Ice { servers, relay_only: relays.is_only_way }).await?;
     loop {
         tokio::select! {
             message = socket.recv() => {

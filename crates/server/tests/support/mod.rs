@@ -13,6 +13,7 @@ pub mod line;
 pub mod peers;
 pub mod postgres;
 pub mod random;
+pub mod relay;
 pub mod rtp;
 pub mod scenario;
 pub mod server;

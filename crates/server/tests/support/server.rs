@@ -43,6 +43,8 @@ pub struct Unusual {
     pub ipv6: bool,
     /// Options of the command line beside the usual ones.
     pub options: Vec<String>,
+    /// Settings that are no options, being secret.
+    pub environment: Vec<(&'static str, &'static str)>,
     /// What is logged.
     pub log: Option<&'static str>,
     /// Nobody reads what the server writes until [`Server::read_log`].
@@ -262,6 +264,7 @@ fn spawn(dir: &Path, log: &Path, media_ports: &str, unusual: &Unusual, [http, si
         .args(["--http", http, "--https", "off", "--sip", sip, "--sip-tls", sip_tls])
         .args(["--media-ip", media_ip, "--media-advertise", advertise, "--media-ports", media_ports])
         .args(&unusual.options)
+        .envs(unusual.environment.iter().copied())
         .env("CORDBOARD_SAMPLE_PASSWORD", PASSWORD)
         .env("CORDBOARD_LOG", unusual.log.unwrap_or("info,sqlx=warn"));
     if unusual.log_unread {
