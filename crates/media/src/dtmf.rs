@@ -20,6 +20,10 @@ const PAUSE_TICKS: u16 = 3;
 /// RFC 4733 §2.5.1.4: the end packet is sent three times.
 const END_COPIES: u16 = 3;
 const TICK_SAMPLES: u16 = 160;
+/// The keypad's tones in Hz, and its keys row by row. Source: ITU-T Q.23.
+pub(crate) const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+pub(crate) const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+pub(crate) const KEYS: &[u8; 16] = b"123A456B789C*0#D";
 
 /// The character of an event code 0–15, `None` for the other events (flash, fax tones).
 pub fn digit_of_event(event: u8) -> Option<char> {
@@ -34,10 +38,8 @@ pub fn event_of_digit(digit: char) -> Option<u8> {
 
 /// The in-band dual tone of a digit. Source: ITU-T Q.23.
 pub fn tone_of_digit(digit: char) -> Option<Tone> {
-    const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
-    const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
     let digit = digit.to_ascii_uppercase();
-    let at = "123A456B789C*0#D".chars().position(|known| known == digit)?;
+    let at = KEYS.iter().position(|&known| known as char == digit)?;
     Some(Tone::dual(ROWS[at / 4], COLUMNS[at % 4]))
 }
 

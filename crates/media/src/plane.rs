@@ -36,6 +36,10 @@ const PACKETS_WAITING_MAX: usize = 16_384;
 /// Largest audio payload: 200 ms. Nobody sends more, and the jitter buffer would be pushed around by it.
 const PAYLOAD_MAX: usize = 1600;
 
+/// The first digit by signalling within this time of the same one in the sound is the same press: it may be told when the
+/// key comes up.
+const SAME_PRESS: Duration = Duration::from_secs(2);
+
 /// Source: RFC 3389 §4, RFC 3551 §6.
 const COMFORT_NOISE: u8 = 13;
 
@@ -303,8 +307,36 @@ impl Plane {
         }
     }
 
+    /// A digit was heard in this leg's sound.
+    fn tone(&mut self, now: Duration, slot: usize, press: Press) {
+        let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else { return };
+        let (key, listens) = (leg.key, leg.listens(self.membership.contains_key(&leg.key)));
+        if let Press::Started(digit) = press {
+            leg.newest_tone = listens.then_some((digit, now));
+        }
+        if leg.newest_tone.is_some() {
+            self.pressed(now, slot, press);
+        }
+        match press {
+            // Whoever hears this leg has heard it.
+            Press::Started(_) => _ = self.leg_mut(key).map(|leg| leg.press_relayed = true),
+            // Whether to go on listening.
+            Press::Ended(..) => self.replan(key),
+        }
+    }
+
     /// A digit that arrived by signalling: no telephone-event packets of it are relayed, so all listeners get it anew.
     fn signalled_digit(&mut self, now: Duration, slot: usize, digit: char) {
+        let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else { return };
+        let key = leg.key;
+        if !std::mem::replace(&mut leg.signals, true) {
+            // From here on nothing is taken from the sound; what was taken a moment ago is this very press.
+            let heard = leg.newest_tone.is_some_and(|(tone, at)| tone == digit && now.saturating_sub(at) < SAME_PRESS);
+            self.replan(key);
+            if heard {
+                return;
+            }
+        }
         self.pressed(now, slot, Press::Started(digit));
         let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else { return };
         let (key, send_on) = (leg.key, !leg.press_used && !leg.muted);

@@ -122,6 +122,20 @@ fn the_menu_follows_the_digit_and_bears_with_a_wrong_one_and_with_none() {
 }
 
 #[test]
+fn a_caller_whose_digits_are_only_tones_chooses_in_the_menu() {
+    let server = Server::start("tones");
+    let company = Company::of(&server);
+    let mut caller = Caller::dial_as(&server, &Calls { number: "2000", events: false, ..Calls::default() });
+    // It speaks all the while: that is no digit.
+    let interaction = in_menu(&company, &[]);
+    caller.rtp.sound('1');
+    assert_eq!(waits_in(&company, &interaction), company.queue("Sales"));
+    caller.sipp.hang_up();
+    caller.sipp.must_end_well();
+    company.wait_ended(1, SOON);
+}
+
+#[test]
 fn a_caller_by_tcp_is_served() {
     let server = Server::start("tcp");
     let company = Company::of(&server);

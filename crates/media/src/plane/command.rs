@@ -324,8 +324,16 @@ impl Plane {
             let mixed = listeners().any(|(_, leg)| leg.hears.contains(&slot));
             let Some(leg) = self.legs[slot].as_mut() else { continue };
             leg.relay_to = relay_to;
+            // A press goes on to its end, or it would count once more when somebody listens again.
+            let pressed = leg.tones.as_ref().is_some_and(|tones| tones.is_pressed());
+            let listens = pressed || leg.listens(self.membership.contains_key(&leg.key));
+            match &leg.tones {
+                None if listens => leg.tones = Some(Box::default()),
+                Some(_) if !listens => leg.tones = None,
+                _ => {}
+            }
             let codec = leg.codec.codec;
-            if !mixed && (leg.taps.is_empty() || codec.law().is_some()) {
+            if !mixed && !listens && (leg.taps.is_empty() || codec.law().is_some()) {
                 leg.drop_jitter();
             } else if leg.jitter.is_none() {
                 leg.jitter = Some(Box::new(JitterBuffer::new(codec)));

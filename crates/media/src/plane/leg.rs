@@ -6,6 +6,7 @@ use super::stream::OutStream;
 use super::types::*;
 use crate::codec::Encoder;
 use crate::dtmf;
+use crate::inband::Detector;
 use crate::jitter::{JitterBuffer, JitterStats};
 use crate::quality::{Counted, Meter, Quality, Summary};
 use crate::tone::Generator;
@@ -33,13 +34,20 @@ pub(super) struct Leg {
     pub(super) relay_to: Vec<usize>,
     /// Slots mixed for this leg.
     pub(super) hears: Vec<usize>,
-    /// Present while somebody hears this leg through the mixer, or a recording needs it decoded in order.
+    /// Present while somebody hears this leg through the mixer, a recording needs it decoded in order, or digits are
+    /// listened for in its sound.
     pub(super) jitter: Option<Box<JitterBuffer>>,
     pub(super) taps: Vec<RecordingKey>,
 
     pub(super) stream: OutStream,
     pub(super) reception: Reception,
     pub(super) dtmf_in: dtmf::Receiver,
+    /// Listens for digits in the sound, while [`Leg::listens`].
+    pub(super) tones: Option<Box<Detector>>,
+    /// The newest digit in the sound and since when, if it was of use when it began.
+    pub(super) newest_tone: Option<(char, Duration)>,
+    /// The peer tells its digits by signalling.
+    pub(super) signals: bool,
     /// The newest press was for a play: nobody else gets it.
     pub(super) press_used: bool,
     /// Packets of the newest press were relayed: do not send it on once more when it ends.
@@ -107,6 +115,9 @@ impl Leg {
             },
             reception: Reception::new(add.codec.codec.units()),
             dtmf_in: dtmf::Receiver::default(),
+            tones: None,
+            newest_tone: None,
+            signals: false,
             press_used: false,
             press_relayed: false,
             typed: VecDeque::new(),
@@ -144,6 +155,13 @@ impl Leg {
         if let Some(dtmf) = dtmf {
             self.dtmf_in.set_clock(dtmf.clock);
         }
+    }
+
+    /// Are digits wanted from this peer that can only come as tones in its sound? Those of browsers come by signalling. In a
+    /// conversation they are for the other side, which hears them; nobody collects any while music goes on for ever.
+    pub(super) fn listens(&self, in_bridge: bool) -> bool {
+        let collects = self.player.as_ref().map_or(!in_bridge, Player::takes_digits);
+        collects && self.dtmf.is_none() && !self.signals && self.source.is_some() && self.direction.receive
     }
 
     /// Where packets go; the outer `None` means nowhere yet.

@@ -62,6 +62,11 @@ impl Player {
         &self.play
     }
 
+    /// Is a digit of use now, or for what follows?
+    pub(super) fn takes_digits(&self) -> bool {
+        self.play.collect.is_some() || self.play.interruptible || !self.play.looped
+    }
+
     /// A digit arrived (or waited in the buffer). True when this play has used it up.
     pub(super) fn digit(&mut self, now: Duration, digit: char) -> bool {
         if self.play.interruptible && self.prompt_over.is_none() {

@@ -217,6 +217,15 @@ impl Lab {
         self.peer(leg).speaking = speaking;
     }
 
+    /// Peer presses a key that sounds for so long, and for as long not; it says nothing besides.
+    fn sound(&mut self, leg: LegKey, digit: char, length_ms: u64) {
+        let silence = Tone { hz: 0.0, second_hz: None, level: 0.0 };
+        for tone in [dtmf::tone_of_digit(digit).unwrap(), silence] {
+            self.peer(leg).voice = Generator::new(tone);
+            self.run(length_ms);
+        }
+    }
+
     fn digits(&self, leg: LegKey) -> String {
         let digit = |event: &Event| match event {
             Event::Digit { leg: from, digit, .. } if *from == leg => Some(*digit),

@@ -42,11 +42,14 @@ impl Plane {
 
     fn tick(&mut self, now: Duration) {
         self.beep(now);
-        for (leg, (frame, audible)) in self.legs.iter_mut().zip(&mut self.frames) {
+        let mut tones = Vec::new();
+        for (slot, (leg, (frame, audible))) in self.legs.iter_mut().zip(&mut self.frames).enumerate() {
             *audible = false;
             let Some(leg) = leg else { continue };
             let Some(jitter) = &mut leg.jitter else { continue };
+            let concealed = jitter.stats().concealed;
             *audible = jitter.pull(frame);
+            let received = jitter.stats().concealed == concealed;
             if *audible && !leg.taps.is_empty() && leg.codec.codec.law().is_none() {
                 for recording in &leg.taps {
                     if let Some(recorder) = self.recordings.get_mut(recording) {
@@ -54,6 +57,12 @@ impl Plane {
                     }
                 }
             }
+            if let Some(detector) = &mut leg.tones {
+                tones.extend(detector.listen(frame, received).into_iter().map(|press| (slot, press)));
+            }
+        }
+        for (slot, press) in tones {
+            self.tone(now, slot, press);
         }
         let mut presses = Vec::new();
         let mut changed = Vec::new();

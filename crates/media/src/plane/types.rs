@@ -119,7 +119,8 @@ pub struct AddLeg {
     pub leg: LegKey,
     pub transport: Transport,
     pub codec: CodecParams,
-    /// Telephone events, when agreed. Without them digits are sent as in-band tones.
+    /// Telephone events, when agreed. Without them digits are sent as tones in the sound, and listened for there while they
+    /// are of use (not those of [`Transport::WebRtc`]).
     pub dtmf: Option<DtmfParams>,
     pub direction: Direction,
     /// Random number from which SSRC, first sequence number and first timestamp are made.

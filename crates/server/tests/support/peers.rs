@@ -31,6 +31,8 @@ pub struct Calls<'a> {
     pub count: u32,
     pub per_second: u32,
     pub tcp: bool,
+    /// A caller's digits come as telephone events; else only as tones in its sound.
+    pub events: bool,
 }
 
 impl Default for Calls<'_> {
@@ -45,6 +47,7 @@ impl Default for Calls<'_> {
             count: 1,
             per_second: 1,
             tcp: false,
+            events: true,
         }
     }
 }
@@ -71,6 +74,8 @@ impl Sipp {
         let scenario = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/peers/{}.xml", calls.scenario));
         let name = format!("cordboard-sipp-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let file = |kind: &str| std::env::temp_dir().join(format!("{name}.{kind}"));
+        let (formats, digits) =
+            if calls.events { ("0 101", "a=rtpmap:101 telephone-event/8000") } else { ("0", "a=ptime:20") };
         let (errors, messages) = (file("err"), file("msg"));
         let child = Command::new("sipp")
             .args(["-sf".as_ref(), scenario.as_os_str()])
@@ -81,7 +86,7 @@ impl Sipp {
             .args(["-m", &calls.count.to_string(), "-r", &calls.per_second.to_string()])
             .args(["-d", &calls.pause_ms.to_string(), "-s", calls.number])
             .args(["-key", "caller", calls.caller, "-key", "rtp_port", &calls.rtp_port.to_string()])
-            .args(["-key", "headers", calls.headers])
+            .args(["-key", "headers", calls.headers, "-key", "formats", formats, "-key", "digits", digits])
             .args(more)
             .arg(server.to_string())
             .env("TZ", "UTC")

@@ -1,4 +1,5 @@
-//! An RTP peer of our own: sends a tone and telephone-events (RFC 4733), keeps what it hears with its time.
+//! An RTP peer of our own: sends a tone, and digits as telephone-events (RFC 4733) or as dual tones, keeps what it hears with its time.
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,6 +33,8 @@ struct State {
     /// Packets left out on purpose: each one whose number this divides.
     loses: Option<u16>,
     digits: Vec<char>,
+    /// Packets of dual tones and of pauses that are still to come.
+    sounding: VecDeque<Option<(f64, f64)>>,
     /// First and last packet of each digit.
     pressed: Vec<(Instant, Instant)>,
     /// Each packet's arrival and sound.
@@ -54,6 +57,7 @@ impl RtpPeer {
             hz: None,
             loses: None,
             digits: Vec::new(),
+            sounding: VecDeque::new(),
             pressed: Vec::new(),
             heard: Vec::new(),
             taken: 0,
@@ -87,6 +91,15 @@ impl RtpPeer {
 
     pub fn press(&self, digit: char) {
         self.state().digits.push(digit);
+    }
+
+    /// A key whose digit is nothing but sound: 80 ms of its two tones (ITU-T Q.23), and as long a pause.
+    pub fn sound(&self, digit: char) {
+        let at = "123A456B789C*0#D".find(digit).expect("a DTMF digit");
+        let tones = ([697.0, 770.0, 852.0, 941.0][at / 4], [1209.0, 1336.0, 1477.0, 1633.0][at % 4]);
+        let mut state = self.state();
+        state.sounding.extend([Some(tones); 4]);
+        state.sounding.extend([None; 4]);
     }
 
     /// What was heard since the last call.
@@ -184,11 +197,12 @@ fn run(socket: &UdpSocket, shared: &Shared) {
             continue;
         }
         next += Duration::from_millis(20);
-        let (remote, hz, loses, digit) = {
+        let (remote, hz, loses, digit, sounding) = {
             let mut state = shared.state.lock().expect("no panic in the peer");
             let digit =
                 if state.remote.is_some() && !state.digits.is_empty() { Some(state.digits.remove(0)) } else { None };
-            (state.remote, state.hz, state.loses, digit)
+            let sounding = if state.remote.is_some() { state.sounding.pop_front() } else { None };
+            (state.remote, state.hz, state.loses, digit, sounding)
         };
         let Some(remote) = remote else { continue };
         if let Some(digit) = digit {
@@ -210,9 +224,13 @@ fn run(socket: &UdpSocket, shared: &Shared) {
             next = Instant::now();
             continue;
         }
-        let samples = match hz {
-            Some(hz) => tone(hz, position, BLOCK),
-            None => vec![0; BLOCK],
+        let samples = match (sounding, hz) {
+            (Some(Some((low, high))), _) => {
+                let pairs = tone(low, position, BLOCK).into_iter().zip(tone(high, position, BLOCK));
+                pairs.map(|(low, high)| low / 2 + high / 2).collect()
+            }
+            (None, Some(hz)) => tone(hz, position, BLOCK),
+            (Some(None), _) | (None, None) => vec![0; BLOCK],
         };
         position += BLOCK;
         let payload: Vec<u8> = samples.iter().map(|s| ulaw_encode(*s)).collect();
