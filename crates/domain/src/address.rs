@@ -82,6 +82,11 @@ impl Address {
     }
 }
 
+/// Whether somebody calls himself so, or it is a number written down.
+pub fn is_name(text: &str) -> bool {
+    text.chars().any(char::is_alphabetic)
+}
+
 /// The text of an address, or the user part of one, for those who may not see the whole: of a number the last four digits
 /// and what comes before the four in front of them (`138****8000`), of a name its first letter. Short codes are nobody's.
 pub fn masked(text: &str) -> String {

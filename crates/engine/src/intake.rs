@@ -90,6 +90,8 @@ impl Intake {
 
     async fn leg(&mut self, event: LegEvent) {
         if let LegEvent::Offered { leg, tenant, number, from, name, via, claims } = event {
+            // Many a network gives the number once more as the name.
+            let name = name.filter(|name| domain::address::is_name(name));
             return self.new_call(NewCall { leg, tenant, number, from, name, via, claims });
         }
         match &event {

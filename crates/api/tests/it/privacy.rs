@@ -52,8 +52,8 @@ async fn an_agent_sees_masked_numbers_everywhere_and_can_call_them_back() {
     world.patch(&a.worker, "/tenant", json!({"mask_numbers": true})).await.refused(403, "auth.forbidden");
     assert_eq!(world.patch(&a.admin, "/tenant", json!({"mask_numbers": true})).await.ok()["mask_numbers"], json!(true));
     assert_eq!(talk(&world).await.as_deref(), Some("+86138****8000"), "on the phone");
-    let masked = json!({"kind": "phone", "text": "+86138****8000", "masked": true});
-    let whole = json!({"kind": "phone", "text": "+8613800138000", "masked": false});
+    let masked = json!({"kind": "phone", "text": "+86138****8000", "name": null, "masked": true});
+    let whole = json!({"kind": "phone", "text": "+8613800138000", "name": null, "masked": false});
     let row = seen(&world, &a.worker).await;
     let interaction = row["id"].as_str().unwrap();
     assert_eq!(row["from"], masked);
@@ -84,5 +84,5 @@ async fn without_the_rule_everybody_sees_the_number() {
     let world = World::new().await;
     assert_eq!(talk(&world).await.as_deref(), Some("+8613800138000"));
     let row = seen(&world, &world.a.worker).await;
-    assert_eq!(row["from"], json!({"kind": "phone", "text": "+8613800138000", "masked": false}));
+    assert_eq!(row["from"], json!({"kind": "phone", "text": "+8613800138000", "name": null, "masked": false}));
 }
