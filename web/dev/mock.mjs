@@ -88,7 +88,9 @@ function answer(method, path, url) {
   }
   if (path === '/trunks/status') return d.trunkStatus();
   if (/^\/trunks\/[^/]+\/test$/.test(path)) return d.trunkTest;
-  if (path === '/devices/bulk') return { created: 1, failed: 0, rows: [{ row: 0, device: { id: 'dev_9', name: 'My phone', agent: null, kind: { kind: 'sip', user: 'phone-9' }, realm: 'sample.local', secret: 'sK3t-9xQm-77Lp' }, error: null }] };
+  if (path === '/devices/service') return { sip: 5060, sip_tls: 5061, elsewhere: { host: '192.0.2.7', url: 'https://192.0.2.7:8443' }, registration_s: 600 };
+  if (/^\/devices\/\w+\/link$/.test(path)) return { realm: 'sample.local', secret: 'sK3t-9xQm-77Lp', path: '/api/v1/provision/q2Vw7o3mJt9uFv8nCzB1Yx0KdRhE5sTgLpWaXiQcN4M', expires_at: Date.now() + 600_000 };
+  if (path === '/devices/bulk') return { created: 1, failed: 0, rows: [{ row: 0, device: { id: 'dev_9', name: 'My phone', agent: null, kind: { kind: 'sip', user: 'phone-9' }, srtp: 'offered', codecs: [], realm: 'sample.local', secret: 'sK3t-9xQm-77Lp' }, error: null }] };
   if (path === '/flows/validate') return { valid: false, problems: [{ step: 'menu', code: 'flow.unknown_step', message: L('按键 2 指向不存在的节点。', 'Digit 2 leads to a step that does not exist.') }] };
   if (/^\/flows\/[^/]+\/versions$/.test(path)) return page([3, 2, 1].map((version) => ({ flow: 'flw_1', version, published_at: Date.now() - version * day, author: '陈晓', revision: 30 + version, fields: d.flow })));
   if (path.startsWith('/public/')) return path.endsWith('/sessions') ? { token: 'guest', expires_at: Date.now() + day } : { ...tenant, lang: 'zh-CN', numbers: d.numbers };

@@ -17,6 +17,7 @@ use crate::auth::guest::GuestKey;
 use crate::auth::limit::Limiter;
 use crate::auth::password::Passwords;
 use crate::error::{ApiError, ApiResult};
+use crate::provisioning::{Links, PhoneDoors};
 use crate::relays::Relays;
 use crate::socket::board::Boards;
 
@@ -44,6 +45,8 @@ pub struct Options {
     pub ogg: Option<MakeOgg>,
     /// For browsers that do not reach us by UDP.
     pub relays: Relays,
+    /// Told to who sets up a phone.
+    pub phone_doors: PhoneDoors,
 }
 
 /// Cheap to clone.
@@ -57,6 +60,7 @@ struct Inner {
     options: Options,
     passwords: Passwords,
     guests: GuestKey,
+    phone_links: Links,
     sign_ins_by_address: Limiter<IpAddr>,
     sign_ins_by_login: Limiter<String>,
     guests_by_address: Limiter<IpAddr>,
@@ -101,6 +105,7 @@ impl App {
                 options,
                 passwords: Passwords::new()?,
                 guests,
+                phone_links: Links::default(),
                 // A shared office address signs in forty people at the start of a shift; guessing passwords is slow.
                 sign_ins_by_address: Limiter::new(40, Duration::from_secs(3)),
                 sign_ins_by_login: Limiter::new(10, Duration::from_secs(30)),
@@ -139,6 +144,11 @@ impl App {
 
     pub fn guests(&self) -> &GuestKey {
         &self.inner.guests
+    }
+
+    /// Links by which phones fetch their settings.
+    pub fn phone_links(&self) -> &Links {
+        &self.inner.phone_links
     }
 
     pub fn boards(&self) -> &Boards {

@@ -8,6 +8,7 @@ pub mod dto;
 pub mod error;
 pub mod http;
 pub mod openapi;
+pub mod provisioning;
 pub mod relays;
 pub mod router;
 pub mod routes;

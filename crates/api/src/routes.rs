@@ -13,6 +13,7 @@ mod live;
 mod meta;
 mod people;
 mod prompts;
+mod provisioning;
 mod public;
 mod resource;
 pub mod session;
@@ -31,6 +32,7 @@ pub fn operations() -> Vec<Operation> {
     all.extend(admin::operations());
     all.extend(trunks::operations());
     all.extend(devices::operations());
+    all.extend(provisioning::operations());
     all.extend(prompts::operations());
     all.extend(flows::operations());
     all.extend(interactions::operations());

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use api::provisioning::{Elsewhere, PhoneDoors};
 use axum::Router;
 use axum::extract::ConnectInfo;
 use domain::leg::{Gap, GapCause};
@@ -100,6 +101,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
             telephony_ready: Some(Arc::new(move || runs.upgrade().is_some_and(|t| t.is_running()))),
             ogg: Some(Arc::new(ogg)),
             relays: settings.relays.clone(),
+            phone_doors: phone_doors(sip, sip_tls, address(&https), lan),
         },
     )
     .map_err(sample::plain)?;
@@ -276,6 +278,21 @@ fn cause(why: GapReason) -> GapCause {
         GapReason::Mask => GapCause::Mask,
         GapReason::Lost => GapCause::Lost,
     }
+}
+
+/// What is told to who sets up a phone. Others reach this machine by its network's address if both listeners are open to it.
+fn phone_doors(
+    sip: SocketAddr,
+    sip_tls: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+    lan: Option<IpAddr>,
+) -> PhoneDoors {
+    let https = https.filter(|https| !https.ip().is_loopback() && !sip.ip().is_loopback());
+    let elsewhere = https.zip(lan).map(|(https, lan)| Elsewhere {
+        host: lan.to_string(),
+        url: format!("https://{}", SocketAddr::new(lan, https.port())),
+    });
+    PhoneDoors { sip: sip.port(), sip_tls: sip_tls.map(|tls| tls.port()), elsewhere }
 }
 
 /// Where this machine reaches a listener bound to `ip`.

@@ -1,15 +1,18 @@
-// Devices: phones and addresses where agents can be reached; many at once; secrets are shown once, with what to type
-// into the phone.
+// Devices: phones and addresses where agents can be reached; many at once; secrets are shown once, with what a phone
+// is to be told.
 import { Button, Drawer, Select, Textarea, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, ok, problemText, type Schemas } from '../api/client';
 import { listKey, useAll, useNameOf } from '../api/names';
+import { useMay } from '../api/session';
 import { pick } from '../i18n/localized';
 import { CopyButton } from '../ui/CopyButton';
 import { ChoiceField, CodecsField, SrtpField } from './fields';
+import { PhoneSetup, type SetupDevice } from './PhoneSetup';
 import { ResourcePage } from './ResourcePage';
+import { manage } from './sections';
 
 interface Form {
   name: string;
@@ -46,6 +49,7 @@ export function Devices() {
   const { t } = useTranslation('admin');
   const agent = useNameOf('agents');
   const client = useQueryClient();
+  const may = useMay();
   const [created, setCreated] = useState<Schemas['DevicesBulkRow'][] | null>(null);
   const [bulk, setBulk] = useState(false);
   const make = async (devices: Schemas['DeviceNew'][]) => {
@@ -86,7 +90,7 @@ export function Devices() {
                 <CodecsField value={value.codecs} set={(codecs) => set({ codecs })} error={error('codecs')} />
               </>
             )}
-            {row?.kind.kind === 'sip' ? <PhoneSettings realm={row.realm} user={row.kind.user} secret={null} /> : null}
+            {row?.kind.kind === 'sip' && may(manage.devices) ? <Phone device={{ id: row.id, user: row.kind.user, realm: row.realm ?? '', srtp: row.srtp, codecs: row.codecs, secret: null }} opened={false} /> : null}
           </>
         )}
         // Through the bulk call: its answer is the one that shows a generated secret.
@@ -153,7 +157,7 @@ function Created({ rows }: { rows: Schemas['DevicesBulkRow'][] }) {
         r.device ? (
           <section key={r.row} className="card card-body col">
             <h2>{r.device.name}</h2>
-            {r.device.kind.kind === 'sip' ? <PhoneSettings realm={r.device.realm} user={r.device.kind.user} secret={r.device.secret} /> : null}
+            {r.device.kind.kind === 'sip' ? <Phone device={{ id: r.device.id, user: r.device.kind.user, realm: r.device.realm ?? '', srtp: r.device.srtp, codecs: r.device.codecs, secret: r.device.secret }} opened={rows.length === 1} /> : null}
           </section>
         ) : (
           <div key={r.row} className="alert" data-tone="bad">
@@ -165,27 +169,35 @@ function Created({ rows }: { rows: Schemas['DevicesBulkRow'][] }) {
   );
 }
 
-/** What to type into a softphone. */
-function PhoneSettings({ realm, user, secret }: { realm: string | null; user: string; secret: string | null }) {
+/** The account, and on demand all that a phone is to be told. */
+function Phone({ device, opened }: { device: SetupDevice; opened: boolean }) {
   const { t } = useTranslation('admin');
-  const facts: [string, string][] = [
-    [t('phone_server'), location.hostname],
-    [t('phone_transport'), 'UDP / TCP / TLS'],
-    [t('phone_realm'), realm ?? ''],
-    [t('sip_user'), user],
-    ...(secret ? ([[t('secret'), secret]] as [string, string][]) : []),
-  ];
+  const [open, setOpen] = useState(opened);
+  if (open)
+    return (
+      <>
+        {opened ? null : <h3>{t('setup.title')}</h3>}
+        <PhoneSetup device={device} />
+      </>
+    );
   return (
-    <dl className="facts">
-      {facts.map(([name, value]) => (
-        <div key={name} style={{ display: 'contents' }}>
-          <dt>{name}</dt>
+    <>
+      {device.secret ? (
+        <dl className="facts">
+          <dt>{t('sip_user')}</dt>
+          <dd className="mono">{device.user}</dd>
+          <dt>{t('secret')}</dt>
           <dd className="row">
-            <span className="mono secret">{value}</span>
-            <CopyButton text={value} />
+            <span className="mono secret">{device.secret}</span>
+            <CopyButton text={device.secret} />
           </dd>
-        </div>
-      ))}
-    </dl>
+        </dl>
+      ) : null}
+      <div className="row">
+        <Button variant="default" onClick={() => setOpen(true)} data-testid="phone-open">
+          {t('setup.title')}
+        </Button>
+      </div>
+    </>
   );
 }

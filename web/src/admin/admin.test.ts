@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { minuteOf, minuteText } from './Calendars';
 import { parseBulk } from './Devices';
 import { isIp, isPrefix, lines, moved, prefixOf, shares } from './lines';
+import { type PhoneAccount, phones, place } from './phones';
 
 describe('opening hours', () => {
   it('read midnight as the start or the end of a day', () => {
@@ -52,5 +53,28 @@ describe('trunks of equal priority', () => {
   it('share the calls by weight; one alone has no share', () => {
     expect(shares([{ weight: 2 }, { weight: 1 }]).map((x) => x.share)).toEqual(['67 %', '33 %']);
     expect(shares([{ weight: 5 }]).map((x) => x.share)).toEqual(['']);
+  });
+});
+
+describe('setting up a phone', () => {
+  const account: PhoneAccount = { user: 'desk-1', realm: 'alpha.example', secret: 'a-password', host: 'desk.example', port: 5061, transport: 'tls', srtp: 'required', registration_s: 600 };
+  it('tells every phone who it is, its password, where to and by which transport', () => {
+    for (const phone of phones) {
+      const values = phone.fields.map((f) => f.value(account));
+      expect(values, phone.name).toEqual(expect.arrayContaining(['desk-1', 'alpha.example', 'a-password']));
+      expect(values.some((v) => /desk\.example/.test(v ?? '')), phone.name).toBe(true);
+      expect(values.some((v) => /5061/.test(v ?? '')), phone.name).toBe(true);
+      expect(values.some((v) => /tls/i.test(v ?? '')), phone.name).toBe(true);
+      expect(phone.fields.every((f) => f.label.en && f.label['zh-CN']) && phone.where.en && phone.where['zh-CN'], phone.name).toBeTruthy();
+      // The password is not shown once it is past.
+      expect(phone.fields.filter((f) => f.value({ ...account, secret: null }) === null)).toHaveLength(1);
+    }
+  });
+  it('names the server as the phone reaches it', () => {
+    const service = { sip: 5060, sip_tls: 5061, elsewhere: { host: '192.0.2.7', url: 'https://192.0.2.7:8443' }, registration_s: 600 };
+    const page = (hostname: string) => ({ hostname, origin: `http://${hostname}:8080` });
+    expect(place(page('desk.example'), service)).toEqual({ host: 'desk.example', url: 'http://desk.example:8080', alone: false });
+    expect(place(page('localhost'), service)).toEqual({ host: '192.0.2.7', url: 'https://192.0.2.7:8443', alone: false });
+    expect(place(page('localhost'), { ...service, elsewhere: null })).toEqual({ host: '127.0.0.1', url: 'http://localhost:8080', alone: true });
   });
 });

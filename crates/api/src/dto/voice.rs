@@ -197,6 +197,10 @@ pub struct DeviceCreated {
     #[schema(value_type = Option<String>)]
     pub agent: Option<AgentId>,
     pub kind: DeviceKind,
+    #[schema(value_type = words::Srtp)]
+    pub srtp: domain::config::Srtp,
+    #[schema(value_type = Vec<words::Codec>)]
+    pub codecs: Vec<domain::leg::Codec>,
     /// SIP domain and digest realm.
     pub realm: Option<String>,
     pub secret: Option<String>,
@@ -222,6 +226,65 @@ pub struct DevicesBulkRow {
     pub row: u32,
     pub device: Option<DeviceCreated>,
     pub error: Option<crate::error::Problem>,
+}
+
+/// Where phones reach this server.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PhoneService {
+    /// Port of UDP and TCP.
+    pub sip: u16,
+    /// Port of TLS, if there is one.
+    pub sip_tls: Option<u16>,
+    /// How others reach it, for pages opened on this machine itself by a loopback address.
+    pub elsewhere: Option<PhoneElsewhere>,
+    /// Seconds between registrations.
+    pub registration_s: u32,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PhoneElsewhere {
+    pub host: String,
+    /// Of the console, without a path.
+    pub url: String,
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+pub struct PhoneLinkRequest {
+    pub transport: PhoneTransport,
+    /// The password the device gets; generated if left out.
+    #[serde(default)]
+    #[schema(max_length = 128)]
+    pub secret: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PhoneTransport {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+impl PhoneTransport {
+    /// As in a SIP URI.
+    pub fn param(self) -> &'static str {
+        match self {
+            PhoneTransport::Udp => "udp",
+            PhoneTransport::Tcp => "tcp",
+            PhoneTransport::Tls => "tls",
+        }
+    }
+}
+
+/// A phone's settings to be fetched once. `secret` is shown this once.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PhoneLink {
+    pub realm: String,
+    pub secret: String,
+    /// Of the link, to be set behind the address by which the phone reaches this server.
+    pub path: String,
+    /// Unix time in milliseconds.
+    pub expires_at: i64,
 }
 
 /// A prompt or piece of music, in one or both languages.

@@ -89,12 +89,18 @@ impl Resource for DeviceFields {
         if let Some(secret) = &self.secret {
             if !matches!(self.kind, DeviceKind::Sip { .. }) {
                 problems.add("secret", "invalid");
-            } else if secret.len() < 12 {
-                problems.add("secret", "too_short");
-            } else if secret.len() > 128 || secret.chars().any(char::is_control) {
-                problems.add("secret", "invalid");
+            } else {
+                check_secret(secret, problems);
             }
         }
+    }
+}
+
+pub(super) fn check_secret(secret: &str, problems: &mut Problems) {
+    if secret.len() < 12 {
+        problems.add("secret", "too_short");
+    } else if secret.len() > 128 || secret.chars().any(char::is_control) {
+        problems.add("secret", "invalid");
     }
 }
 
@@ -119,6 +125,8 @@ async fn put_new(app: &App, tx: &mut AdminTx, fields: DeviceFields) -> ApiResult
         name: device.name,
         agent: device.agent,
         kind: device.kind.into(),
+        srtp: device.srtp,
+        codecs: device.codecs,
         realm: None,
         secret: None,
     };
@@ -131,7 +139,7 @@ async fn put_new(app: &App, tx: &mut AdminTx, fields: DeviceFields) -> ApiResult
 }
 
 /// 120 bits in characters that cannot be mistaken for one another when typed into a phone.
-fn generate() -> String {
+pub(super) fn generate() -> String {
     const CHARACTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let bits: u128 = rand::random();
     (0..24).map(|i| char::from(CHARACTERS[((bits >> (i * 5)) & 31) as usize])).collect()
@@ -155,10 +163,14 @@ async fn patch(
     }
     let mut tx = resource::checked_tx(&app, &caller, &fields).await?;
     let item = tx.put(fields.into_item(id, Some(&present.value)), Some(present.rev)).await?;
+    let is_changed = secret.is_some();
     if let Some(secret) = secret {
         tx.set_device_secret(id, &secret).await?;
     }
     let rev = app.commit(caller.tenant, tx).await?;
+    if is_changed {
+        app.phone_links().forget(caller.tenant, id);
+    }
     Ok(with_revision(Json(view::<DeviceFields>(item, &known)), rev))
 }
 
@@ -167,6 +179,7 @@ async fn delete(State(app): State<App>, caller: Caller, PathId(id): PathId<Devic
     let mut tx = app.admin(&caller, "").await?;
     tx.delete::<DeviceConfig>(id, None).await?;
     let rev = app.commit(caller.tenant, tx).await?;
+    app.phone_links().forget(caller.tenant, id);
     Ok(with_revision(nothing(), rev))
 }
 

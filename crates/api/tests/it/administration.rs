@@ -2,6 +2,7 @@
 use axum::http::Method;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use engine::port::Down;
 use serde_json::{Value, json};
 
 use crate::support::{World, wav};
@@ -116,6 +117,60 @@ async fn secrets_are_shown_once_and_never_replayed() {
     world.patch(&world.a.admin, &path, other_user).await.refused(422, "request.invalid");
     let change = json!({"kind": {"kind": "sip", "user": "desk-2"}, "secret": "given by the operator"});
     world.patch(&world.a.admin, &path, change).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_fetches_its_settings_once() {
+    let world = World::new().await;
+    let (admin, phone) = (&world.a.admin, world.a.phone);
+    let service = world.get(admin, "/devices/service").await.ok();
+    assert_eq!((&service["sip"], &service["sip_tls"]), (&json!(5060), &Value::Null));
+    let path = format!("/devices/{phone}/link");
+    let link = async |body: Value| world.post(admin, &path, body).await.ok();
+    let fetch = async |link: &Value| {
+        let path = link["path"].as_str().unwrap().strip_prefix("/api/v1").unwrap().to_owned();
+        world.send(Method::GET, &path, &[], None).await
+    };
+    let made = link(json!({"transport": "tcp"})).await;
+    let secret = made["secret"].as_str().unwrap();
+    // Telephony learnt this password.
+    let directory = world.store.load_directory(store::HostScope::whole_installation()).await.unwrap();
+    let (key, account) = directory.accounts.iter().find(|(_, a)| a.device == phone).unwrap();
+    let key = key.clone();
+    assert_eq!(account.ha1_md5, store::Ha1::derive(&key.0, "alpha.example", secret).md5);
+    let told = |d: &Down| match d {
+        Down::Directory(told) => (told.accounts.get(&key)?.ha1_md5 == account.ha1_md5).then_some(()),
+        _ => None,
+    };
+    world.told(told).await;
+    let head = made["path"].as_str().unwrap().strip_prefix("/api/v1").unwrap();
+    assert_eq!(world.send(Method::HEAD, head, &[], None).await.status.as_u16(), 405, "a look uses nothing up");
+    let answer = fetch(&made).await;
+    assert_eq!((answer.status.as_u16(), &answer.headers["cache-control"]), (200, &"no-store".parse().unwrap()));
+    let xml = answer.text();
+    for part in [secret, "sip:desk.example:5060;transport=tcp", "@alpha.example<"] {
+        assert!(xml.contains(part), "{part}: {xml}");
+    }
+    assert_eq!(fetch(&made).await.status.as_u16(), 404, "once");
+    // A given password stays; another password, another link or the device's end is the end of a link.
+    let given = link(json!({"transport": "udp", "secret": "given by the operator"})).await;
+    assert_eq!(given["secret"], "given by the operator");
+    let newer = link(json!({"transport": "udp"})).await;
+    assert_eq!(fetch(&given).await.status.as_u16(), 404);
+    world.patch(admin, &format!("/devices/{phone}"), json!({"secret": "another by the operator"})).await.ok();
+    assert_eq!(fetch(&newer).await.status.as_u16(), 404);
+    let last = link(json!({"transport": "udp"})).await;
+    world.delete(admin, &format!("/devices/{phone}")).await;
+    assert_eq!(fetch(&last).await.status.as_u16(), 404);
+    // What is refused: TLS where there is none, short passwords, devices that are no phones, agents.
+    world.post(admin, &path, json!({"transport": "udp"})).await.refused(404, "not_found");
+    let uri = format!("/devices/{}/link", world.a.uri);
+    for body in
+        [json!({"transport": "tls"}), json!({"transport": "udp", "secret": "short"}), json!({"transport": "udp"})]
+    {
+        world.post(admin, &uri, body).await.refused(422, "request.invalid");
+    }
+    world.post(&world.a.worker, &uri, json!({"transport": "udp"})).await.refused(403, "auth.forbidden");
 }
 
 #[tokio::test(flavor = "multi_thread")]

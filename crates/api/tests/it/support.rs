@@ -127,9 +127,12 @@ impl World {
         )
         .await
         .unwrap();
-        let app =
-            api::App::new(engine.clone(), api::Options { ogg: Some(Arc::new(ogg_told)), ..api::Options::default() })
-                .unwrap();
+        let phone_doors = api::provisioning::PhoneDoors { sip: 5060, ..Default::default() };
+        let app = api::App::new(
+            engine.clone(),
+            api::Options { ogg: Some(Arc::new(ogg_told)), phone_doors, ..api::Options::default() },
+        )
+        .unwrap();
         let router = api::router(app, None);
         World { router, store, engine, a, b, up, down, _dir: dir }
     }

@@ -186,6 +186,9 @@ fn cases(a: &Company, b: &Company) -> BTreeMap<&'static str, Vec<Expect>> {
         ],
     );
     case("delete_device", not_found(format!("/devices/{}", b.phone)));
+    case("get_phone_service", no_trace("/devices/service"));
+    case("create_phone_link", not_found(format!("/devices/{}/link", b.phone)));
+    case("provision_phone", not_found("/provision/x".into()));
     // Errors per row: the answer itself is 200, the row is refused (checked in `administration`).
     case("create_devices", vec![Plain("/devices/bulk".into(), Some(json!({"devices": [device]})), 200)]);
     for (one, many, path, id) in [
@@ -308,6 +311,7 @@ fn body_for(id: &str, b: &Company) -> Option<Value> {
         "command_supervisor" => Some(json!({"command": {"command": "sign_out_agent", "agent": b.agent}})),
         "publish_flow" => Some(json!({})),
         "hold_interaction" => Some(json!({"held": true, "reason": "case 17"})),
+        "create_phone_link" => Some(json!({"transport": "udp"})),
         "mark_voicemail" => Some(json!({"state": "handled"})),
         _ if id.starts_with("patch_") => Some(json!({"name": {"en": "taken over"}})),
         _ => None,
