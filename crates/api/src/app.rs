@@ -1,5 +1,5 @@
 //! What handlers share: the engine and its store, the tenants' compiled configuration, limits, keys.
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use domain::time::Timestamp;
 use engine::{Engine, Saving};
 use metrics_exporter_prometheus::PrometheusHandle;
 use store::{AdminTx, Class, Scope, Settings, Store};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::auth::Caller;
 use crate::auth::guest::GuestKey;
@@ -70,7 +70,7 @@ struct Inner {
     /// lost socket, whose sound may go on.
     connections: Mutex<HashMap<DeviceId, (u64, u64)>>,
     /// Guests' devices with a connection.
-    visiting: Mutex<HashSet<DeviceId>>,
+    visiting: Mutex<HashMap<DeviceId, Arc<Notify>>>,
     document: Arc<str>,
     encoding: Arc<Semaphore>,
 }
@@ -195,13 +195,24 @@ impl App {
         };
     }
 
-    /// A guest's device gets its connection; false if it has one already.
-    pub fn enter_guest(&self, device: DeviceId) -> bool {
-        self.inner.visiting.lock().unwrap_or_else(PoisonError::into_inner).insert(device)
+    /// A guest's device gets this connection; one that it has already, perhaps over a network that is no more, is told.
+    pub fn enter_guest(&self, device: DeviceId) -> Arc<Notify> {
+        let mut visiting = self.inner.visiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Arc::new(Notify::new());
+        if let Some(older) = visiting.insert(device, place.clone()) {
+            older.notify_one();
+        }
+        place
     }
 
-    pub fn leave_guest(&self, device: DeviceId) {
-        self.inner.visiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&device);
+    /// True if the connection was still the device's own.
+    pub fn leave_guest(&self, device: DeviceId, place: &Arc<Notify>) -> bool {
+        let mut visiting = self.inner.visiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_own = visiting.get(&device).is_some_and(|present| Arc::ptr_eq(present, place));
+        if is_own {
+            visiting.remove(&device);
+        }
+        is_own
     }
 
     /// The tenant's published configuration.

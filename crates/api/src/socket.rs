@@ -28,6 +28,8 @@ pub mod close {
     /// Not a message of the protocol.
     pub const PROTOCOL: u16 = 4400;
     pub const SLOW: u16 = 4408;
+    /// The same guest has connected anew.
+    pub const REPLACED: u16 = 4409;
     pub const OVERLOADED: u16 = 4503;
 }
 

@@ -128,7 +128,11 @@ export class GuestCall {
   private open(): void {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     const socket = new WebSocket(`${scheme}://${location.host}/api/v1/public/socket?token=${encodeURIComponent(this.token)}`);
+    // The server gives the call to the newest connection: the older may be over a network that is no more. Not closed before,
+    // for that would be a farewell.
+    const older = this.socket;
     this.socket = socket;
+    socket.onopen = () => older?.close();
     clearInterval(this.pings);
     this.pings = setInterval(() => this.send({ type: 'ping' }), PING_MS);
     socket.onmessage = (e: MessageEvent<string>) => this.take(JSON.parse(e.data) as Schemas['PublicServerMessage']);
@@ -146,10 +150,7 @@ export class GuestCall {
     }
     if (Date.now() >= this.backUntil) return this.fail(code);
     clearTimeout(this.back);
-    this.back = setTimeout(() => {
-      if (this.socket?.readyState === WebSocket.OPEN) void this.connect();
-      else this.open();
-    }, BACK_EVERY_MS);
+    this.back = setTimeout(() => this.open(), BACK_EVERY_MS);
   }
 
   private async connect(): Promise<void> {

@@ -1,4 +1,5 @@
 //! The customer page's connection: one peer connection, calls to the tenant's web numbers, nothing else.
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -6,7 +7,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
 use domain::device::{DeviceLoss, DeviceReport};
 use serde::Deserialize;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
 use super::{Closed, LARGEST, Received, SILENT, close, end, read, send};
@@ -30,31 +31,30 @@ pub async fn open(State(app): State<App>, Params(query): Params<Query>, upgrade:
     let Some(guest) = app.guests().open(&query.token, app.now()) else {
         return ApiError::from(Code::BadToken).into_response();
     };
-    // One connection per token: the device belongs to it.
-    if !app.enter_guest(guest.device) {
-        return ApiError::from(Code::TooManyRequests).retry_after(5).into_response();
-    }
     if !app.engine().devices().add_guest(guest.tenant, guest.device) {
-        app.leave_guest(guest.device);
         return ApiError::from(Code::Overloaded).retry_after(30).into_response();
     }
-    let failed = app.clone();
+    // One connection per token: the device belongs to the newest.
+    let place = app.enter_guest(guest.device);
+    let (failed, unused) = (app.clone(), place.clone());
     upgrade
         .max_message_size(LARGEST)
         .max_frame_size(LARGEST)
-        .on_failed_upgrade(move |_| leave(&failed, guest))
+        .on_failed_upgrade(move |_| leave(&failed, guest, &unused))
         .on_upgrade(move |mut socket| async move {
-            match visit(&app, guest, &mut socket).await {
-                Ok(Parting::Left) => leave(&app, guest),
+            let parting = tokio::select! {
+                parting = visit(&app, guest, &mut socket) => parting,
+                () = place.notified() => Err(Closed { code: close::REPLACED, reason: "socket.replaced" }),
+            };
+            match parting {
+                Ok(Parting::Left) => leave(&app, guest, &place),
                 Ok(Parting::CutOff) => {
-                    app.leave_guest(guest.device);
+                    // Whoever comes back meanwhile takes the place.
                     tokio::time::sleep(BACK_WITHIN).await;
-                    if app.enter_guest(guest.device) {
-                        leave(&app, guest);
-                    }
+                    leave(&app, guest, &place);
                 }
                 Err(closed) => {
-                    leave(&app, guest);
+                    leave(&app, guest, &place);
                     end(socket, closed).await;
                 }
             }
@@ -69,10 +69,11 @@ enum Parting {
     CutOff,
 }
 
-/// Ends the call and the connection with it.
-fn leave(app: &App, guest: Guest) {
-    app.engine().devices().remove_guest(guest.device);
-    app.leave_guest(guest.device);
+/// Ends the call and the connection with it, unless another has taken its place.
+fn leave(app: &App, guest: Guest, place: &Arc<Notify>) {
+    if app.leave_guest(guest.device, place) {
+        app.engine().devices().remove_guest(guest.device);
+    }
 }
 
 async fn visit(app: &App, guest: Guest, socket: &mut WebSocket) -> Result<Parting, Closed> {
