@@ -267,7 +267,10 @@ impl Phones {
         if method == "ACK" {
             return;
         }
-        self.send(CALLERS, &super::device::answer(wire, "200 OK", "", ""));
+        // Whoever asks after a call that is over learns it (RFC 3261 §12.2.2): a server that was killed may still have it.
+        let is_gone = self.callers[call].state == State::Over && method != "BYE";
+        let status = if is_gone { "481 Call/Transaction Does Not Exist" } else { "200 OK" };
+        self.send(CALLERS, &super::device::answer(wire, status, "", ""));
         if method == "BYE" && self.callers[call].state == State::Up {
             // Also when an agent never came: the server gave up on the caller.
             self.over(call, Some(Failure::EndedEarly));

@@ -14,6 +14,7 @@ pub(super) struct Leg {
     /// Where the server wants this side's sound.
     media: Option<std::net::SocketAddr>,
     is_acknowledged: bool,
+    is_over: bool,
 }
 
 impl Phones {
@@ -31,6 +32,7 @@ impl Phones {
             ("ACK", None) => {}
             ("BYE", Some(leg)) => {
                 self.reply(leg, wire, "200 OK");
+                self.legs[leg].is_over = true;
                 if let Some(call) = self.legs[leg].call {
                     self.ledger.records[call].device_ended = true;
                     self.settle(call);
@@ -39,6 +41,10 @@ impl Phones {
             ("CANCEL", Some(leg)) => {
                 self.reply(leg, wire, "200 OK");
                 // Answered at once, so a CANCEL crosses our final response, which stands.
+            }
+            ("OPTIONS", Some(leg)) if self.legs[leg].is_over => {
+                let text = answer(wire, "481 Call/Transaction Does Not Exist", "", "");
+                self.send(DEVICES, &text);
             }
             ("BYE" | "CANCEL", None) => {
                 let text = answer(wire, "481 Call/Transaction Does Not Exist", "", "");
@@ -78,7 +84,13 @@ impl Phones {
             Answering::Refuse(status) => answer(wire, &format!("{status} No"), &tag, ""),
         };
         self.send(DEVICES, &text);
-        self.legs.push(Leg { call, answer: Some((text, until)), media: wire.media(), is_acknowledged: false });
+        self.legs.push(Leg {
+            call,
+            answer: Some((text, until)),
+            media: wire.media(),
+            is_acknowledged: false,
+            is_over: false,
+        });
         self.set(Instant::now() + T1, Timer::Answer { leg, wait: T1 });
     }
 

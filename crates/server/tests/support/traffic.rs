@@ -116,9 +116,14 @@ const LATE_MS: f64 = 300.0;
 /// Everything the server tells about the calls, held against the callers' ledger.
 pub fn equal(server: &Server, traffic: &Traffic, story: &Story) {
     let company = Company::of(server);
-    wait_for("all interactions to end", Duration::from_secs(60), || {
-        (company.live()["interactions"] == json!([])).then_some(())
+    let mut left = Value::Null;
+    let found = super::company::try_for(Duration::from_secs(100), || {
+        left = company.live()["interactions"].take();
+        (left == json!([])).then_some(())
     });
+    let told = |i: &Value| company.get(&format!("interactions/{}/events", id(i)));
+    let told: Vec<Value> = left.as_array().into_iter().flatten().map(told).collect();
+    assert!(found.is_some(), "stuck: {left:#} {told:#?}");
     assert_eq!(company.board_queue(&traffic.company.queue)["waiting"], 0, "nobody stuck in the queue");
     let all = wait_for("the tables", SOON, || {
         let all = company.interactions();
