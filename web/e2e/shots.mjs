@@ -3,7 +3,8 @@
 //
 //   node e2e/shots.mjs --base http://localhost:8080 (--link URL | --email E --password P) [--out shots] [--only desk,live]
 //
-// One JSON line a picture: {"event":"shot","name":…,"file":…,"findings":[…]}; exit code 1 if anything was found.
+// One JSON line a picture: {"event":"shot","name":…,"file":…,"findings":[…]}, at the end all of them once more; exit
+// code 1 if anything was found.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { launch, options, person, say } from './browser.mjs';
@@ -22,7 +23,7 @@ async function routes(page) {
   const first = async (path) => page.evaluate(async (p) => (await (await fetch(p)).json()).items?.[0]?.id ?? null, path);
   const served = await page.evaluate(async () => {
     const { items } = await (await fetch('/api/v1/interactions?limit=100')).json();
-    return (items ?? []).find((i) => i.has_recording)?.id ?? items?.[0]?.id ?? null;
+    return (items ?? []).find((i) => i.talk_ms > 0)?.id ?? items?.[0]?.id ?? null;
   });
   const flow = await first('/api/v1/flows?limit=1');
   const tenant = await page.evaluate(async () => (await (await fetch('/api/v1/me')).json()).tenant.id);
@@ -112,11 +113,11 @@ async function shoot(page, name, path, variant) {
   page.off('console', listen);
   page.off('pageerror', failed);
   say('shot', { name, variant, file, findings });
-  return findings.length;
+  return findings.map((f) => `${name}.${variant}: ${f}`);
 }
 
 const browser = await launch();
-let bad = 0;
+const found = [];
 let count = 0;
 try {
   const context = await person(browser, { locale: 'en' });
@@ -134,15 +135,14 @@ try {
       const page = await own.newPage();
       for (const [name, path] of all) {
         count++;
-        bad += await shoot(page, name, path, `${language}.${scheme}`);
+        found.push(...(await shoot(page, name, path, `${language}.${scheme}`)));
       }
     }),
   );
 } catch (e) {
-  say('error', { message: String(e) });
-  bad++;
+  found.push(String(e));
 } finally {
   await browser.close();
 }
-say('done', { pictures: count, findings: bad });
-process.exitCode = bad > 0 ? 1 : 0;
+say('done', { pictures: count, findings: found });
+process.exitCode = found.length > 0 ? 1 : 0;

@@ -71,7 +71,7 @@ export function RecordingReportPage() {
     { key: 'agent', head: t('who.agent'), width: 'minmax(110px, 1fr)', cell: (r) => r.agent?.name ?? '–', title: (r) => r.agent?.name ?? '' },
     { key: 'queue', head: t('who.queue'), width: 'minmax(110px, 1fr)', cell: (r) => (r.queue ? local(r.queue.name) : '–'), title: (r) => (r.queue ? local(r.queue.name) : '') },
     { key: 'talk', head: t('metric.talk_ms'), width: '88px', numeric: true, cell: (r) => span(r.figures.talk_ms) },
-    { key: 'share', head: t('coverage.share'), width: '100px', numeric: true, cell: (r) => percent(r.figures.share) },
+    { key: 'share', head: t('coverage.share'), width: '128px', numeric: true, cell: (r) => percent(r.figures.share) },
     {
       key: 'fate',
       head: t('coverage.fate'),

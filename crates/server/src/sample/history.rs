@@ -6,6 +6,7 @@ use anyhow::Result;
 use domain::address::Address;
 use domain::calendar::day_start;
 use domain::id::{AgentId, IdMint, TenantId};
+use domain::recording::RecordRule;
 use domain::time::Timestamp;
 use engine::Projector;
 use store::{Batch, FloorKind, Store};
@@ -28,6 +29,8 @@ pub async fn seed(store: &Store, tenant: TenantId, absent: AgentId, now: Timesta
     config.agents.remove(&absent);
     for queue in config.queues.values_mut() {
         queue.members.retain(|m| m.agent != absent);
+        // Nobody spoke: a recording would be on its way to the store for ever.
+        queue.record = Some(RecordRule::NEVER);
     }
     let config = Arc::new(config);
     let floor = store.create_floor(tenant, FloorKind::Sample, now).await?;

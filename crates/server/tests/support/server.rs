@@ -216,6 +216,9 @@ fn sample_data() -> PathBuf {
     DONE.get_or_init(make_sample_data).clone()
 }
 
+/// Sample data of other builds are removed when they are as old as this.
+const SAMPLE_DATA_AGE: Duration = Duration::from_secs(2 * 3600);
+
 fn make_sample_data() -> PathBuf {
     let program = fs::metadata(binary()).expect("the program");
     let changed = program.modified().expect("a time").duration_since(std::time::UNIX_EPOCH).expect("after 1970");
@@ -223,7 +226,9 @@ fn make_sample_data() -> PathBuf {
     let done = std::env::temp_dir().join(&name);
     if !done.exists() {
         for old in fs::read_dir(std::env::temp_dir()).expect("a directory").filter_map(Result::ok) {
-            if old.file_name().to_string_lossy().starts_with("cordboard-e2e-sample-") {
+            // Not what another build's tests beside these may be using.
+            let age = old.metadata().and_then(|m| m.modified()).ok().and_then(|m| m.elapsed().ok());
+            if old.file_name().to_string_lossy().starts_with("cordboard-e2e-sample-") && age > Some(SAMPLE_DATA_AGE) {
                 let _ = fs::remove_dir_all(old.path());
             }
         }
