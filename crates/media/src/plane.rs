@@ -74,6 +74,7 @@ pub struct Plane {
     /// What each slot says on this tick, and whether there is anything to hear.
     frames: Vec<([i16; FRAME], bool)>,
     next_tick: Option<Duration>,
+    sent: Sent,
     out: VecDeque<Output>,
 }
 
@@ -90,6 +91,7 @@ impl Plane {
             beeps: FxHashMap::default(),
             frames: Vec::new(),
             next_tick: None,
+            sent: Sent::default(),
             out: VecDeque::new(),
         }
     }
@@ -112,6 +114,11 @@ impl Plane {
     /// How a leg has sounded since it was added; ends its running window.
     pub fn quality(&mut self, now: Duration, leg: LegKey) -> Option<quality::Summary> {
         self.leg_mut(leg)?.quality(now)
+    }
+
+    /// What has been sent since this was asked last.
+    pub fn take_sent(&mut self) -> Sent {
+        std::mem::take(&mut self.sent)
     }
 
     /// Living legs.
@@ -257,6 +264,7 @@ impl Plane {
             let header = listener.stream.relay(now, &packet.header, payload_type, samples, payload.len());
             if let Some(header) = header {
                 let bytes = rtp::Packet::new(header, payload).to_vec();
+                self.sent.relayed += 1;
                 push_packet(&mut self.out, Outgoing { leg: listener.key, dst, rtcp: false, bytes });
             }
         }

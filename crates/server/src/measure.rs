@@ -21,6 +21,11 @@ pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Ve
         for (name, value) in totals(&stats) {
             counter!(name).absolute(value);
         }
+        let sound =
+            [("relayed", stats.sound_relayed), ("transcoded", stats.sound_transcoded), ("mixed", stats.sound_mixed)];
+        for (kind, value) in sound {
+            counter!("cordboard_sound_sent_total", "kind" => kind).absolute(value);
+        }
         counter!("cordboard_log_lines_dropped_total").absolute(crate::log_sink::dropped());
         // 0: in the database, 1: in the spool, 2: nowhere, new calls are refused.
         gauge!("cordboard_degraded").set(f64::from(engine.saving_worst() as u8));

@@ -97,6 +97,38 @@ fn phones_of_g722_hear_each_others_wide_band_and_a_g711_agent_serves_one() {
 }
 
 #[test]
+fn a_caller_who_was_answered_in_one_law_is_asked_for_that_of_the_agents_phone() {
+    let server = Server::start("align");
+    let company = Company::of(&server);
+    let agent = company.agent("Agent 1");
+    let device = company.sip_device(&agent, "7107", SECRET);
+    let account = Account { user: "7107", secret: SECRET };
+    let phone = Baresip::start_in(server.sip, AGENT_HZ, Some(&account), &speaking(Speaks::Pcma));
+    company.on_duty(&agent, &device);
+
+    let mut caller = Baresip::start_in(server.sip, CALLER_HZ, None, &speaking(Speaks::BothLaws));
+    caller.dial(server.sip, "1000");
+    caller.wait_tone(AGENT_HZ, 300);
+    phone.wait_tone(CALLER_HZ, 300);
+    let sent = |kind: &str| server.metric(&format!("cordboard_sound_sent_total{{kind=\"{kind}\"}}")).unwrap_or(0.0);
+    // The figures are told every few seconds.
+    wait_for("packets passed on unopened", SOON, || (sent("relayed") > 100.0).then_some(()));
+    let (coded, relayed) = (sent("transcoded"), sent("relayed"));
+    wait_for("more of them", SOON, || (sent("relayed") > relayed + 100.0).then_some(()));
+    assert_eq!(sent("transcoded"), coded, "none is opened any more");
+    let (at_caller, at_agent) = (caller.listen(1000), phone.listen(1000));
+    must("the caller", verdict::hears(&at_caller, AGENT_HZ, CALLER_HZ));
+    must("the agent", verdict::hears(&at_agent, CALLER_HZ, AGENT_HZ));
+    let interaction = id(&newest(&company, &[]));
+    caller.hang_up();
+    phone.wait_event("CALL_CLOSED");
+    must_speak(&company, &interaction, ["pcmu", "pcma"]);
+    let (segment, _) = company.wait_segment(&agent, "wrap_up");
+    company.wrap_up(&agent, &segment, "Resolved");
+    recorded(&company, &company.wait_detail(&interaction));
+}
+
+#[test]
 fn an_opus_browser_serves_a_g711_caller_and_an_opus_phone() {
     let server = Server::start("opus");
     let company = Company::of(&server);

@@ -160,6 +160,7 @@ impl Switch {
                 update.codec = changed.then_some(audio.codec);
                 update.dtmf = Some(audio.dtmf);
                 self.media(media::Command::UpdateLeg(update));
+                self.consider_aligning(leg);
                 self.checkpoint(leg);
             }
             // Answered while the peer was away.

@@ -22,9 +22,7 @@ impl Switch {
             Event::Reinvite { call, sdp } => self.on_reinvite(call, sdp.as_deref()),
             Event::ReinviteAcked { call, sdp } => self.on_session(call, sdp.as_deref()),
             Event::EarlyOffer { call, fork, sdp } => self.on_early_offer(call, fork, &sdp),
-            // The switch changes no sessions itself; the endpoint refreshes them.
-            Event::ReinviteDone { call, status: 200..300, sdp } => self.on_session(call, sdp.as_deref()),
-            Event::ReinviteDone { .. } => {}
+            Event::ReinviteDone { call, status, sdp } => self.on_reinvite_done(call, status, sdp.as_deref()),
             Event::Info { call, content_type, body } => self.on_info(call, &content_type, &body),
             Event::Refer { call, to } => self.on_refer(call, &to),
             Event::OptionsResult { call, status } => self.on_options_result(call, status),
@@ -67,10 +65,10 @@ impl Switch {
     }
 
     /// The peer's answer to our last offer.
-    pub(crate) fn conclude(&self, leg: LegId, sdp: Option<&[u8]>) -> Option<Remote> {
-        let state = self.legs.get(&leg)?;
+    pub(crate) fn conclude(&mut self, leg: LegId, sdp: Option<&[u8]>) -> Option<Remote> {
+        let state = self.legs.get_mut(&leg)?;
         let local = state.media.as_ref()?.local?;
-        state.session()?.conclude(local, sdp?).ok()
+        state.session_mut()?.conclude(local, sdp?).ok()
     }
 
     /// The peer wants to change the session, or wants our offer.
@@ -106,7 +104,7 @@ impl Switch {
         }
     }
 
-    fn apply_session(&mut self, leg: LegId, remote: &Remote) {
+    pub(crate) fn apply_session(&mut self, leg: LegId, remote: &Remote) {
         self.update_media(leg, remote);
         let Some(state) = self.legs.get_mut(&leg) else { return };
         if state.peer_held != remote.held {
@@ -119,6 +117,7 @@ impl Switch {
             // the time to speak up again before anybody worries.
             self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
         }
+        self.consider_aligning(leg);
         self.checkpoint(leg);
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct Leg {
     pub(crate) deferred: Vec<LegCommand>,
     /// The peer asked for a transfer (REFER) and waits to hear of it.
     pub(crate) refers: bool,
+    /// We have asked the peer to speak another codec.
+    pub(crate) asked: Option<media::Codec>,
 }
 
 impl Leg {
@@ -61,6 +63,7 @@ impl Leg {
             bridge: None,
             deferred: Vec::new(),
             refers: false,
+            asked: None,
         }
     }
 

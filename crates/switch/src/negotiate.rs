@@ -50,8 +50,7 @@ impl Terms {
         let mut codecs = self.offered(current);
         if self.codecs.is_empty() {
             // The caller's wish counts within what costs us the same: the two laws, and what is never preferred.
-            let formats = offer.media.iter().flat_map(|media| &media.formats);
-            let theirs = in_order(formats.filter_map(|format| format.codec).filter(|codec| codec.is_voice()));
+            let theirs = voices_of(offer);
             let wish = |codec: &Codec| theirs.iter().position(|their| their == codec);
             let is_law = |codec: &Codec| matches!(codec, Codec::Pcma | Codec::Pcmu);
             let preferred = self.browsers.iter().map(|codec| sdp_codec(*codec)).collect::<Vec<_>>();
@@ -62,6 +61,12 @@ impl Terms {
         }
         codecs
     }
+}
+
+/// The codecs of a description's living sections.
+fn voices_of(description: &SessionDescription) -> Vec<Codec> {
+    let living = description.media.iter().filter(|media| media.kind == "audio" && media.port != 0);
+    in_order(living.flat_map(|m| &m.formats).filter_map(|f| f.codec).filter(|codec| codec.is_voice()))
 }
 
 /// Each once.
@@ -144,6 +149,11 @@ pub(crate) struct Session {
     terms: Terms,
     /// Agreed on last.
     current: Option<Codec>,
+    /// What the peer's descriptions say that it speaks, and what it was asked for in vain.
+    #[serde(default)]
+    theirs: Vec<Codec>,
+    #[serde(default)]
+    declined: Vec<Codec>,
     keys: Vec<Key>,
     /// Keys may be named in offers of ours: nobody but the peer reads them, or the peer names its own as freely.
     is_private: bool,
@@ -153,7 +163,9 @@ impl Session {
     /// `random` makes the session id; RFC 8866 §5.2 wants it unlikely to be met again. `keys` serve no other leg.
     pub(crate) fn new(random: u64, terms: Terms, keys: Vec<Key>, is_private: bool) -> Self {
         // Some phones read the number into a signed 32-bit integer.
-        Self { id: random & 0x7fff_ffff, version: 0, terms, current: None, keys, is_private }
+        let id = random & 0x7fff_ffff;
+        let (theirs, declined) = (Vec::new(), Vec::new());
+        Self { id, version: 0, terms, current: None, theirs, declined, keys, is_private }
     }
 
     /// The way of signalling is another from now on.
@@ -202,6 +214,25 @@ impl Session {
         sip::sdp::offer(&self.offers(local)).to_bytes()
     }
 
+    /// Asks for this codec and no other, beside a leg that speaks it.
+    pub(crate) fn offer_of(&mut self, local: SocketAddr, beside: CodecParams) -> Vec<u8> {
+        self.version += 1;
+        self.terms.beside = Some(beside);
+        let codecs = vec![sdp_codec(floor_codec(beside.codec))];
+        sip::sdp::offer(&Capabilities { codecs, ..self.offers(local) }).to_bytes()
+    }
+
+    /// Whether it is worth asking the peer for it: it has shown it, our list allows it, and it has not refused before.
+    pub(crate) fn could_speak(&self, codec: media::Codec) -> bool {
+        let codec = sdp_codec(floor_codec(codec));
+        self.theirs.contains(&codec) && !self.declined.contains(&codec) && self.terms.offered(None).contains(&codec)
+    }
+
+    /// The peer was asked for it and speaks it not.
+    pub(crate) fn declined(&mut self, codec: media::Codec) {
+        self.declined.push(sdp_codec(floor_codec(codec)));
+    }
+
     /// Reads an offer and makes sure that we could answer it.
     pub(crate) fn read_offer(&self, sdp: &[u8]) -> Result<SessionDescription, SessionError> {
         let offer = SessionDescription::parse(sdp)?;
@@ -221,13 +252,17 @@ impl Session {
         // Whom the peer has trusted with its keys, we trust with ours: an offer on request must not end the protection.
         self.is_private |= agreement.keys.is_some();
         self.current = Some(agreement.codec);
+        self.theirs = voices_of(offer);
         Ok((answer.to_bytes(), Remote::new(&agreement)?))
     }
 
     /// What the peer's answer to our last offer amounts to.
-    pub(crate) fn conclude(&self, local: SocketAddr, answer: &[u8]) -> Result<Remote, SessionError> {
+    pub(crate) fn conclude(&mut self, local: SocketAddr, answer: &[u8]) -> Result<Remote, SessionError> {
         let answer = SessionDescription::parse(answer)?;
-        Remote::new(&sip::sdp::conclude(&answer, &self.offers(local))?)
+        let remote = Remote::new(&sip::sdp::conclude(&answer, &self.offers(local))?)?;
+        // An answer says what it would speak of what was offered, an offer all that it speaks.
+        self.theirs = in_order(self.theirs.iter().copied().chain(voices_of(&answer)));
+        Ok(remote)
     }
 
     /// Which codec is spoken from now on; what is agreed on later begins with it.

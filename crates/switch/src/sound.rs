@@ -27,6 +27,13 @@ pub(crate) struct Bridge {
 }
 
 impl Bridge {
+    /// The one that this leg hears and that hears it, nobody else being heard by either.
+    pub(crate) fn partner(&self, leg: LegId) -> Option<LegId> {
+        let hears = |leg: LegId| self.rows.iter().find(|row| row.leg == leg).map(|row| &row.hears[..]);
+        let &[other] = hears(leg)? else { return None };
+        (other != leg && hears(other) == Some(&[leg])).then_some(other)
+    }
+
     fn members(&self) -> Vec<LegId> {
         let mut members: Vec<LegId> =
             self.rows.iter().flat_map(|row| std::iter::once(row.leg).chain(row.hears.iter().copied())).collect();
@@ -278,8 +285,10 @@ impl Switch {
             .collect();
         if !matrix.is_empty() {
             let (key, legs) = (state.key, state.rows.clone());
+            let members: Vec<LegId> = legs.iter().map(|row| row.leg).collect();
             self.media(media::Command::SetBridge { bridge: key, matrix });
             self.keep_order(LegCommand::Bridge { bridge, legs });
+            members.into_iter().for_each(|leg| self.consider_aligning(leg));
         }
     }
 

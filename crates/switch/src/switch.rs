@@ -237,6 +237,7 @@ impl Switch {
                 Timer::Outside(leg) => self.outside_timed_out(leg),
                 Timer::Reattach(leg) => self.end(leg, EndCause::MediaLost, EndedBy::System),
                 Timer::Probe(leg) => self.probe(leg),
+                Timer::Align(leg) => self.align(leg),
                 Timer::MediaLost(leg) => self.end(leg, EndCause::MediaLost, EndedBy::System),
             }
         }

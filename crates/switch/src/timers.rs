@@ -20,6 +20,8 @@ pub(crate) enum Timer {
     Probe(LegId),
     /// RTP has been silent for too long.
     MediaLost(LegId),
+    /// Two legs that hear one another may be able to speak the same codec.
+    Align(LegId),
     /// A trunk's line wants to look at the clock.
     Line(TrunkId),
     /// A question of a trunk's test stays unanswered.
@@ -60,6 +62,7 @@ impl Timers {
             Timer::Reattach(leg),
             Timer::Probe(leg),
             Timer::MediaLost(leg),
+            Timer::Align(leg),
         ] {
             self.cancel(timer);
         }

@@ -349,6 +349,16 @@ impl MediaThread {
 
     /// Carries out everything the plane and the peers have said; neither says more without new input.
     fn settle(&mut self) {
+        let sent = self.plane.take_sent();
+        for (counter, n) in [
+            (&self.counters.sound_relayed, sent.relayed),
+            (&self.counters.sound_transcoded, sent.transcoded),
+            (&self.counters.sound_mixed, sent.mixed),
+        ] {
+            if n > 0 {
+                Counters::add(counter, n);
+            }
+        }
         while let Some(output) = self.plane.poll() {
             match output {
                 media::Output::Packet(packet) => self.send(packet),

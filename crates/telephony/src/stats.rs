@@ -54,6 +54,10 @@ counters! {
     tls_failed,
     rtp_received,
     rtp_sent,
+    /// Packets of sound sent, by how they were made: passed on unopened; of one other leg, coded anew; all else.
+    sound_relayed,
+    sound_transcoded,
+    sound_mixed,
     /// SRTP and SRTCP of SIP phones that was forged, repeated, or not protected at all.
     srtp_rejected,
     /// Media packets the kernel did not take.

@@ -71,7 +71,7 @@ impl Plane {
             let Some(leg) = leg else { continue };
             presses.extend(leg.dtmf_in.tick(now).map(|press| (slot, press)));
             let (sending_digits, beeping) = (!leg.dtmf_out.is_idle(), leg.beep.is_some());
-            leg.send(now, &self.frames, &mut self.out);
+            leg.send(now, &self.frames, &mut self.sent, &mut self.out);
             if beeping && leg.end_beep() {
                 changed.push(leg.key);
             }
@@ -152,7 +152,7 @@ impl Leg {
     }
 
     /// Sends this tick's packet, if the leg's stream is made on the tick.
-    fn send(&mut self, now: Duration, frames: &[([i16; FRAME], bool)], out: &mut VecDeque<Output>) {
+    fn send(&mut self, now: Duration, frames: &[([i16; FRAME], bool)], sent: &mut Sent, out: &mut VecDeque<Output>) {
         let Some(dst) = self.destination() else {
             // Nobody to send to yet; prompts and digits go by unheard, as on a line not yet connected.
             if let Some(player) = &mut self.player {
@@ -175,6 +175,11 @@ impl Leg {
         // Relaying may have run ahead of the tick; give the clock time to come up.
         if self.stream.ahead(now) >= FRAME as i32 {
             return;
+        }
+        let is_transcoded = self.hears.len() == 1 && self.beep.is_none() && self.dtmf_out.is_idle();
+        match is_transcoded {
+            true => sent.transcoded += 1,
+            false => sent.mixed += 1,
         }
         let mut samples = [0; FRAME];
         let mut audible = false;

@@ -402,6 +402,17 @@ pub enum Sending {
     Off,
 }
 
+/// Packets of sound sent, by how they were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sent {
+    /// Of another leg, unopened.
+    pub relayed: u64,
+    /// Of one other leg, decoded and coded anew: it speaks another codec, or has digits where this one has none.
+    pub transcoded: u64,
+    /// Prompts, tones, several voices, and the silence between relayed packets.
+    pub mixed: u64,
+}
+
 /// Counters since the leg was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LegStats {

@@ -43,13 +43,16 @@ pub struct Manner<'a> {
     pub codec: Speaks,
 }
 
-/// The one codec it speaks.
+/// The codecs it speaks.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 pub enum Speaks {
     #[default]
     Pcmu,
     G722,
     Opus,
+    Pcma,
+    /// µ-law rather than A-law.
+    BothLaws,
 }
 
 impl Speaks {
@@ -59,6 +62,8 @@ impl Speaks {
             Speaks::Pcmu => ("PCMU/8000/1", 8_000),
             Speaks::G722 => ("G722/16000/1", 16_000),
             Speaks::Opus => ("opus/48000/2", 48_000),
+            Speaks::Pcma => ("PCMA/8000/1", 8_000),
+            Speaks::BothLaws => ("PCMU/8000/1,PCMA/8000/1", 8_000),
         }
     }
 }

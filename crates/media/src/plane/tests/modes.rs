@@ -147,3 +147,21 @@ fn a_leg_added_later_takes_its_place_in_the_bridge() {
     assert_hears(&lab.listen(A, 500), &[]);
     assert_eq!(lab.plane.leg_count(), 1);
 }
+
+#[test]
+fn packets_are_counted_by_how_they_were_made() {
+    let mut lab = Lab::pair();
+    lab.run(1000);
+    let sent = lab.plane.take_sent();
+    assert!(sent.relayed >= 98 && sent.transcoded == 0, "{sent:?}");
+    lab.handle(Command::UpdateLeg(UpdateLeg { codec: Some(params(Codec::Pcmu)), ..UpdateLeg::new(B) }));
+    lab.peer(B).codec = params(Codec::Pcmu);
+    lab.run(1000);
+    let sent = lab.plane.take_sent();
+    assert!(sent.transcoded >= 98 && sent.relayed == 0, "{sent:?}");
+    let play = lab.play(A, 1, 850.0, 2000);
+    lab.handle(Command::Play(play));
+    lab.run(1000);
+    let sent = lab.plane.take_sent();
+    assert!((45..=55).contains(&sent.mixed) && (45..=55).contains(&sent.transcoded), "{sent:?}");
+}
