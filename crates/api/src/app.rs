@@ -45,6 +45,8 @@ pub struct Options {
     pub ogg: Option<MakeOgg>,
     /// For browsers that do not reach us by UDP.
     pub relays: Relays,
+    /// Whether telephony holds a key to sign calls with.
+    pub signs_calls: bool,
     /// Told to who sets up a phone.
     pub phone_doors: PhoneDoors,
 }

@@ -40,7 +40,7 @@ impl Message {
 pub struct FieldProblem {
     /// Such as `members[0].agent`.
     pub path: String,
-    /// `required`, `invalid`, `too_long`, `too_short`, `out_of_range`, `not_found`, `taken` or `duplicate`.
+    /// `required`, `invalid`, `too_long`, `too_short`, `out_of_range`, `not_found`, `taken`, `duplicate` or `unavailable`.
     pub code: String,
 }
 

@@ -129,6 +129,9 @@ pub struct TrunkIdentity {
     /// It is told by P-Asserted-Identity who calls, and by Diversion whose call is sent on to it.
     #[serde(default)]
     pub told: bool,
+    /// Our calls carry a signed statement of whose number is shown (STIR/SHAKEN, RFC 8588), where this installation has a key.
+    #[serde(default)]
+    pub signed: bool,
 }
 
 /// Our account at a carrier.

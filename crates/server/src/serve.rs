@@ -17,6 +17,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use media::recorder::GapReason;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use store::{HostScope, Options, Store, random};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -101,6 +103,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
             telephony_ready: Some(Arc::new(move || runs.upgrade().is_some_and(|t| t.is_running()))),
             ogg: Some(Arc::new(ogg)),
             relays: settings.relays.clone(),
+            signs_calls: settings.stir.is_some(),
             phone_doors: phone_doors(sip, sip_tls, address(&https), lan),
         },
     )
@@ -217,6 +220,11 @@ fn telephony_config(
     config.sip = settings.sip;
     if let (Some(addr), Some(identity)) = (settings.sip_tls, identity) {
         config.sip_tls = Some(telephony::SipTls { addr, server: identity.server(&[])? });
+    }
+    if let Some((file, certificate)) = &settings.stir {
+        let key = PrivateKeyDer::from_pem_file(file)
+            .with_context(|| format!("{} is not a private key in PEM form: see --stir-key", file.display()))?;
+        config.stir = Some(telephony::Stir { key, certificate: certificate.clone() });
     }
     config.dns = settings.dns;
     config.media_ip = settings.media_ip;

@@ -70,6 +70,14 @@ pub struct Flags {
     #[arg(long, global = true)]
     #[serde(skip_serializing_if = "is_false")]
     turn_only: bool,
+    /// Private key (PEM, P-256) that signs calls to trunks that want it (STIR/SHAKEN) [default: none]
+    #[arg(long, global = true, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stir_key: Option<PathBuf>,
+    /// Where others find that key's certificate, as `https://certs.example/cordboard.pem`
+    #[arg(long, global = true, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stir_certificate: Option<String>,
     /// `postgres://user:password@host/database`; without it an SQLite database in the data directory
     #[arg(long, global = true, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,6 +117,8 @@ struct Raw {
     turn_secret: Option<String>,
     turn_user: Option<String>,
     turn_password: Option<String>,
+    stir_key: Option<PathBuf>,
+    stir_certificate: Option<String>,
     database_url: Option<String>,
     spool_max: u64,
     sample_password: Option<String>,
@@ -133,6 +143,8 @@ impl Default for Raw {
             turn_secret: None,
             turn_user: None,
             turn_password: None,
+            stir_key: None,
+            stir_certificate: None,
             database_url: None,
             spool_max: store::SPOOL_MAX,
             sample_password: None,
@@ -158,6 +170,8 @@ pub struct Settings {
     pub media_io: MediaIo,
     /// For browsers.
     pub relays: Relays,
+    /// The file of the key that signs calls, and where its certificate is.
+    pub stir: Option<(PathBuf, String)>,
     pub database_url: Option<String>,
     /// Bytes that the journal's spool may take.
     pub spool_max: u64,
@@ -229,6 +243,7 @@ impl Raw {
             media_ports: ports(&self.media_ports)?,
             media_io: media_io(&self.media_io)?,
             relays,
+            stir: stir(self.stir_key, self.stir_certificate)?,
             database_url: self.database_url,
             spool_max: self.spool_max,
             sample_password: self.sample_password.map(password).transpose()?,
@@ -271,6 +286,28 @@ fn name_server(text: &str) -> Result<SocketAddr, BadSetting> {
     ip.or_else(|_| text.parse()).map_err(|_| {
         BadSetting(format!("dns is `{text}`: give the address of a name server, such as 192.0.2.53 or 192.0.2.53:53."))
     })
+}
+
+fn stir(key: Option<PathBuf>, certificate: Option<String>) -> Result<Option<(PathBuf, String)>, BadSetting> {
+    let (key, certificate) = match (key, certificate) {
+        (None, None) => return Ok(None),
+        (Some(key), Some(certificate)) => (key, certificate),
+        _ => {
+            return Err(BadSetting(
+                "stir-key and stir-certificate belong together: give the key's file and the https address of its certificate."
+                    .into(),
+            ));
+        }
+    };
+    // It stands in a header between angle brackets and in JSON.
+    let is_plain = |b: u8| b.is_ascii_graphic() && !b"<>\"\\".contains(&b);
+    let is_address = certificate.strip_prefix("https://").is_some_and(|rest| !rest.is_empty());
+    match is_address && certificate.len() <= 500 && certificate.bytes().all(is_plain) {
+        true => Ok(Some((key, certificate))),
+        false => Err(BadSetting(format!(
+            "stir-certificate is `{certificate}`: give an address such as https://certs.example/cordboard.pem."
+        ))),
+    }
 }
 
 fn origins(text: &str) -> Result<Vec<String>, BadSetting> {
@@ -423,6 +460,14 @@ mod tests {
             (Box::new(|r: &mut Raw| r.turn = Some("relay.example".into())), "turn:relay.example:3478"),
             (Box::new(|r: &mut Raw| r.turn = Some("turn:relay.example".into())), "CORDBOARD_TURN_SECRET"),
             (Box::new(|r: &mut Raw| r.turn_only = true), "--turn"),
+            (Box::new(|r: &mut Raw| r.stir_key = Some("key.pem".into())), "stir-certificate"),
+            (
+                Box::new(|r: &mut Raw| {
+                    r.stir_key = Some("key.pem".into());
+                    r.stir_certificate = Some("http://certs.example/a.pem".into());
+                }),
+                "https://certs.example/cordboard.pem",
+            ),
             (Box::new(|r: &mut Raw| r.sample_password = Some("short".into())), "10 characters"),
         ] {
             let error = check(change).err().unwrap_or_default();

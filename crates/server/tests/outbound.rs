@@ -3,6 +3,9 @@
 //! who left a message are called back.
 mod support;
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use support::SOON;
@@ -12,7 +15,7 @@ use support::company::{Company, id};
 use support::peers::{Calls, Sipp, free_port};
 use support::rtp::RtpPeer;
 use support::scenario::{newest, segment_of};
-use support::server::Server;
+use support::server::{Server, Unusual};
 use support::sound::{heard_ms, stereo};
 use support::verdict::{self, Expected, must, must_fail};
 use support::wait_for;
@@ -371,6 +374,52 @@ fn a_carrier_of_reliable_responses_and_short_sessions_is_talked_through() {
     company.command(&phone.agent, json!({"command": "hang_up", "segment": segment}));
     carrier.sipp.must_end_well();
     assert_eq!(company.wait_detail(&interaction)["summary"]["end"], "served");
+}
+
+/// A carrier that wants calls signed gets a statement that its peer can check by our certificate.
+#[test]
+fn a_call_is_signed_for_a_trunk_that_wants_it() {
+    let key_file = std::env::temp_dir().join(format!("cordboard-e2e-stir-{}.pem", std::process::id()));
+    let key = rcgen::KeyPair::generate().expect("a key");
+    std::fs::write(&key_file, key.serialize_pem()).expect("a key file");
+    let certificate = "https://certs.example/cordboard.pem";
+    let options = ["--stir-key", &key_file.display().to_string(), "--stir-certificate", certificate].map(str::to_owned);
+    let server = Server::start_unusual("signed", Unusual { options: options.to_vec(), ..Unusual::default() });
+    std::fs::remove_file(&key_file).expect("the key file");
+    let company = Company::of(&server);
+    let mut carrier = Carrier::start(&server);
+    let host = format!("127.0.0.1:{}", carrier.port);
+    let signed = json!({"name": "carrier", "host": host, "region": "CN", "check_s": 0, "identity": {"signed": true}});
+    route(&company, &[""], &[&id(&company.post("trunks", signed))]);
+    let entry = company.number("1000")["entry"].clone();
+    let own = json!({"number": "+861088886600", "name": {"en": "Main"}, "entry": entry, "lang": "en"});
+    let own = id(&company.post("numbers", own));
+    let phone = Phone::on_duty(&server, &company, "Agent 1", "7101", &auto_answer());
+    let dial = json!({"command": "dial", "number": "13800138000", "caller": own});
+    company.command(&phone.agent, dial);
+    phone.wait_call();
+    carrier.wait_call();
+    carrier.rtp.wait_tone(AGENT_HZ, 300);
+    let (segment, _) = company.wait_segment(&phone.agent, "talking");
+    company.command(&phone.agent, json!({"command": "hang_up", "segment": segment}));
+    carrier.sipp.must_end_well();
+
+    let transcript = carrier.sipp.transcript();
+    let value = transcript.lines().find_map(|l| l.strip_prefix("Identity: ")).expect("an Identity header").trim();
+    let (token, params) = value.split_once(';').expect("parameters");
+    assert_eq!(params, format!("info=<{certificate}>;alg=ES256;ppt=shaken"));
+    let (stated, signature) = token.rsplit_once('.').expect("a signature");
+    let (header, claims) = stated.split_once('.').expect("two parts");
+    let read = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url");
+    let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.public_key_raw());
+    public.verify(stated.as_bytes(), &read(signature)).expect("signed by our key");
+    let (header, claims): (Value, Value) =
+        (serde_json::from_slice(&read(header)).expect("JSON"), serde_json::from_slice(&read(claims)).expect("JSON"));
+    assert_eq!(header["x5u"], certificate);
+    assert_eq!((&claims["attest"], &claims["orig"]["tn"]), (&json!("A"), &json!("861088886600")));
+    assert_eq!(claims["dest"]["tn"], json!(["8613800138000"]));
+    let age = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time").as_secs();
+    assert!(age - claims["iat"].as_u64().expect("a time") < 60, "others take it for a minute: {claims}");
 }
 
 /// A carrier that vouches for its callers brings a call that somebody forwarded; the agent sends it on outside.

@@ -1,10 +1,8 @@
 //! What an INVITE says of its caller beside From: the identity a trusted network vouches for (RFC 3325), the wish to stay
 //! unknown (RFC 3323), whose call it was first (RFC 5806, RFC 7044), and what is known of the number's truth (RFC 8224,
 //! RFC 8588, 3GPP TS 24.229 §7.2A.20).
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-
 use crate::msg::{Message, Name, NameAddr, Scheme, Uri};
+use crate::passport;
 
 /// What of it is believed: each only from a network whose operator answers for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,12 +57,20 @@ pub enum Attestation {
 }
 
 impl Attestation {
-    fn of(letter: &str) -> Option<Self> {
+    pub(crate) fn of(letter: &str) -> Option<Self> {
         match letter {
             "A" | "a" => Some(Self::Full),
             "B" | "b" => Some(Self::Partial),
             "C" | "c" => Some(Self::Gateway),
             _ => None,
+        }
+    }
+
+    pub(crate) fn letter(self) -> &'static str {
+        match self {
+            Self::Full => "A",
+            Self::Partial => "B",
+            Self::Gateway => "C",
         }
     }
 }
@@ -161,7 +167,7 @@ fn verified(invite: &Message, vouched: Option<&NameAddr>, trust: Trust) -> Optio
     let stated = trust.verification.then(|| vouched.and_then(verstat).or_else(|| verstat(&invite.from))).flatten();
     let indicated = || invite.get_named("P-Attestation-Indicator").and_then(|v| Attestation::of(v.trim()));
     let attested = stated.and_then(|s| s.attested).or_else(|| trust.verification.then(indicated).flatten());
-    let attested = attested.or_else(|| invite.all(Name::Identity).find_map(passport));
+    let attested = attested.or_else(|| invite.all(Name::Identity).find_map(passport::claimed));
     let passed = stated.and_then(|s| s.passed);
     (stated.is_some() || attested.is_some()).then_some(Verified { passed, attested })
 }
@@ -186,26 +192,6 @@ fn verstat(a: &NameAddr) -> Option<Verified> {
         _ => return None,
     };
     Some(Verified { passed, attested: letter.and_then(Attestation::of) })
-}
-
-/// The attestation in an Identity header (RFC 8224 §4, RFC 8588 §4), if it is the shape of one: the signature is not checked,
-/// so this is what the network where the call began claims.
-fn passport(identity: &str) -> Option<Attestation> {
-    let token = identity.split(';').next()?.trim();
-    let mut parts = token.split('.');
-    let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return None;
-    };
-    let json = |part: &str| -> Option<serde_json::Value> {
-        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).ok()?).ok()
-    };
-    let (header, payload) = (json(header)?, json(payload)?);
-    // Two numbers of 32 bytes (RFC 7518 §3.4).
-    let signed = BASE64_URL_SAFE_NO_PAD.decode(signature).is_ok_and(|s| s.len() == 64);
-    let is_shaken = header["ppt"] == "shaken" && header["alg"] == "ES256" && header["x5u"].is_string();
-    let is_whole = payload["iat"].is_number() && payload["orig"]["tn"].is_string() && payload["dest"].is_object();
-    (signed && is_shaken && is_whole).then(|| Attestation::of(payload["attest"].as_str()?)).flatten()
 }
 
 #[cfg(test)]
@@ -291,24 +277,5 @@ mod tests {
         let headers = format!("P-Asserted-Identity: {passed}\r\n");
         let careful = Trust { verification: false, ..TRUSTED };
         assert_eq!(read("<sip:1@a.example>", &headers, careful).verified, None);
-    }
-
-    #[test]
-    fn a_passport_says_what_is_claimed_and_only_a_whole_one() {
-        let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
-        let header = r#"{"alg":"ES256","ppt":"shaken","typ":"passport","x5u":"https://cert.example/a.pem"}"#;
-        let payload = r#"{"attest":"B","dest":{"tn":["12155551213"]},"iat":1443208345,"orig":{"tn":"12155551212"},"origid":"123e4567-e89b-12d3-a456-426655440000"}"#;
-        let signature = BASE64_URL_SAFE_NO_PAD.encode([7; 64]);
-        let of = |header: &str, payload: &str, signature: &str| {
-            let token = format!("{}.{}.{signature}", encode(header), encode(payload));
-            let line = format!("Identity: {token};info=<https://cert.example/a.pem>;alg=ES256;ppt=shaken\r\n");
-            read("<sip:1@a.example>", &line, Trust::default()).verified
-        };
-        let claimed = Some(Verified { passed: None, attested: Some(Attestation::Partial) });
-        assert_eq!(of(header, payload, &signature), claimed);
-        assert_eq!(of(header, payload, "short"), None);
-        assert_eq!(of(&header.replace("ES256", "none"), payload, &signature), None);
-        assert_eq!(of(header, &payload.replace("\"B\"", "\"Z\""), &signature), None);
-        assert_eq!(read("<sip:1@a.example>", "Identity: a.b.c\r\nIdentity: ;\r\n", TRUSTED).verified, None);
     }
 }

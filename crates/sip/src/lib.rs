@@ -107,6 +107,7 @@ mod hop;
 pub mod identity;
 pub mod locate;
 pub mod msg;
+pub mod passport;
 mod random;
 pub mod registrar;
 pub mod sdp;

@@ -1,5 +1,7 @@
 //! What the switch is told once, at start: identity of the node, time anchor, bounds and waiting times.
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// See the fields; [`Config::new`] fills in the defaults.
@@ -22,6 +24,8 @@ pub struct Config {
     pub boot: u64,
     /// Realm for digest challenges where neither the request's domain nor an account tells one.
     pub realm: String,
+    /// Signs what we state of our calls; `None`: nothing is stated.
+    pub signer: Option<Signer>,
     /// Value of the From host on outgoing calls, usually the advertised address or the SIP domain.
     pub from_host: String,
     /// Our SIP socket, as `sip::Hop::local` of calls we place to URIs and to restored registrations. Where its address is
@@ -46,6 +50,21 @@ pub struct Config {
     pub max_peers: usize,
 }
 
+/// Who speaks for our calls' numbers (STIR, RFC 8224).
+#[derive(Clone)]
+pub struct Signer {
+    /// Where others find the certificate.
+    pub certificate: String,
+    /// ES256 of the octets: two numbers of 32 bytes; `None` if the library fails.
+    pub sign: Arc<dyn Fn(&[u8]) -> Option<[u8; 64]> + Send + Sync>,
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
 impl Config {
     pub fn new(node: u32, start: u32, seed: u64, wall_ms_at_start: i64) -> Self {
         Self {
@@ -58,6 +77,7 @@ impl Config {
             boot_ms_at_start: wall_ms_at_start,
             boot: 0,
             realm: "cordboard".to_owned(),
+            signer: None,
             from_host: "cordboard.invalid".to_owned(),
             sip_local: SocketAddr::from(([0, 0, 0, 0], 5060)),
             offer_timeout: Duration::from_secs(10),

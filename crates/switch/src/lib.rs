@@ -67,7 +67,7 @@ mod timers;
 mod trunks;
 
 pub use checkpoint::{Checkpoint, Kept};
-pub use config::Config;
+pub use config::{Config, Signer};
 pub use inbound::Policy;
 pub use io::{Input, Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, ResolveKey, SrtpNumbers, Transport};
 pub use switch::Switch;

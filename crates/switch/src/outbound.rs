@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::directory::{DeviceEntryKind, TrunkEntry};
+use domain::address::Address;
+use domain::directory::DeviceEntryKind;
 use domain::id::{DeviceId, LegId, TenantId, TrunkId};
 use domain::leg::{CallerId, Dial, EndCause, EndedBy, LegEvent, LegStats, Via};
 use media::CodecParams;
+use sip::identity::Attestation;
 use sip::msg::{Message, NameAddr, Scheme, Uri};
+use sip::passport::Passport;
 use sip::{CallId, Hop};
 
 use crate::io::{Output, ResolveKey, Transport};
@@ -282,14 +285,19 @@ impl Switch {
         let account = login.as_ref().map(|(user, _)| user.clone());
         let user = sip.from.user.as_deref().or(account.as_deref()).unwrap_or("anonymous");
         let host = sip.via.as_ref().filter(|via| via.login.is_some()).map_or(&self.config.from_host, |via| &via.domain);
-        let told = |t: &TrunkEntry| sip.via.as_ref().is_some_and(|via| t.trunk == via.trunk) && t.identity.told;
-        let headers = match self.directory.trunks.iter().any(told) {
-            true => stated(&sip.from, host),
-            false => Vec::new(),
-        };
+        let trunk = sip.via.as_ref().and_then(|via| self.directory.trunks.iter().find(|t| t.trunk == via.trunk));
+        let told = trunk.filter(|t| t.identity.told);
+        let mut headers = told.map(|_| stated(&sip.from, host)).unwrap_or_default();
+        let signed = trunk.filter(|t| t.identity.signed).map(|t| (t.tenant, t.region.clone()));
+        let called = targets.first().and_then(|t| t.uri.user.clone());
+        let shown = sip.from.user.clone();
         let mut from = NameAddr::new(Uri::sip(Some(user), host, None));
         if let Some(name) = &sip.from.name {
             from = from.with_display(name);
+        }
+        if let (Some((tenant, region)), Some(shown), Some(called)) = (signed, shown, called) {
+            let value = self.signed(tenant, region.as_deref(), &shown, &called);
+            headers.extend(value.map(|value| ("Identity".to_owned(), value)));
         }
         for mut target in targets {
             // The address that reaches the peer for media does so for signalling.
@@ -323,6 +331,30 @@ impl Switch {
                 credentials: login.as_ref().map(|(_, credentials)| credentials.clone()),
             })));
         }
+    }
+
+    /// The Identity header of a call that shows `from` and goes to `to`. That a number of the company is shown is ours to say;
+    /// of any other number we know only that the call came by us (RFC 8588 §4).
+    fn signed(&mut self, tenant: TenantId, region: Option<&str>, from: &str, to: &str) -> Option<String> {
+        let signer = self.config.signer.clone()?;
+        let is_own = policy::number(&self.directory, tenant, from).is_some();
+        let number = |user: &str| match Address::from_sip(user, "", region) {
+            Address::Phone { e164, .. } => e164,
+            _ => None,
+        };
+        let (from, to) = (number(from)?, number(to)?);
+        let issued = self.config.wall_ms_at_start / 1000 + i64::try_from(self.now.as_secs()).ok()?;
+        let passport = Passport {
+            from: &from,
+            to: &to,
+            attested: if is_own { Attestation::Full } else { Attestation::Gateway },
+            issued: u64::try_from(issued).ok()?,
+            origin: u128::from(self.draw()) << 64 | u128::from(self.draw()),
+            certificate: &signer.certificate,
+        };
+        let unsigned = passport.unsigned()?;
+        let signature = (signer.sign)(unsigned.as_bytes())?;
+        Some(passport.header(&unsigned, &signature))
     }
 
     /// The INVITE went out: from now on a crash would leave a phone ringing.

@@ -35,6 +35,14 @@ pub enum MediaIo {
     IoUring,
 }
 
+/// What our calls' numbers are vouched for with (STIR/SHAKEN).
+pub struct Stir {
+    /// PKCS #8 or SEC 1, of the curve P-256.
+    pub key: rustls::pki_types::PrivateKeyDer<'static>,
+    /// Where others find its certificate.
+    pub certificate: String,
+}
+
 /// SIP over TLS: where phones connect, and the certificate they see.
 pub struct SipTls {
     pub addr: SocketAddr,
@@ -46,6 +54,8 @@ pub struct Config {
     pub sip: SocketAddr,
     /// `None`: nobody connects to us over TLS; we still connect to trunks by it.
     pub sip_tls: Option<SipTls>,
+    /// Signs calls to trunks that want it.
+    pub stir: Option<Stir>,
     /// The name server that is asked; `None` for the machine's own resolver, and its name servers for SRV records.
     pub dns: Option<SocketAddr>,
     /// Where media sockets are bound; `0.0.0.0` for all addresses of the machine.
@@ -151,6 +161,8 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    #[error("the key for signing calls is no private key of the curve P-256 (ES256): see --stir-key")]
+    StirKey,
     #[error("the cryptographic library refused {what}")]
     Crypto { what: &'static str },
 }
@@ -168,6 +180,7 @@ impl Config {
         Self {
             sip: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5060)),
             sip_tls: None,
+            stir: None,
             dns: None,
             media_ip: Ipv4Addr::UNSPECIFIED.into(),
             media_advertise: Vec::new(),

@@ -19,7 +19,7 @@ use sip::Endpoint;
 use switch::Switch;
 
 use crate::checkpoint::CheckpointFile;
-use crate::config::{Config, StartError};
+use crate::config::{Config, StartError, Stir};
 use crate::control::sip_io::SipIo;
 use crate::control::{self, Control, Down};
 use crate::media_thread::{self, MediaThread, ToMedia};
@@ -293,12 +293,23 @@ fn switch_config(
     out.boot = boot().unwrap_or_default();
     out.sip_local = sip_addr;
     out.secret = random()?;
+    out.signer = config.stir.as_ref().map(signer).transpose()?;
     out.max_legs = config.limits.legs;
     out.max_peers = config.limits.webrtc_sessions;
     if let Some(ip) = advertise.all().first() {
         out.from_host = ip.to_string();
     }
     Ok(out)
+}
+
+fn signer(stir: &Stir) -> Result<switch::Signer, StartError> {
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+    let key = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, stir.key.secret_der())
+        .map_err(|_| StartError::StirKey)?;
+    let random = SystemRandom::new();
+    let sign = move |octets: &[u8]| key.sign(&random, octets).ok()?.as_ref().try_into().ok();
+    Ok(switch::Signer { certificate: stir.certificate.clone(), sign: Arc::new(sign) })
 }
 
 /// The beginning of the kernel's random name for this run of the machine.

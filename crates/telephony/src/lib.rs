@@ -51,7 +51,7 @@ mod wake;
 mod web;
 mod webrtc;
 
-pub use config::{Config, Limits, MediaIo, Sink, SipTls, StartError, Up};
+pub use config::{Config, Limits, MediaIo, Sink, SipTls, StartError, Stir, Up};
 pub use handle::{Busy, CommandSender, Handle, Telephony};
 pub use recording::Leftover;
 pub use stats::Stats;

@@ -38,7 +38,7 @@ export function Trunks() {
         { key: 'state', head: t('state'), width: 'minmax(200px, 1.5fr)', cell: (r) => <TrunkState trunk={r} status={status(r.id)} /> },
       ]}
       text={(r) => `${r.name}\n${r.host ?? ''} ${r.addresses.join(' ')}`}
-      blank={() => ({ name: '', addresses: '', region: null, host: null, transport: 'udp', check_certificate: true, srtp: 'offered', codecs: [], calls_max: null, calls_per_second: null, account: null, password: '', check_s: 60, caller: null, identity: { trusted: false, verifies: false, told: false }, active: true })}
+      blank={() => ({ name: '', addresses: '', region: null, host: null, transport: 'udp', check_certificate: true, srtp: 'offered', codecs: [], calls_max: null, calls_per_second: null, account: null, password: '', check_s: 60, caller: null, identity: { trusted: false, verifies: false, told: false, signed: false }, active: true })}
       toForm={({ id: _, addresses, ...form }) => ({ ...form, addresses: addresses.join('\n'), password: '' })}
       editor={(p) => <TrunkEditor {...p} />}
       create={(form) => ok(api.POST('/api/v1/trunks', { body: body(form) }))}
@@ -81,6 +81,7 @@ function TrunkEditor({ value, set, error, row }: EditorProps<Form, Trunk>) {
       </div>
       <ChoiceField label={t('trunk.caller')} kind="numbers" placeholder={t('trunk.caller_chosen')} value={value.caller} onChange={(caller) => set({ caller })} error={error('caller')} />
       <Switch label={t('trunk.told')} description={t('trunk.told_hint')} checked={value.identity.told} onChange={(e) => identity({ told: e.currentTarget.checked })} />
+      <Switch label={t('trunk.signed')} description={t('trunk.signed_hint')} checked={value.identity.signed} error={error('identity.signed')} onChange={(e) => identity({ signed: e.currentTarget.checked })} />
       <Switch label={t('trunk.active')} description={t('trunk.active_hint')} checked={value.active} onChange={(e) => set({ active: e.currentTarget.checked })} />
 
       <Account value={value} set={set} error={error} row={row} />

@@ -83,17 +83,20 @@ pub struct TrunkIdentity {
     /// It is told by P-Asserted-Identity who calls, and by Diversion whose call is sent on to it.
     #[serde(default)]
     pub told: bool,
+    /// Our calls carry a signed statement of whose number is shown (STIR/SHAKEN). `unavailable` if the server has no key.
+    #[serde(default)]
+    pub signed: bool,
 }
 
 impl From<domain::config::TrunkIdentity> for TrunkIdentity {
     fn from(i: domain::config::TrunkIdentity) -> Self {
-        Self { trusted: i.trusted, verifies: i.verifies, told: i.told }
+        Self { trusted: i.trusted, verifies: i.verifies, told: i.told, signed: i.signed }
     }
 }
 
 impl From<TrunkIdentity> for domain::config::TrunkIdentity {
     fn from(i: TrunkIdentity) -> Self {
-        Self { trusted: i.trusted, verifies: i.verifies, told: i.told }
+        Self { trusted: i.trusted, verifies: i.verifies, told: i.told, signed: i.signed }
     }
 }
 

@@ -43,7 +43,7 @@ pub trait Resource: Serialize + DeserializeOwned + ToSchema + Send + Sync + 'sta
     /// `previous` keeps what the fields do not carry.
     fn into_item(self, id: <Self::Item as ConfigItem>::Id, previous: Option<&Self::Item>) -> Self::Item;
     fn check(&self, _problems: &mut Problems) {}
-    /// Checks that need the store.
+    /// Checks that need the store, or what this server can do.
     fn check_stored(&self, _app: &App, _tenant: TenantId) -> impl Future<Output = ApiResult<()>> + Send {
         async { Ok(()) }
     }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::access::Action;
 use domain::config::{TrunkConfig, TrunkTransport};
-use domain::id::TrunkId;
+use domain::id::{TenantId, TrunkId};
 use domain::trunk::{TestStage, TestStep, TrunkFault};
 use serde_json::Value;
 
@@ -125,6 +125,13 @@ impl Resource for TrunkFields {
         }
         if self.calls_max == Some(0) {
             problems.add("calls_max", "out_of_range");
+        }
+    }
+
+    async fn check_stored(&self, app: &App, _: TenantId) -> ApiResult<()> {
+        match self.identity.signed && !app.options().signs_calls {
+            true => Err(ApiError::field("identity.signed", "unavailable")),
+            false => Ok(()),
         }
     }
 }

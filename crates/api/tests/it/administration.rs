@@ -327,6 +327,10 @@ async fn a_trunks_password_is_wanted_once_kept_and_never_shown() {
     let made = world.post(admin, "/trunks", with).await.ok();
     let path = format!("/trunks/{}", made["id"].as_str().unwrap());
     assert_eq!(made["account"]["user"], "1001");
+    // This server has no key to sign calls with.
+    let signed = world.patch(admin, &path, json!({"identity": {"signed": true}})).await;
+    assert_eq!(signed.status.as_u16(), 422, "{}", signed.text());
+    assert!(signed.text().contains(r#""path":"identity.signed","code":"unavailable""#), "{}", signed.text());
     // Another name keeps the password; the account given up and taken again wants it anew.
     world.patch(admin, &path, json!({"name": "renamed", "account": {"user": "1002"}})).await.ok();
     for place in [path.as_str(), "/trunks", "/audit", "/config-revisions"] {
