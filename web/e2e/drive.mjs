@@ -8,6 +8,7 @@
 // its browser, when stdin does.
 import { createInterface } from 'node:readline';
 import { launch, options, person } from './browser.mjs';
+import { command, openPhone, state } from './phone.mjs';
 import { signIn } from './signin.mjs';
 
 const o = options();
@@ -168,6 +169,20 @@ const orders = {
       const account = pc.getConfiguration().iceServers[0];
       return { type: local?.candidateType ?? null, protocol: local?.relayProtocol ?? null, credential: account?.credential ?? null };
     });
+  },
+  /** A SIP phone on a page of its own, registered: JsSIP. `base` is another way to the server, if need be. */
+  async phone(a) {
+    const context = await person(browser);
+    await context.addInitScript(rawMicrophone);
+    const page = await context.newPage();
+    watch(page, a.page);
+    await openPhone(page, a.base ?? base, a);
+  },
+  async phone_do(a) {
+    await found(a).evaluate(command, { what: a.what, value: a.value });
+  },
+  async phone_state(a) {
+    return found(a).evaluate(state);
   },
   async text(a) {
     return found(a).evaluate(() => document.body.innerText);

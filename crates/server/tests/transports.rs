@@ -3,15 +3,18 @@ mod support;
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use support::SOON;
 use support::baresip::{Account, Baresip};
+use support::browser::Browser;
 use support::call::{AGENT_HZ, CALLER_HZ, Caller, SECRET, auto_answer};
-use support::company::{Company, id};
+use support::company::{Company, id, try_for};
 use support::peers::{Calls, Sipp, free_port};
 use support::rtp::RtpPeer;
+use support::scenario::newest;
 use support::server::{Server, Unusual};
+use support::sound::{heard_ms, stereo};
 use support::verdict::{self, must, must_fail};
 use support::wait_for;
 use support::web_phone::{WebPhone, connect, media};
@@ -82,6 +85,9 @@ fn a_phone_on_a_websocket_is_called_and_calls_down_its_own_connection() {
     let at_caller = RtpPeer::start();
     at_caller.say(Some(CALLER_HZ));
     let mut caller = Sipp::call(server.sip, &Calls { rtp_port: at_caller.port, ..Calls::default() });
+    // It speaks no WebRTC, says so, and is called again without.
+    let webrtc = phone.decline_call();
+    assert!(webrtc.contains("UDP/TLS/RTP/SAVPF"), "{webrtc}");
     let invite = phone.take_call(rtp.port);
     assert!(invite.contains("Via: SIP/2.0/WS ") && invite.contains(";transport=ws>"), "{invite}");
     rtp.send_to(media(&invite));
@@ -107,4 +113,70 @@ fn a_phone_on_a_websocket_is_called_and_calls_down_its_own_connection() {
     // The page is closed: the device is lost at once, and nobody waits for it.
     phone.vanish();
     company.wait_agent(&agent, "idle", |a| a["device_ready"] == false);
+}
+
+/// The phone that is JsSIP on a page, until its call is in this state.
+fn wait_state(chromium: &mut Browser, state: &str) {
+    let mut last = Value::Null;
+    let found = try_for(SOON, || {
+        last = chromium.order(json!({"do": "phone_state", "page": "phone"}));
+        (last["state"] == state).then_some(())
+    });
+    assert!(found.is_some(), "the phone is not {state}: {last}");
+}
+
+#[test]
+fn a_phone_in_a_browser_is_called_holds_and_calls_by_webrtc() {
+    let server = Server::start_unusual("jssip", Unusual { https: true, ..Unusual::default() });
+    let company = Company::of(&server);
+    let agent = company.agent("Agent 1");
+    let device = company.sip_device(&agent, "7105", SECRET);
+    let mut chromium = Browser::start(&server, AGENT_HZ);
+    let phone = json!({"do": "phone", "page": "phone", "user": "7105", "secret": SECRET, "domain": "127.0.0.1"});
+    chromium.order(phone.clone());
+    company.on_duty(&agent, &device);
+
+    // Called, with our offer.
+    let mut caller = Caller::dial(&server, "1000");
+    caller.rtp.wait_tone(AGENT_HZ, 300);
+    wait_state(&mut chromium, "talking");
+    chromium.wait_tone("phone", CALLER_HZ);
+    let interaction = id(&newest(&company, &[]));
+    must("the caller", verdict::hears(&caller.rtp.listen(800), AGENT_HZ, CALLER_HZ));
+    let at_agent = chromium.listen("phone", 1000);
+    must("the agent", verdict::browser_hears(&at_agent, CALLER_HZ, AGENT_HZ));
+    must_fail("the sides swapped", verdict::browser_hears(&at_agent, AGENT_HZ, CALLER_HZ));
+
+    // Its own hold: music for the caller.
+    let mut order = |what: &str, value: &str| {
+        chromium.order(json!({"do": "phone_do", "page": "phone", "what": what, "value": value}));
+    };
+    order("hold", "");
+    let music = || verdict::hears_music(&caller.rtp.listen(800), &[AGENT_HZ, CALLER_HZ]).ok();
+    try_for(SOON, music).expect("music for the caller on hold");
+    order("unhold", "");
+    caller.rtp.wait_tone(AGENT_HZ, 300);
+    chromium.wait_tone("phone", CALLER_HZ);
+    caller.sipp.hang_up();
+    caller.sipp.must_end_well();
+    wait_state(&mut chromium, "idle");
+    let (segment, _) = company.wait_segment(&agent, "wrap_up");
+    company.wrap_up(&agent, &segment, "Resolved");
+    let detail = company.wait_detail(&interaction);
+    assert_eq!(detail["summary"]["end"], "served");
+    let (left, right) = stereo(&company.recording(&id(&detail["recordings"][0])));
+    assert!(heard_ms(&left, CALLER_HZ) > 1000 && heard_ms(&right, AGENT_HZ) > 1000, "both are in the recording");
+    assert_eq!(heard_ms(&left, AGENT_HZ) + heard_ms(&right, CALLER_HZ), 0, "each in his channel");
+
+    // It calls, with its own offer, by TLS: the same phone from another page, and the echo.
+    let secure = server.https.expect("HTTPS was wished for");
+    let mut other = phone;
+    other["base"] = json!(format!("https://localhost:{}", secure.port()));
+    chromium.order(json!({"do": "close", "page": "phone"}));
+    chromium.order(other);
+    chromium.order(json!({"do": "phone_do", "page": "phone", "what": "call", "value": "3000"}));
+    wait_state(&mut chromium, "talking");
+    chromium.wait_tone("phone", AGENT_HZ);
+    chromium.order(json!({"do": "phone_do", "page": "phone", "what": "hang_up"}));
+    wait_state(&mut chromium, "idle");
 }

@@ -286,7 +286,7 @@ impl Exchange {
             Happening::PeerPacket { device, generation, to_node, bytes } => {
                 if to_node {
                     if let Some(node) = &mut self.node {
-                        node.peer_packet(&mut self.out, PeerRef { device, generation }, bytes.as_slice());
+                        node.peer_packet(&mut self.out, PeerRef::Device { device, generation }, bytes.as_slice());
                     }
                 } else if let Some(phone) = self.devices.get(&device).copied() {
                     self.hears(phone, bytes.as_slice());

@@ -75,13 +75,14 @@ impl Switch {
             return self.report(DeviceReport::Refused { device, generation, code: code.to_owned() });
         }
         if let Some(old) = self.peers.get(&device) {
-            let peer = PeerRef { device, generation: old.generation };
+            let former = old.generation;
+            let peer = PeerRef::Device { device, generation: former };
             self.emit(Output::Peer(PeerCommand::Close { peer }));
-            self.peer_gone(peer, DeviceLoss::Replaced);
+            self.peer_gone(device, former, DeviceLoss::Replaced);
         }
         self.peers.insert(device, Peer { generation, tenant, state: PeerState::Offered });
         let codecs = policy::browser_codecs(&self.directory, tenant).iter().map(|codec| media_codec(*codec)).collect();
-        let peer = PeerRef { device, generation };
+        let peer = PeerRef::Device { device, generation };
         self.emit(Output::Peer(PeerCommand::Accept { peer, offer_sdp, codecs }));
     }
 
@@ -89,9 +90,9 @@ impl Switch {
         if self.peers.get(&device).is_none_or(|p| p.generation != generation) {
             return;
         }
-        let peer = PeerRef { device, generation };
+        let peer = PeerRef::Device { device, generation };
         self.emit(Output::Peer(PeerCommand::Close { peer }));
-        self.peer_gone(peer, DeviceLoss::Closed);
+        self.peer_gone(device, generation, DeviceLoss::Closed);
         // A guest who closes the page hangs up. An agent may be reloading it.
         let guest = !self.directory.devices.contains_key(&device);
         if let Some(leg) = self.dialled_leg(device).filter(|_| guest) {
@@ -100,11 +101,7 @@ impl Switch {
     }
 
     pub(crate) fn on_peer(&mut self, event: PeerEvent) {
-        let (PeerEvent::Accepted { peer, .. }
-        | PeerEvent::Ready { peer, .. }
-        | PeerEvent::Failed { peer, .. }
-        | PeerEvent::Closed { peer }) = event;
-        let PeerRef { device, generation } = peer;
+        let PeerRef::Device { device, generation } = event.peer() else { return self.on_call_peer(event) };
         // Events of a replaced or closed peer cross our command: nobody is interested any more.
         let Some(known) = self.peers.get_mut(&device).filter(|p| p.generation == generation) else { return };
         match event {
@@ -118,21 +115,22 @@ impl Switch {
                 if !matches!(known.state, PeerState::Ready(_)) {
                     known.state = PeerState::Ready(audio);
                     self.report(DeviceReport::Ready { device, generation });
-                    self.reattach(peer, audio);
+                    self.reattach(device, generation, audio);
                 }
             }
             PeerEvent::Failed { code, .. } if matches!(known.state, PeerState::Offered) => {
                 self.peers.remove(&device);
                 self.report(DeviceReport::Refused { device, generation, code });
             }
-            PeerEvent::Failed { .. } => self.peer_gone(peer, DeviceLoss::IceFailed),
-            PeerEvent::Closed { .. } => self.peer_gone(peer, DeviceLoss::Closed),
+            PeerEvent::Failed { .. } => self.peer_gone(device, generation, DeviceLoss::IceFailed),
+            PeerEvent::Closed { .. } => self.peer_gone(device, generation, DeviceLoss::Closed),
+            // Browsers' connections answer, and are replaced rather than changed.
+            PeerEvent::Declined { .. } | PeerEvent::Offered { .. } => {}
         }
     }
 
     /// The device's peer is no more; a living leg waits for the next one.
-    fn peer_gone(&mut self, peer: PeerRef, why: DeviceLoss) {
-        let PeerRef { device, generation } = peer;
+    fn peer_gone(&mut self, device: DeviceId, generation: u64, why: DeviceLoss) {
         self.peers.remove(&device);
         self.report(DeviceReport::Lost { device, generation, why });
         if let Some(&leg) = self.by_browser.get(&device) {
@@ -145,8 +143,9 @@ impl Switch {
     }
 
     /// A new peer is ready: the device's leg moves to it.
-    fn reattach(&mut self, peer: PeerRef, audio: PeerAudio) {
-        let Some(&leg) = self.by_browser.get(&peer.device) else { return };
+    fn reattach(&mut self, device: DeviceId, generation: u64, audio: PeerAudio) {
+        let peer = PeerRef::Device { device, generation };
+        let Some(&leg) = self.by_browser.get(&device) else { return };
         self.timers.cancel(Timer::Reattach(leg));
         let Some(state) = self.legs.get_mut(&leg) else { return };
         match &state.phase {
@@ -178,7 +177,7 @@ impl Switch {
     fn ready_peer(&self, device: DeviceId) -> Option<(PeerRef, PeerAudio)> {
         let peer = self.peers.get(&device)?;
         match peer.state {
-            PeerState::Ready(audio) => Some((PeerRef { device, generation: peer.generation }, audio)),
+            PeerState::Ready(audio) => Some((PeerRef::Device { device, generation: peer.generation }, audio)),
             PeerState::Offered | PeerState::Accepted => None,
         }
     }
@@ -280,7 +279,7 @@ impl Switch {
     /// Devices that left the directory, or are no browsers any more, lose their peers. Guests stand in no directory, so
     /// only a changed entry counts; a removed device is closed by the device hub.
     pub(crate) fn review_peers(&mut self) {
-        let wrong: Vec<PeerRef> =
+        let wrong: Vec<(DeviceId, u64)> =
             self.peers
                 .iter()
                 .filter(|(device, peer)| {
@@ -288,11 +287,11 @@ impl Switch {
                         entry.tenant != peer.tenant || !matches!(entry.kind, DeviceEntryKind::Browser)
                     })
                 })
-                .map(|(device, peer)| PeerRef { device: *device, generation: peer.generation })
+                .map(|(device, peer)| (*device, peer.generation))
                 .collect();
-        for peer in wrong {
-            self.emit(Output::Peer(PeerCommand::Close { peer }));
-            self.peer_gone(peer, DeviceLoss::Closed);
+        for (device, generation) in wrong {
+            self.emit(Output::Peer(PeerCommand::Close { peer: PeerRef::Device { device, generation } }));
+            self.peer_gone(device, generation, DeviceLoss::Closed);
         }
     }
 }

@@ -54,9 +54,9 @@ impl SavedInvite {
     fn new(attempt: &Attempt) -> Option<Self> {
         Some(Self {
             invite: String::from_utf8(attempt.invite.as_ref()?.bare()?).ok()?,
-            transport: attempt.hop.transport,
-            local_address: attempt.hop.local,
-            remote_address: attempt.hop.remote,
+            transport: attempt.target.hop.transport,
+            local_address: attempt.target.hop.local,
+            remote_address: attempt.target.hop.remote,
         })
     }
 }
@@ -180,6 +180,10 @@ impl Switch {
         if let (Party::Outgoing(sip), false) = (&state.party, state.is_up()) {
             let invites = sip.calls.iter().filter_map(SavedInvite::new).collect();
             return self.keep(RINGING, Saved::Ringing { leg, invites });
+        }
+        // Neither a WebSocket nor a peer connection outlives its process.
+        if state.web.is_some() {
+            return self.forget(Kept::Leg(leg));
         }
         if let Some(saved) = self.saved_leg(state) {
             self.keep(LIVING, Saved::Living(Box::new(saved)));

@@ -55,7 +55,7 @@ impl Switch {
         let Some(leg) = self.living_by_call(call) else { return };
         let Some(state) = self.legs.get(&leg) else { return };
         // Our offer stood in the 200; the ACK brings the answer.
-        if state.is_up() && state.media_key().is_none() {
+        if state.is_up() && state.web.is_none() && state.media_key().is_none() {
             match self.conclude(leg, sdp) {
                 Some(remote) => self.start_media(leg, &remote),
                 None => return self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer),
@@ -79,6 +79,9 @@ impl Switch {
         let (Some(leg), Some(local)) = (leg, local) else {
             return self.sip(sip::Command::RejectReinvite { call, status: 500 });
         };
+        if self.legs.get(&leg).is_some_and(|l| l.web.is_some()) {
+            return self.change_web(leg, call, sdp);
+        }
         let Some(session) = self.legs.get_mut(&leg).and_then(Leg::session_mut) else { return };
         let answer = match sdp {
             Some(sdp) => {
@@ -98,7 +101,9 @@ impl Switch {
     }
 
     fn on_session(&mut self, call: CallId, sdp: Option<&[u8]>) {
-        let Some(leg) = self.living_by_call(call) else { return };
+        // WebRTC's sessions are changed by the peer alone, in `change_web`.
+        let by_rtp = |leg: &LegId| self.legs.get(leg).is_some_and(|l| l.web.is_none());
+        let Some(leg) = self.living_by_call(call).filter(by_rtp) else { return };
         if let Some(remote) = self.conclude(leg, sdp) {
             self.apply_session(leg, &remote);
         }

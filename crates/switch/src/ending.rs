@@ -62,6 +62,7 @@ impl Switch {
         if let Phase::Resolving { key, .. } = before {
             self.by_resolve.remove(&key);
         }
+        self.close_peers(leg);
         self.forget_party(leg, refused);
         self.forget(Kept::Leg(leg));
         self.stop_recordings_of(leg);

@@ -10,12 +10,13 @@ use sip::msg::Message;
 use sip::{Admission, Hop, IncomingCall};
 
 use crate::io::Transport;
-use crate::leg::{Incoming, Leg, Party, Phase};
+use crate::leg::{Incoming, Leg, Offer, Party, Phase};
 use crate::negotiate::SessionError;
 use crate::policy::{self, Book, Called, Caller, Verdict};
 use crate::switch::Switch;
 use crate::timers::Timer;
 use crate::trunks::Carrier;
+use crate::web_sound::web_offer;
 
 /// The directory as the SIP endpoint asks it. See [`Switch::policy`].
 #[derive(Debug, Clone)]
@@ -139,10 +140,13 @@ impl Switch {
         };
         let terms = policy::terms(&self.directory, tenant, via);
         let session = self.new_session(terms, incoming.hop.transport.is_secure());
-        let offer = match incoming.sdp().map(|sdp| session.read_offer(sdp)) {
-            None => None,
-            Some(Ok(offer)) => Some(offer),
-            Some(Err(why)) => {
+        let read = |sdp: &[u8]| match web_offer(sdp) {
+            Some(offer) => Ok(offer),
+            None => session.read_offer(sdp).map(Offer::Rtp),
+        };
+        let offer = match incoming.sdp().map(read).transpose() {
+            Ok(offer) => offer,
+            Err(why) => {
                 tracing::info!(%why, "INVITE refused: unusable session description");
                 return self.refuse_sound(call, &why);
             }
@@ -226,6 +230,10 @@ impl Switch {
         }
         self.timers.cancel(Timer::Offer(leg));
         match &state.party {
+            Party::Incoming(Incoming { offer: Some(Offer::Web(offer)), .. }) => {
+                let offer = offer.clone();
+                self.accept_web(leg, offer);
+            }
             Party::Incoming(_) => self.open_media(leg, Transport::Udp),
             Party::Browser(browser) => {
                 let device = browser.device;
@@ -239,8 +247,18 @@ impl Switch {
     pub(crate) fn send_answer(&mut self, leg: LegId) {
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let Some(local) = state.media.as_ref().and_then(|m| m.local) else { return };
+        let by_web = state.web.as_mut().and_then(|web| web.answer.take());
         let Party::Incoming(sip) = &mut state.party else { return };
         let (call, offer) = (sip.call, sip.offer.take());
+        if let Some(answer) = by_web {
+            // Its sound starts when the peer connection is through.
+            self.sip(sip::Command::Answer { call, sdp: answer.into_bytes(), headers: Vec::new() });
+            return self.leg_is_up(leg);
+        }
+        let offer = offer.and_then(|offer| match offer {
+            Offer::Rtp(offer) => Some(offer),
+            Offer::Web(_) => None,
+        });
         let (sdp, remote) = match offer.map(|offer| sip.session.answer(local, &offer)) {
             Some(Ok((sdp, remote))) => (sdp, Some(remote)),
             Some(Err(_)) => return self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer),

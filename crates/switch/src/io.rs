@@ -21,11 +21,13 @@ use crate::checkpoint::{Checkpoint, Kept};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResolveKey(pub u64);
 
-/// One WebRTC peer connection: the newest of a device has the highest generation.
+/// One WebRTC peer connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerRef {
-    pub device: DeviceId,
-    pub generation: u64,
+pub enum PeerRef {
+    /// Of a browser at our own desk or customer page: it outlives calls. The newest has the highest generation.
+    Device { device: DeviceId, generation: u64 },
+    /// Of one SIP call, or one try at it.
+    Call { number: u64 },
 }
 
 /// Where the packets of a protected leg stand: SSRC and highest index (RFC 3711 §3.3.1) of what was sent and received
@@ -35,6 +37,29 @@ pub struct SrtpNumbers {
     pub sent: Option<(u32, u64)>,
     pub received: Option<(u32, u64)>,
     pub reports: u32,
+}
+
+impl PeerRef {
+    /// Whose connection it is, if it is a browser's that outlives calls.
+    pub fn device(self) -> Option<DeviceId> {
+        match self {
+            PeerRef::Device { device, .. } => Some(device),
+            PeerRef::Call { .. } => None,
+        }
+    }
+}
+
+impl PeerEvent {
+    pub fn peer(&self) -> PeerRef {
+        match self {
+            PeerEvent::Accepted { peer, .. }
+            | PeerEvent::Declined { peer }
+            | PeerEvent::Offered { peer, .. }
+            | PeerEvent::Ready { peer, .. }
+            | PeerEvent::Failed { peer, .. }
+            | PeerEvent::Closed { peer } => *peer,
+        }
+    }
 }
 
 impl SrtpNumbers {
@@ -144,14 +169,24 @@ pub enum Transport {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerCommand {
-    /// Make a peer connection answering this SDP offer. Answer with [`PeerEvent::Accepted`] or [`PeerEvent::Failed`],
-    /// then [`PeerEvent::Ready`] when ICE and DTLS are through.
+    /// Make a peer connection answering this SDP offer, or go on with the one there is. Answer with [`PeerEvent::Accepted`]
+    /// or, of a new one, [`PeerEvent::Failed`]; then, of a new one, [`PeerEvent::Ready`] when ICE and DTLS are through. What
+    /// cannot be accepted of one there is changes nothing and is answered with [`PeerEvent::Declined`].
     Accept {
         peer: PeerRef,
         offer_sdp: String,
         /// Which codec to take, the best first; empty: G.711 before others.
         codecs: Vec<media::Codec>,
     },
+    /// Make a peer connection and an SDP offer. Answer with [`PeerEvent::Offered`] or [`PeerEvent::Failed`].
+    Offer {
+        peer: PeerRef,
+        /// All that may be spoken, the best first.
+        codecs: Vec<media::Codec>,
+    },
+    /// The SDP answer to that offer. Answer with [`PeerEvent::Failed`], or with [`PeerEvent::Ready`] when ICE and DTLS are
+    /// through.
+    Conclude { peer: PeerRef, answer_sdp: String },
     /// Close it; no event is expected any more (one that crosses is ignored).
     Close { peer: PeerRef },
 }
@@ -161,6 +196,13 @@ pub enum PeerEvent {
     Accepted {
         peer: PeerRef,
         answer_sdp: String,
+    },
+    Declined {
+        peer: PeerRef,
+    },
+    Offered {
+        peer: PeerRef,
+        offer_sdp: String,
     },
     /// Media path proved: audio can flow.
     Ready {

@@ -10,9 +10,9 @@ use domain::leg::{CallerId, EndCause, EndedBy, LegCommand};
 use media::{CodecParams, LegKey, Numbers, PlayKey};
 use sip::CallId;
 use sip::digest::Credentials;
-use sip::sdp::{Keys, SessionDescription};
+use sip::sdp::{Direction, Keys, SessionDescription};
 
-use crate::io::{ResolveKey, SrtpNumbers};
+use crate::io::{PeerRef, ResolveKey, SrtpNumbers};
 use crate::negotiate::{Remote, Session};
 
 /// Commands that may wait for a leg to come up; more than any flow sends ahead.
@@ -43,6 +43,8 @@ pub(crate) struct Leg {
     pub(crate) refers: bool,
     /// We have asked the peer to speak another codec.
     pub(crate) asked: Option<media::Codec>,
+    /// Its sound goes by WebRTC though its signalling is SIP.
+    pub(crate) web: Option<WebSound>,
 }
 
 impl Leg {
@@ -64,6 +66,7 @@ impl Leg {
             deferred: Vec::new(),
             refers: false,
             asked: None,
+            web: None,
         }
     }
 
@@ -106,6 +109,25 @@ impl Leg {
     }
 }
 
+/// A SIP leg's own peer connection.
+#[derive(Debug)]
+pub(crate) struct WebSound {
+    pub(crate) peer: PeerRef,
+    /// Our description, until it is sent.
+    pub(crate) answer: Option<String>,
+    /// What the peer wants to change: asked by this call, and which way his sound is to go then.
+    pub(crate) change: Option<(CallId, Direction)>,
+}
+
+/// What an INVITE offered.
+#[derive(Debug)]
+pub(crate) enum Offer {
+    /// RTP, plain or with keys by SDES.
+    Rtp(SessionDescription),
+    /// WebRTC, as it came.
+    Web(String),
+}
+
 /// Who is at the other end.
 #[derive(Debug)]
 pub(crate) enum Party {
@@ -119,7 +141,7 @@ pub(crate) enum Party {
 pub(crate) struct Incoming {
     pub(crate) call: CallId,
     /// What the INVITE offered; `None` when the caller wants our offer.
-    pub(crate) offer: Option<SessionDescription>,
+    pub(crate) offer: Option<Offer>,
     pub(crate) hop: sip::Hop,
     pub(crate) session: Session,
 }
@@ -134,6 +156,8 @@ pub(crate) struct Outgoing {
     pub(crate) targets: Vec<Target>,
     /// Where else the call may go, in this order, if nobody is there: further addresses of one name (RFC 3263 §4.3).
     pub(crate) spares: VecDeque<Target>,
+    /// Contacts whose offer by WebRTC is being made.
+    pub(crate) waiting: Vec<(PeerRef, Target)>,
     /// Calls still unanswered.
     pub(crate) calls: Vec<Attempt>,
     /// The call that was answered.
@@ -163,6 +187,7 @@ impl Outgoing {
             via: None,
             targets: Vec::new(),
             spares: VecDeque::new(),
+            waiting: Vec::new(),
             calls: Vec::new(),
             won: Some(call),
             rang: true,
@@ -189,7 +214,9 @@ pub(crate) struct TrunkVia {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) call: CallId,
-    pub(crate) hop: sip::Hop,
+    pub(crate) target: Target,
+    /// Whose offer it carries, if that is WebRTC's.
+    pub(crate) peer: Option<PeerRef>,
     /// As it went out, for a CANCEL after a crash.
     pub(crate) invite: Option<Arc<sip::msg::Message>>,
 }

@@ -65,6 +65,7 @@ mod sound;
 mod switch;
 mod timers;
 mod trunks;
+mod web_sound;
 
 pub use checkpoint::{Checkpoint, Kept};
 pub use config::{Config, Signer};

@@ -107,13 +107,7 @@ pub(crate) struct Remote {
 
 impl Remote {
     fn new(agreement: &Agreement) -> Result<Self, SessionError> {
-        let codec = match agreement.codec {
-            Codec::Pcmu => media::Codec::Pcmu,
-            Codec::Pcma => media::Codec::Pcma,
-            Codec::G722 => media::Codec::G722,
-            Codec::Opus => media::Codec::Opus,
-            Codec::TelephoneEvent | Codec::TelephoneEvent48 | Codec::ComfortNoise => return Err(SessionError::Codec),
-        };
+        let codec = voice(agreement.codec).ok_or(SessionError::Codec)?;
         let (payload_type, clock) = (agreement.payload, agreement.digits_hz);
         Ok(Self {
             address: agreement.remote,
@@ -265,9 +259,31 @@ impl Session {
         Ok(remote)
     }
 
+    /// What an offer by WebRTC lists, the best first.
+    pub(crate) fn offered(&self) -> Vec<media::Codec> {
+        self.terms.offered(self.current).into_iter().filter_map(voice).collect()
+    }
+
+    /// What is taken of such an offer before others, the best first.
+    pub(crate) fn wished(&self) -> Vec<media::Codec> {
+        let wished = if self.terms.codecs.is_empty() { &self.terms.browsers } else { &self.terms.codecs };
+        wished.iter().map(|codec| media_codec(*codec)).collect()
+    }
+
     /// Which codec is spoken from now on; what is agreed on later begins with it.
     pub(crate) fn speaks(&mut self, codec: media::Codec) {
         self.current = Some(sdp_codec(floor_codec(codec)));
+    }
+}
+
+/// A codec of SDP that carries a voice, in the words of `media`.
+fn voice(codec: Codec) -> Option<media::Codec> {
+    match codec {
+        Codec::Pcmu => Some(media::Codec::Pcmu),
+        Codec::Pcma => Some(media::Codec::Pcma),
+        Codec::G722 => Some(media::Codec::G722),
+        Codec::Opus => Some(media::Codec::Opus),
+        Codec::TelephoneEvent | Codec::TelephoneEvent48 | Codec::ComfortNoise => None,
     }
 }
 

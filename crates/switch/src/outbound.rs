@@ -14,7 +14,7 @@ use sip::msg::{Message, NameAddr, Scheme, Uri};
 use sip::passport::Passport;
 use sip::{CallId, Hop};
 
-use crate::io::{Output, ResolveKey, Transport};
+use crate::io::{Output, PeerRef, ResolveKey, Transport};
 use crate::leg::{Attempt, Early, Leg, Outgoing, Party, Phase, Target, TrunkVia};
 use crate::negotiate::{Remote, Terms};
 use crate::policy;
@@ -261,6 +261,7 @@ impl Switch {
             via: None,
             targets,
             spares: VecDeque::new(),
+            waiting: Vec::new(),
             calls: Vec::new(),
             won: None,
             rang: false,
@@ -275,10 +276,21 @@ impl Switch {
     /// Media is open: INVITE every target.
     pub(crate) fn send_invites(&mut self, leg: LegId) {
         let Some(state) = self.legs.get_mut(&leg) else { return };
-        let Some(local) = state.media.as_ref().and_then(|m| m.local) else { return };
         let Party::Outgoing(sip) = &mut state.party else { return };
         state.phase = Phase::Calling;
-        let targets = std::mem::take(&mut sip.targets);
+        for target in std::mem::take(&mut sip.targets) {
+            match target.hop.transport.is_web() {
+                true => self.offer_web(leg, target),
+                false => self.invite(leg, target, None),
+            }
+        }
+    }
+
+    /// INVITEs one target; `web` is the offer of a peer connection of its own.
+    pub(crate) fn invite(&mut self, leg: LegId, mut target: Target, web: Option<(PeerRef, Vec<u8>)>) {
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        let Some(local) = state.media.as_ref().and_then(|m| m.local) else { return };
+        let Party::Outgoing(sip) = &mut state.party else { return };
         // Carriers know their customers by their own domain, and who shows no number by his account.
         let peer = sip.via.as_ref().map(|via| (via.host.clone(), via.check_certificate));
         let login = sip.via.as_ref().and_then(|via| via.login.clone());
@@ -289,7 +301,7 @@ impl Switch {
         let told = trunk.filter(|t| t.identity.told);
         let mut headers = told.map(|_| stated(&sip.from, host)).unwrap_or_default();
         let signed = trunk.filter(|t| t.identity.signed).map(|t| (t.tenant, t.region.clone()));
-        let called = targets.first().and_then(|t| t.uri.user.clone());
+        let called = target.uri.user.clone();
         let shown = sip.from.user.clone();
         let mut from = NameAddr::new(Uri::sip(Some(user), host, None));
         if let Some(name) = &sip.from.name {
@@ -299,38 +311,38 @@ impl Switch {
             let value = self.signed(tenant, region.as_deref(), &shown, &called);
             headers.extend(value.map(|value| ("Identity".to_owned(), value)));
         }
-        for mut target in targets {
-            // The address that reaches the peer for media does so for signalling.
-            if target.hop.local.ip().is_unspecified() {
-                target.hop.local.set_ip(local.ip());
-            }
-            if target.hop.transport.is_secure() && target.hop.conn.is_none() {
-                let remote = target.hop.remote;
-                let (name, is_checked) = peer.clone().unwrap_or_else(|| (target.uri.host.clone(), true));
-                self.emit(Output::ExpectPeer { remote, name, is_checked });
-            }
-            let call = CallId::outgoing(self.next_number());
-            let mut sdp = None;
-            if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
-                // Contacts of one phone may be reached by ways that are private and such that are not.
-                sip.session.set_private(target.hop.transport.is_secure());
-                sdp = Some(sip.session.offer(local));
-                sip.calls.push(Attempt { call, hop: target.hop, invite: None });
-            }
-            self.by_call.insert(call, leg);
-            let routes = target.path.into_iter().map(|proxy| ("Route".to_owned(), proxy));
-            self.sip(sip::Command::Invite(Box::new(sip::Invite {
-                call,
-                hop: target.hop,
-                uri: target.uri,
-                from: from.clone(),
-                to: None,
-                contact_user: account.clone(),
-                headers: routes.chain(headers.clone()).collect(),
-                sdp,
-                credentials: login.as_ref().map(|(_, credentials)| credentials.clone()),
-            })));
+        // The address that reaches the peer for media does so for signalling.
+        if target.hop.local.ip().is_unspecified() {
+            target.hop.local.set_ip(local.ip());
         }
+        if target.hop.transport.is_secure() && target.hop.conn.is_none() {
+            let remote = target.hop.remote;
+            let (name, is_checked) = peer.unwrap_or_else(|| (target.uri.host.clone(), true));
+            self.emit(Output::ExpectPeer { remote, name, is_checked });
+        }
+        let call = CallId::outgoing(self.next_number());
+        let (hop, uri) = (target.hop, target.uri.clone());
+        let routes = target.path.clone().into_iter().map(|proxy| ("Route".to_owned(), proxy));
+        let (peer, offer) = web.unzip();
+        let mut sdp = None;
+        if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
+            // Contacts of one phone may be reached by ways that are private and such that are not.
+            sip.session.set_private(hop.transport.is_secure());
+            sdp = offer.or_else(|| Some(sip.session.offer(local)));
+            sip.calls.push(Attempt { call, target, peer, invite: None });
+        }
+        self.by_call.insert(call, leg);
+        self.sip(sip::Command::Invite(Box::new(sip::Invite {
+            call,
+            hop,
+            uri,
+            from,
+            to: None,
+            contact_user: account,
+            headers: routes.chain(headers).collect(),
+            sdp,
+            credentials: login.map(|(_, credentials)| credentials),
+        })));
     }
 
     /// The Identity header of a call that shows `from` and goes to `to`. That a number of the company is shown is ours to say;
@@ -447,14 +459,21 @@ impl Switch {
         // What it said before it answered holds for an answer that says nothing (RFC 6337 §3.1.1).
         let tag = response.to.tag().unwrap_or("");
         let early = sip.early.iter().flat_map(|e| &e.sessions).find(|(fork, _)| fork == tag).map(|(_, remote)| *remote);
-        let hop = sip.calls.iter().find(|a| a.call == call).map(|a| a.hop);
-        let losers: Vec<CallId> = sip.calls.drain(..).map(|a| a.call).filter(|c| *c != call).collect();
+        let (winner, losers): (Vec<Attempt>, Vec<Attempt>) = sip.calls.drain(..).partition(|a| a.call == call);
+        let waiting = std::mem::take(&mut sip.waiting);
+        let winner = winner.into_iter().next();
         sip.won = Some(call);
-        sip.session.set_private(hop.is_some_and(|hop| hop.transport.is_secure()));
+        sip.session.set_private(winner.as_ref().is_some_and(|a| a.target.hop.transport.is_secure()));
+        for peer in losers.iter().filter_map(|a| a.peer).chain(waiting.into_iter().map(|(peer, _)| peer)) {
+            self.close_peer(peer);
+        }
         for loser in losers {
-            self.by_call.remove(&loser);
+            self.by_call.remove(&loser.call);
             let reason = "SIP;cause=200;text=\"Call completed elsewhere\"".to_owned();
-            self.sip(sip::Command::Hangup { call: loser, headers: vec![("Reason".to_owned(), reason)] });
+            self.sip(sip::Command::Hangup { call: loser.call, headers: vec![("Reason".to_owned(), reason)] });
+        }
+        if let Some(peer) = winner.and_then(|a| a.peer) {
+            return self.conclude_web(leg, peer, sdp);
         }
         match self.conclude(leg, sdp).or(early.filter(|_| sdp.is_none())) {
             Some(remote) => {
@@ -470,9 +489,16 @@ impl Switch {
     pub(crate) fn attempt_failed(&mut self, leg: LegId, call: CallId, cause: &sip::EndCause) {
         let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
         self.by_call.remove(&call);
-        sip.calls.retain(|a| a.call != call);
+        let failed = sip.calls.iter().position(|a| a.call == call).map(|at| sip.calls.remove(at));
         let failure = failure_of(cause, sip.rang);
-        if sip.calls.is_empty() && !sip.rang && is_elsewhere(cause) && self.call_next(leg) {
+        if let Some(peer) = failed.as_ref().and_then(|a| a.peer) {
+            self.close_peer(peer);
+        }
+        if failed.is_some_and(|attempt| self.without_web(leg, attempt, cause)) {
+            return;
+        }
+        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
+        if sip.calls.is_empty() && sip.waiting.is_empty() && !sip.rang && is_elsewhere(cause) && self.call_next(leg) {
             return;
         }
         let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
@@ -480,7 +506,7 @@ impl Switch {
         if better {
             sip.failure = Some(failure);
         }
-        if sip.calls.is_empty() {
+        if sip.calls.is_empty() && sip.waiting.is_empty() {
             let (cause, by) = sip.failure.unwrap_or(failure);
             self.let_go(leg, cause, by);
         }

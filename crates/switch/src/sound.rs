@@ -80,12 +80,16 @@ impl Switch {
         let Some(media) = state.media.as_mut() else { return };
         (media.added, media.seed, media.numbers_at) = (true, seed, now);
         media.agreed(remote);
-        let key = media.key;
+        let (key, by_web) = (media.key, state.web.is_some());
         if let Some(session) = state.session_mut() {
             session.speaks(remote.codec.codec);
         }
         self.protect(leg, remote.keys);
-        self.media(media::Command::AddLeg(remote.leg(key, seed)));
+        let mut add = remote.leg(key, seed);
+        if by_web {
+            add.transport = media::Transport::WebRtc;
+        }
+        self.media(media::Command::AddLeg(add));
     }
 
     /// A later session of the peer: address, codec or direction may differ.

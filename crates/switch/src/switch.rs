@@ -15,8 +15,8 @@ use sip::sdp::{Key, SessionDescription};
 use crate::browser::Peer;
 use crate::config::Config;
 use crate::inbound::Policy;
-use crate::io::{Input, Output, ResolveKey, Transport};
-use crate::leg::{Leg, MediaLeg, Party, Phase};
+use crate::io::{Input, Output, PeerRef, ResolveKey, Transport};
+use crate::leg::{Leg, MediaLeg, Offer, Party, Phase};
 use crate::negotiate::{Session, Terms};
 use crate::recording::Recording;
 use crate::registrations::Registered;
@@ -40,6 +40,8 @@ pub struct Switch {
     pub(crate) by_call: HashMap<CallId, LegId>,
     pub(crate) by_media: HashMap<LegKey, LegId>,
     pub(crate) by_resolve: HashMap<ResolveKey, LegId>,
+    /// Peer connections of SIP calls.
+    pub(crate) by_peer: HashMap<PeerRef, LegId>,
     /// The living leg of each browser device.
     pub(crate) by_browser: HashMap<DeviceId, LegId>,
     pub(crate) bridges: BTreeMap<BridgeId, Bridge>,
@@ -71,6 +73,7 @@ impl Switch {
             by_call: HashMap::new(),
             by_media: HashMap::new(),
             by_resolve: HashMap::new(),
+            by_peer: HashMap::new(),
             by_browser: HashMap::new(),
             bridges: BTreeMap::new(),
             recordings: BTreeMap::new(),
@@ -138,6 +141,7 @@ impl Switch {
             + self.by_call.len()
             + self.by_media.len()
             + self.by_resolve.len()
+            + self.by_peer.len()
             + self.by_browser.len()
             + self.bridges.len()
             + self.recordings.len()
@@ -276,7 +280,10 @@ impl Switch {
                 // Sound may be wanted by the other family of addresses than the signalling's.
                 let audio =
                     |offer: &SessionDescription| offer.address_of(offer.media.iter().find(|m| m.kind == "audio")?);
-                let wanted = sip.offer.as_ref().and_then(audio);
+                let wanted = match &sip.offer {
+                    Some(Offer::Rtp(offer)) => audio(offer),
+                    Some(Offer::Web(_)) | None => None,
+                };
                 Some(wanted.filter(|ip| ip.is_ipv4() != heard_from.is_ipv4()).unwrap_or(heard_from))
             }
             Party::Outgoing(sip) => sip.targets.first().map(|target| target.hop.remote.ip()),

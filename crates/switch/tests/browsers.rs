@@ -64,11 +64,11 @@ fn a_reload_moves_the_leg_to_the_new_peer() {
     w.reports.clear();
     w.advance(SECOND);
     w.connected(BROWSER, 2);
-    let transport = Transport::Peer(PeerRef { device: BROWSER, generation: 2 });
+    let transport = Transport::Peer(PeerRef::Device { device: BROWSER, generation: 2 });
     assert_eq!(w.carriers[&media], transport);
-    assert!(w.peer_commands.contains(&PeerCommand::Close { peer: PeerRef { device: BROWSER, generation: 1 } }));
+    assert!(w.peer_commands.contains(&PeerCommand::Close { peer: PeerRef::Device { device: BROWSER, generation: 1 } }));
     // The old tab's end crosses: nobody is interested.
-    w.input(Input::Peer(PeerEvent::Closed { peer: PeerRef { device: BROWSER, generation: 1 } }));
+    w.input(Input::Peer(PeerEvent::Closed { peer: PeerRef::Device { device: BROWSER, generation: 1 } }));
     w.advance(60 * SECOND);
     assert_eq!(w.timeline(), "A answered Pcmu\n", "the leg lives on");
     assert_eq!(
@@ -86,7 +86,7 @@ fn a_browser_that_stays_away_loses_its_leg_after_fifteen_seconds() {
     let mut w = World::new();
     w.connected(BROWSER, 1);
     w.originate(BROWSER);
-    w.input(Input::Peer(PeerEvent::Closed { peer: PeerRef { device: BROWSER, generation: 1 } }));
+    w.input(Input::Peer(PeerEvent::Closed { peer: PeerRef::Device { device: BROWSER, generation: 1 } }));
     w.advance(14 * SECOND);
     assert_eq!(w.timeline(), "A answered Pcmu\n");
     // A connection that does not become ready helps nobody.
@@ -107,7 +107,7 @@ fn only_newer_connections_of_the_right_tenant_are_taken() {
         w.reports.iter().map(|r| if let DeviceReport::Refused { code, .. } = r { code.as_str() } else { "" }).collect();
     assert_eq!(codes, ["device.stale", "device.not_browser"]);
     w.connect(GUEST, 1);
-    let peer = PeerRef { device: GUEST, generation: 1 };
+    let peer = PeerRef::Device { device: GUEST, generation: 1 };
     w.input(Input::Peer(PeerEvent::Failed { peer, code: "device.bad_sdp".to_owned() }));
     let refused = DeviceReport::Refused { device: GUEST, generation: 1, code: "device.bad_sdp".to_owned() };
     assert_eq!(w.reports.last(), Some(&refused));

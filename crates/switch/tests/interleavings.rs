@@ -166,7 +166,7 @@ fn apply(w: &mut World, known: &mut Known, step: Step) {
             match what {
                 0 | 1 => w.connected(device, generation),
                 2 => {
-                    let closed = PeerRef { device, generation: generation - 1 };
+                    let closed = PeerRef::Device { device, generation: generation - 1 };
                     w.input(Input::Peer(PeerEvent::Closed { peer: closed }));
                 }
                 3 => w.input(Input::Device(DeviceSignal::Dial { device, number: ECHO })),

@@ -59,6 +59,14 @@ pub(crate) enum ToMedia {
         offer_sdp: String,
         codecs: Vec<media::Codec>,
     },
+    Offer {
+        peer: PeerRef,
+        codecs: Vec<media::Codec>,
+    },
+    Conclude {
+        peer: PeerRef,
+        answer_sdp: String,
+    },
     ClosePeer {
         peer: PeerRef,
     },
@@ -475,6 +483,16 @@ impl MediaThread {
                 ToMedia::Accept { peer, offer_sdp, codecs } => {
                     let out = &mut self.peer_out;
                     self.peers.accept(Instant::now(), peer, &offer_sdp, &codecs, &mut |o| out.push_back(o));
+                    self.settle();
+                }
+                ToMedia::Offer { peer, codecs } => {
+                    let out = &mut self.peer_out;
+                    self.peers.offer(Instant::now(), peer, &codecs, &mut |o| out.push_back(o));
+                    self.settle();
+                }
+                ToMedia::Conclude { peer, answer_sdp } => {
+                    let out = &mut self.peer_out;
+                    self.peers.conclude(Instant::now(), peer, &answer_sdp, &mut |o| out.push_back(o));
                     self.settle();
                 }
                 ToMedia::ClosePeer { peer } => {

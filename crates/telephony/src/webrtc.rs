@@ -5,8 +5,8 @@
 //! it but through [`srtp`], with the keys of its handshake (decision 27). What a session goes through:
 //!
 //! ```text
-//! accept → Connecting ─ ICE + DTLS done → Ready ─ DTLS closed → Closed
-//!              └─ 20 s pass, or DTLS fails → Failed ←┘ nothing heard for 10 s
+//! accept, or offer and conclude → Connecting ─ ICE + DTLS done → Ready ─ DTLS closed → Closed
+//!                                     └─ 20 s pass, or DTLS fails → Failed ←┘ nothing heard for 10 s
 //! ```
 //!
 //! Datagrams find their session by remote address. An address is learned only from a STUN binding request whose
@@ -24,9 +24,11 @@ use std::time::{Duration, Instant};
 
 use media::rtp;
 use rustc_hash::FxHashMap;
+use str0m::change::SdpPendingOffer;
 use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::media::Mid;
 use str0m::net::{Protocol, Receive};
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::{Event, Input, Output, Rtc};
 use switch::{PeerAudio, PeerEvent, PeerRef};
 
 use crate::config::StartError;
@@ -37,6 +39,7 @@ use crate::stats::Counters;
 mod dtls;
 mod offer;
 mod rewrite;
+mod setup;
 
 use dtls::{Keys, Listener};
 use rewrite::Rewrite;
@@ -139,6 +142,8 @@ struct Session {
     ssrc: Option<u32>,
     /// Where our packets go.
     path: Option<Path>,
+    /// Our offer and its line, until it is answered: nothing is late before.
+    pending: Option<(Mid, SdpPendingOffer)>,
     ready: bool,
     since: Instant,
     heard: Instant,
@@ -148,6 +153,13 @@ struct Session {
     /// Over: reported once, then removed.
     over: bool,
     out: Rewrite,
+}
+
+impl Session {
+    /// Both sides have said what they want, and nothing has come of it.
+    fn is_late(&self, now: Instant) -> bool {
+        !self.ready && self.pending.is_none() && now.duration_since(self.since) > CONNECT_WITHIN
+    }
 }
 
 pub(crate) struct Peers {
@@ -187,88 +199,6 @@ impl Peers {
             plain: Vec::new(),
             counters,
         })
-    }
-
-    /// Answers a browser's offer.
-    pub(crate) fn accept(
-        &mut self,
-        now: Instant,
-        peer: PeerRef,
-        offer_sdp: &str,
-        codecs: &[media::Codec],
-        out: &mut dyn FnMut(PeerOut),
-    ) {
-        let failed = |code: &str| PeerOut::Event(PeerEvent::Failed { peer, code: code.to_owned() });
-        if self.sessions.len() >= self.max {
-            return out(failed("limit.devices"));
-        }
-        let made = catch_unwind(AssertUnwindSafe(|| self.make(now, peer, offer_sdp, codecs)));
-        match made {
-            Ok(Ok((session, answer_sdp))) => {
-                self.remove(peer);
-                self.by_ufrag.insert(session.ufrag.clone(), peer);
-                self.sessions.insert(peer, session);
-                Counters::set(&self.counters.webrtc_sessions, self.sessions.len() as u64);
-                out(PeerOut::Event(PeerEvent::Accepted { peer, answer_sdp }));
-                self.drive(now, peer, out);
-            }
-            Ok(Err(code)) => out(failed(code)),
-            Err(_) => {
-                Counters::add(&self.counters.panics, 1);
-                out(failed("device.bad_sdp"));
-            }
-        }
-    }
-
-    fn make(
-        &self,
-        now: Instant,
-        peer: PeerRef,
-        offer_sdp: &str,
-        codecs: &[media::Codec],
-    ) -> Result<(Session, String), &'static str> {
-        let wanted = offer::read(offer_sdp, codecs)?;
-        let mut config = Rtc::builder()
-            .set_crypto_provider(self.crypto.clone())
-            .set_dtls_cert(self.certificate.clone())
-            .set_ice_lite(true)
-            .set_rtp_mode(true)
-            .clear_codecs()
-            // Only what binds packets to the line: no feedback traffic is wanted for audio on one path.
-            .clear_extension_map()
-            .set_extension(4, str0m::rtp::Extension::RtpMid);
-        wanted.configure(config.codec_config());
-        let mut rtc = config.build(now);
-        let keys = self.listener.take().ok_or("system.error")?;
-        for &candidate in &self.candidates {
-            let candidate = Candidate::host(candidate, "udp").map_err(|_| "system.error")?;
-            rtc.add_local_candidate(candidate);
-        }
-        let offer = str0m::change::SdpOffer::from_sdp_string(offer_sdp).map_err(|_| "device.bad_sdp")?;
-        let answer = rtc.sdp_api().accept_offer(offer).map_err(|e| {
-            tracing::debug!(device = %peer.device, error = %e, "a browser's offer was refused");
-            "device.bad_sdp"
-        })?;
-        let ufrag = rtc.direct_api().local_ice_credentials().ufrag.clone();
-        let session = Session {
-            peer,
-            rtc,
-            ufrag,
-            audio: wanted.audio(),
-            addresses: Vec::new(),
-            keys,
-            srtp: None,
-            ssrc: None,
-            path: None,
-            ready: false,
-            since: now,
-            heard: now,
-            spoke: None,
-            deadline: now,
-            over: false,
-            out: Rewrite::new(wanted.audio().codec.codec.units()),
-        };
-        Ok((session, answer.to_sdp_string()))
     }
 
     /// Ends a session at our wish: says goodbye and reports nothing.
@@ -413,7 +343,7 @@ impl Peers {
             }
             // An error may come from a datagram that only pretends to be the peer's: it must not end the session.
             if let Err(error) = session.rtc.handle_input(input) {
-                tracing::debug!(device = %peer.device, %error, "a WebRTC datagram was refused");
+                tracing::debug!(?peer, %error, "a WebRTC datagram was refused");
             }
             true
         }));
@@ -455,17 +385,12 @@ impl Peers {
         let due: Vec<PeerRef> = self
             .sessions
             .values()
-            .filter(|s| {
-                now >= s.deadline
-                    || (!s.ready && now.duration_since(s.since) > CONNECT_WITHIN)
-                    || (s.ready && now.duration_since(s.heard) > SILENT_FOR)
-            })
+            .filter(|s| now >= s.deadline || s.is_late(now) || (s.ready && now.duration_since(s.heard) > SILENT_FOR))
             .map(|s| s.peer)
             .collect();
         for peer in due {
             let Some(session) = self.sessions.get_mut(&peer) else { continue };
-            let lost =
-                if session.ready { now - session.heard > SILENT_FOR } else { now - session.since > CONNECT_WITHIN };
+            let lost = if session.ready { now - session.heard > SILENT_FOR } else { session.is_late(now) };
             if lost {
                 self.end(peer, "device.ice_failed", out);
                 continue;
@@ -516,7 +441,7 @@ impl Peers {
                         _ => {}
                     },
                     Err(error) => {
-                        tracing::debug!(device = %peer.device, %error, "a WebRTC session failed");
+                        tracing::debug!(?peer, %error, "a WebRTC session failed");
                         return (!session.over).then_some(End::Failed);
                     }
                 }
@@ -550,7 +475,7 @@ impl Peers {
     /// A panic inside a session: it ends, the others go on.
     fn fail(&mut self, peer: PeerRef, out: &mut dyn FnMut(PeerOut)) {
         Counters::add(&self.counters.panics, 1);
-        tracing::error!(device = %peer.device, "a WebRTC session panicked and was ended");
+        tracing::error!(?peer, "a WebRTC session panicked and was ended");
         self.end(peer, "system.error", out);
     }
 }

@@ -10,6 +10,7 @@ pub mod http;
 pub mod kamailio;
 pub mod ledger;
 pub mod line;
+pub mod linphone;
 pub mod peers;
 pub mod postgres;
 pub mod random;

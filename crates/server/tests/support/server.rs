@@ -39,6 +39,8 @@ pub struct Unusual {
     pub database_url: Option<String>,
     /// Certificates that the server trusts, instead of the machine's.
     pub roots: Option<PathBuf>,
+    /// A web port with TLS beside the one without.
+    pub https: bool,
     /// SIP and sound by both families of addresses, instead of IPv4 alone.
     pub ipv6: bool,
     /// Options of the command line beside the usual ones.
@@ -60,6 +62,8 @@ pub struct Server {
     pub sip: SocketAddr,
     /// SIP over TLS.
     pub sip_tls: SocketAddr,
+    /// Where a test wanted it.
+    pub https: Option<SocketAddr>,
     media_ports: String,
     unusual: Unusual,
     /// Beside the data, not in it: a full disk of the server's is not the test's.
@@ -97,8 +101,18 @@ impl Server {
         let sip = if unusual.ipv6 { "[::]:0" } else { "127.0.0.1:0" };
         let child = spawn(&dir, &log, &media_ports, &unusual, ["127.0.0.1:0", sip]);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server =
-            Server { child, dir, http: any, sip: any, sip_tls: any, media_ports, unusual, log, keep: false };
+        let mut server = Server {
+            child,
+            dir,
+            http: any,
+            sip: any,
+            sip_tls: any,
+            https: None,
+            media_ports,
+            unusual,
+            log,
+            keep: false,
+        };
         server.wait_ready();
         server
     }
@@ -106,7 +120,7 @@ impl Server {
     fn wait_ready(&mut self) {
         let file = self.dir.join("addresses.json");
         let child = &mut self.child;
-        let (http, sip, sip_tls) = wait_for("the server to be ready", Duration::from_secs(90), || {
+        let (http, sip, sip_tls, https) = wait_for("the server to be ready", Duration::from_secs(90), || {
             if let Ok(Some(status)) = child.try_wait() {
                 panic!("the server ended with {status}");
             }
@@ -115,11 +129,12 @@ impl Server {
                 return None;
             }
             let addr = |name: &str| value[name].as_str()?.parse::<SocketAddr>().ok();
-            Some((addr("http")?, addr("sip")?, addr("sip_tls")?))
+            Some((addr("http")?, addr("sip")?, addr("sip_tls")?, addr("https")))
         });
         self.http = http;
         self.sip = sip;
         self.sip_tls = sip_tls;
+        self.https = https;
         wait_for("/readyz", Duration::from_secs(60), || {
             (Http::new(http, None).try_get("/readyz")?.0 == 200).then_some(())
         });
@@ -266,7 +281,16 @@ fn spawn(dir: &Path, log: &Path, media_ports: &str, unusual: &Unusual, [http, si
         if unusual.ipv6 { ("[::]:0", "::", "127.0.0.1,::1") } else { ("127.0.0.1:0", "127.0.0.1", "127.0.0.1") };
     c.arg("--data-dir")
         .arg(dir)
-        .args(["--http", http, "--https", "off", "--sip", sip, "--sip-tls", sip_tls])
+        .args([
+            "--http",
+            http,
+            "--https",
+            if unusual.https { "127.0.0.1:0" } else { "off" },
+            "--sip",
+            sip,
+            "--sip-tls",
+            sip_tls,
+        ])
         .args(["--media-ip", media_ip, "--media-advertise", advertise, "--media-ports", media_ports])
         .args(&unusual.options)
         .envs(unusual.environment.iter().copied())

@@ -166,6 +166,17 @@ impl WebPhone {
         invite
     }
 
+    /// Is called with what it does not speak, and says so; the INVITE.
+    #[track_caller]
+    pub fn decline_call(&mut self) -> String {
+        let invite = self.next();
+        assert!(invite.starts_with("INVITE "), "{invite}");
+        self.respond(&invite, "488 Not Acceptable Here", "");
+        let ack = self.next();
+        assert!(ack.starts_with("ACK "), "{ack}");
+        invite
+    }
+
     /// Waits until the other side hangs up.
     #[track_caller]
     pub fn wait_bye(&mut self) {

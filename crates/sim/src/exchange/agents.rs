@@ -277,7 +277,7 @@ impl Exchange {
         let after = self.people.wait(Duration::from_secs(6));
         if !reload && let Some(node) = &mut self.node {
             self.phones[phone].is_connected = false;
-            let peer = PeerRef { device, generation };
+            let peer = PeerRef::Device { device, generation };
             let event = if self.people.chance(0.5) {
                 PeerEvent::Closed { peer }
             } else {

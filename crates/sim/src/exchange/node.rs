@@ -275,7 +275,7 @@ impl Node {
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         self.plane.handle_packet(out.now - self.born, media, nowhere, bytes);
         self.settle(out);
-        if let Some(phone) = self.office.devices.get(&peer.device) {
+        if let Some(phone) = peer.device().and_then(|device| self.office.devices.get(&device)) {
             said(out, *phone, bytes);
         }
     }
@@ -444,8 +444,12 @@ impl Node {
                 // ICE and DTLS take a few round trips.
                 let ready = out.now + out.faults.media + 4 * out.faults.delay;
                 self.later_at(ready, Input::Peer(PeerEvent::Ready { peer, audio }));
-                out.seen.push_back(Seen::BrowserUp(peer.device, peer.generation));
+                if let PeerRef::Device { device, generation } = peer {
+                    out.seen.push_back(Seen::BrowserUp(device, generation));
+                }
             }
+            // Nobody here has a SIP phone in a browser.
+            PeerCommand::Offer { .. } | PeerCommand::Conclude { .. } => {}
             PeerCommand::Close { peer } => {
                 self.by_peer.remove(&peer);
                 self.peers.remove(&peer);
@@ -466,7 +470,7 @@ impl Node {
                     self.by_peer.insert(peer, media);
                 }
                 self.carriers.insert(media, Carrier::Peer(peer));
-                out.seen.push_back(Seen::BrowserLine(peer.device, true));
+                out.seen.extend(peer.device().map(|device| Seen::BrowserLine(device, true)));
                 Some(0)
             }
         }
@@ -480,7 +484,7 @@ impl Node {
                 if self.by_peer.get(peer) == Some(&media) {
                     self.by_peer.remove(peer);
                 }
-                out.seen.push_back(Seen::BrowserLine(peer.device, false));
+                out.seen.extend(peer.device().map(|device| Seen::BrowserLine(device, false)));
             }
             None => {}
         }
@@ -534,8 +538,9 @@ impl Node {
             }
             // Browsers here listen to no reports.
             Some(Carrier::Peer(_)) if packet.rtcp => {}
-            Some(Carrier::Peer(peer)) => {
-                let (device, generation) = (peer.device, peer.generation);
+            Some(Carrier::Peer(PeerRef::Call { .. })) => {}
+            Some(Carrier::Peer(PeerRef::Device { device, generation })) => {
+                let (device, generation) = (*device, *generation);
                 if let Some(phone) = self.office.devices.get(&device) {
                     passed_on(out, *phone, &packet.bytes);
                 }

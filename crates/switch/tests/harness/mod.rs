@@ -377,7 +377,7 @@ impl World {
     /// A peer connection, through to `Ready`.
     pub fn connected(&mut self, device: DeviceId, generation: u64) {
         self.connect(device, generation);
-        let peer = PeerRef { device, generation };
+        let peer = PeerRef::Device { device, generation };
         self.input(Input::Peer(PeerEvent::Accepted { peer, answer_sdp: "v=0".to_owned() }));
         let codec = media::CodecParams::new(media::Codec::Pcmu, 0);
         let audio = PeerAudio { codec, dtmf: Some(media::DtmfParams::new(101)) };

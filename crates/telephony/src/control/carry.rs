@@ -91,6 +91,10 @@ impl Control {
             Output::Peer(PeerCommand::Accept { peer, offer_sdp, codecs }) => {
                 self.tell_media(ToMedia::Accept { peer, offer_sdp, codecs });
             }
+            Output::Peer(PeerCommand::Offer { peer, codecs }) => self.tell_media(ToMedia::Offer { peer, codecs }),
+            Output::Peer(PeerCommand::Conclude { peer, answer_sdp }) => {
+                self.tell_media(ToMedia::Conclude { peer, answer_sdp });
+            }
             Output::Peer(PeerCommand::Close { peer }) => self.tell_media(ToMedia::ClosePeer { peer }),
             Output::OpenMedia { media, transport, towards } => {
                 let ip = self.parts.ports.told(self.parts.sip.media_ip_for(towards));
