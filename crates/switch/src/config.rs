@@ -55,9 +55,11 @@ pub struct Config {
 pub struct Signer {
     /// Where others find the certificate.
     pub certificate: String,
-    /// ES256 of the octets: two numbers of 32 bytes; `None` if the library fails.
-    pub sign: Arc<dyn Fn(&[u8]) -> Option<[u8; 64]> + Send + Sync>,
+    pub sign: Arc<Sign>,
 }
+
+/// ES256 of the octets: two numbers of 32 bytes; `None` if the library fails.
+pub type Sign = dyn Fn(&[u8]) -> Option<[u8; 64]> + Send + Sync;
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
