@@ -522,6 +522,8 @@ pub struct LegQuality {
 pub enum GapCause {
     Hold,
     Mask,
+    /// A fax by datagrams, which is no sound.
+    Fax,
     /// Lost in a crash or an overrun.
     Lost,
 }

@@ -7,6 +7,7 @@
 //! conferences, differing codecs, digits being sent: decoded, and encoded anew). Either way the listener sees one continuous stream.
 
 mod command;
+mod fax;
 mod leg;
 mod player;
 mod source;
@@ -142,11 +143,15 @@ impl Plane {
     /// Never fails: what cannot be used is counted in [`LegStats`].
     pub fn handle_packet(&mut self, now: Duration, leg: LegKey, src: SocketAddr, bytes: &[u8]) {
         let Some(&slot) = self.slots.get(&leg) else { return };
-        if rtp::is_rtcp(bytes) {
+        let is_image = self.legs[slot].as_ref().is_some_and(|leg| leg.image.is_some());
+        if rtp::is_rtcp(bytes) && !is_image {
             return self.handle_rtcp(now, leg, src, bytes);
         }
         let relatch_after = self.config.relatch_after;
         let Some(leg) = self.legs[slot].as_mut() else { return };
+        if leg.image.is_some() {
+            return self.datagram(now, slot, src, bytes);
+        }
         let Ok(packet) = rtp::Packet::parse(bytes) else {
             leg.dropped_invalid += 1;
             return;
@@ -163,7 +168,7 @@ impl Plane {
         if let Some(source) = &mut leg.source {
             // What was not agreed can keep a known peer alive, but not make an address the peer.
             let known =
-                if used { source.accept(now, src, header, relatch_after) } else { source.locked() == Some(src) };
+                if used { source.accept(now, src, Some(header), relatch_after) } else { source.locked() == Some(src) };
             if !known {
                 leg.dropped_foreign += 1;
                 return;
@@ -201,6 +206,7 @@ impl Plane {
 
     fn audio(&mut self, now: Duration, slot: usize, packet: &rtp::Packet) {
         let Some(leg) = self.legs[slot].as_mut() else { return };
+        leg.pausing = false;
         if leg.muted {
             return;
         }
@@ -223,6 +229,7 @@ impl Plane {
     /// The peer says nothing for a while, and how that sounds.
     fn comfort(&mut self, now: Duration, slot: usize, packet: &rtp::Packet) {
         let Some(leg) = self.legs[slot].as_mut() else { return };
+        leg.pausing = true;
         if leg.muted {
             return;
         }
@@ -384,7 +391,12 @@ impl Plane {
 
     /// Takes an RTCP datagram, from the RTP socket or the one next to it.
     pub fn handle_rtcp(&mut self, now: Duration, leg: LegKey, src: SocketAddr, bytes: &[u8]) {
-        let Some(leg) = self.leg_mut(leg) else { return };
+        let Some(&slot) = self.slots.get(&leg) else { return };
+        let Some(leg) = self.legs[slot].as_mut() else { return };
+        if leg.image.is_some() {
+            // A datagram of UDPTL may look like one.
+            return self.datagram(now, slot, src, bytes);
+        }
         if leg.source.as_ref().is_some_and(|source| !source.accepts_rtcp(src)) {
             leg.dropped_foreign += 1;
             return;

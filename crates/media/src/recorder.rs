@@ -37,6 +37,8 @@ pub enum GapReason {
     Hold,
     /// Recording was paused on purpose, e.g. while card numbers were spoken.
     Mask,
+    /// What was sent was a fax by datagrams, not sound.
+    Fax,
     /// Frames are missing from the spool (found by the reader, never commanded).
     Lost,
 }

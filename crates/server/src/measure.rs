@@ -51,7 +51,7 @@ pub async fn run(telephony: Weak<telephony::Handle>, engine: Engine, tenants: Ve
     }
 }
 
-fn totals(s: &telephony::Stats) -> [(&'static str, u64); 22] {
+fn totals(s: &telephony::Stats) -> [(&'static str, u64); 23] {
     [
         ("cordboard_legs_ended_total", s.legs_ended),
         ("cordboard_sip_received_total", s.sip_received),
@@ -66,6 +66,7 @@ fn totals(s: &telephony::Stats) -> [(&'static str, u64); 22] {
         ("cordboard_tls_failed_total", s.tls_failed),
         ("cordboard_rtp_received_total", s.rtp_received),
         ("cordboard_rtp_sent_total", s.rtp_sent),
+        ("cordboard_fax_sent_total", s.fax_sent),
         ("cordboard_srtp_rejected_total", s.srtp_rejected),
         ("cordboard_rtp_send_failed_total", s.rtp_send_failed),
         ("cordboard_webrtc_received_total", s.webrtc_received),

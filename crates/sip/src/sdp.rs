@@ -5,10 +5,12 @@
 //! an [`Agreement`]: codec, digits, the peer's address, direction. Contract: bounded, no panics, one audio stream.
 
 mod crypto;
+mod image;
 mod negotiate;
 mod parse;
 
 pub use crypto::{Crypto, Key, Keys, Protect, Suite};
+pub use image::{Image, answer_image, no_image, offer_image};
 pub use negotiate::{Agreement, Capabilities, NegotiateError, conclude, negotiate, offer};
 pub use parse::SdpError;
 

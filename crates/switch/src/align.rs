@@ -6,7 +6,7 @@ use domain::id::LegId;
 use media::CodecParams;
 use sip::CallId;
 
-use crate::leg::Leg;
+use crate::leg::{Asked, Leg, Party};
 use crate::switch::Switch;
 use crate::timers::Timer;
 
@@ -16,7 +16,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 
 impl Switch {
     /// Whom this leg talks with, and nobody else.
-    fn partner(&self, leg: LegId) -> Option<LegId> {
+    pub(crate) fn partner(&self, leg: LegId) -> Option<LegId> {
         let bridge = self.legs.get(&leg)?.bridge?;
         self.bridges.get(&bridge)?.partner(leg)
     }
@@ -24,34 +24,40 @@ impl Switch {
     /// The leg of the two that could speak the other's codec, and that codec. Of two that could, the one that was called.
     fn alignable(&self, leg: LegId) -> Option<(LegId, CodecParams)> {
         let other = self.partner(leg)?;
-        let talks = |leg: LegId| self.legs.get(&leg).filter(|l| l.is_up() && !l.peer_held && l.asked.is_none());
+        let talks =
+            |leg: LegId| self.legs.get(&leg).filter(|l| l.is_up() && !l.peer_held && !l.is_fax() && l.asked.is_none());
         let (one, two) = (talks(leg)?, talks(other)?);
         let codec = |leg: &Leg| leg.media.as_ref().filter(|m| m.added)?.codec;
         let (first, second) = (codec(one)?, codec(two)?);
         if first.codec == second.codec {
             return None;
         }
-        let could = |leg: &Leg, codec: CodecParams| leg.session().is_some_and(|s| s.could_speak(codec.codec));
+        let could = |leg: &Leg, codec: CodecParams| {
+            leg.web.is_none() && leg.session().is_some_and(|s| s.could_speak(codec.codec))
+        };
         let mut choices = [(one, second), (two, first)];
-        choices.sort_by_key(|(leg, _)| !matches!(leg.party, crate::leg::Party::Outgoing(_)));
+        choices.sort_by_key(|(leg, _)| !matches!(leg.party, Party::Outgoing(_)));
         choices.into_iter().find(|(leg, codec)| could(leg, *codec)).map(|(leg, codec)| (leg.id, codec))
     }
 
     /// Whom this leg hears, or what it speaks, has changed.
     pub(crate) fn consider_aligning(&mut self, leg: LegId) {
-        let Some((asked, _)) = self.alignable(leg) else { return };
-        if !self.timers.is_set(Timer::Align(asked)) {
+        let wanted = if self.is_fax_alone(leg) { Some(leg) } else { self.alignable(leg).map(|(asked, _)| asked) };
+        if let Some(asked) = wanted.filter(|asked| !self.timers.is_set(Timer::Align(*asked))) {
             self.timers.set(Timer::Align(asked), self.now + SETTLED);
         }
     }
 
     pub(crate) fn align(&mut self, leg: LegId) {
+        if self.is_fax_alone(leg) {
+            return self.sound_again(leg);
+        }
         let Some((leg, codec)) = self.alignable(leg) else { return };
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let (call, local) = (state.call(), state.media.as_ref().and_then(|m| m.local));
         let (Some(call), Some(local), Some(session)) = (call, local, state.session_mut()) else { return };
         let sdp = Some(session.offer_of(local, codec));
-        state.asked = Some(codec.codec);
+        state.asked = Some(Asked::Codec(codec.codec));
         self.sip(sip::Command::Reinvite { call, sdp });
     }
 
@@ -59,11 +65,17 @@ impl Switch {
     pub(crate) fn on_reinvite_done(&mut self, call: CallId, status: u16, sdp: Option<&[u8]>) {
         let Some(leg) = self.living_by_call(call) else { return };
         let asked = self.legs.get_mut(&leg).and_then(|l| l.asked.take());
+        if let Some(Asked::Fax { by }) = asked {
+            return self.fax_answered(leg, by, sdp.filter(|_| (200..300).contains(&status)));
+        }
+        // A refresh of a fax changes nothing, nor does one of WebRTC, whose sessions the peer alone changes.
+        let is_refresh = asked.is_none() && self.legs.get(&leg).is_some_and(|l| l.is_fax() || l.web.is_some());
         let remote = match status {
-            200..300 => self.conclude(leg, sdp),
+            200..300 if !is_refresh => self.conclude(leg, sdp),
             _ => None,
         };
-        if let Some(codec) = asked.filter(|codec| remote.is_none_or(|remote| remote.codec.codec != *codec))
+        if let Some(Asked::Codec(codec)) = asked
+            && remote.is_none_or(|remote| remote.codec.codec != codec)
             && let Some(session) = self.legs.get_mut(&leg).and_then(Leg::session_mut)
         {
             session.declined(codec);

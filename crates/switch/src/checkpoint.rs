@@ -392,6 +392,10 @@ impl Switch {
         let codec = floor_codec(add.codec.codec);
         self.by_media.insert(key, id);
         self.media(media::Command::AddLeg(add));
+        let is_fax = media.remote.is_some_and(|remote| remote.image);
+        if is_fax {
+            self.media(media::Command::UpdateLeg(media::UpdateLeg { image: Some(true), ..media::UpdateLeg::new(key) }));
+        }
         if muted {
             self.media(media::Command::Mute { leg: key, muted });
         }
@@ -403,7 +407,7 @@ impl Switch {
         leg.answered_at = Some(self.now);
         leg.talked_before = self.passed(answered_ms);
         self.legs.insert(id, leg);
-        if held {
+        if held || is_fax {
             self.timers.set(Timer::Probe(id), self.now + self.config.silence);
         }
         // With the numbers of this process: it may be killed before it tells others.

@@ -3,6 +3,7 @@
 use domain::id::LegId;
 use domain::leg::{EndCause, EndedBy, LegEvent};
 use sip::msg::Uri;
+use sip::sdp::{Image, SessionDescription};
 use sip::{CallId, Event};
 
 use crate::leg::{Leg, Party, Phase};
@@ -20,6 +21,7 @@ impl Switch {
             Event::Answered { call, message, sdp } => self.on_answered(call, &message, sdp.as_deref()),
             Event::Established { call, sdp } => self.on_established(call, sdp.as_deref()),
             Event::Reinvite { call, sdp } => self.on_reinvite(call, sdp.as_deref()),
+            Event::ReinviteCancelled { call } => self.on_reinvite_cancelled(call),
             Event::ReinviteAcked { call, sdp } => self.on_session(call, sdp.as_deref()),
             Event::EarlyOffer { call, fork, sdp } => self.on_early_offer(call, fork, &sdp),
             Event::ReinviteDone { call, status, sdp } => self.on_reinvite_done(call, status, sdp.as_deref()),
@@ -82,6 +84,10 @@ impl Switch {
         if self.legs.get(&leg).is_some_and(|l| l.web.is_some()) {
             return self.change_web(leg, call, sdp);
         }
+        let offer = sdp.and_then(|sdp| SessionDescription::parse(sdp).ok());
+        if let Some((image, offer)) = offer.and_then(|offer| Some((Image::of(&offer)?, offer))) {
+            return self.fax_offered(leg, call, offer, &image);
+        }
         let Some(session) = self.legs.get_mut(&leg).and_then(Leg::session_mut) else { return };
         let answer = match sdp {
             Some(sdp) => {
@@ -97,6 +103,10 @@ impl Switch {
         self.sip(sip::Command::AnswerReinvite { call, sdp: answer });
         if let Some(remote) = remote {
             self.apply_session(leg, &remote);
+            // A fax is over, or gives up: the other side follows at once.
+            if let Some(other) = self.partner(leg).filter(|other| self.is_fax_alone(*other)) {
+                self.sound_again(other);
+            }
         }
     }
 
@@ -110,7 +120,11 @@ impl Switch {
     }
 
     pub(crate) fn apply_session(&mut self, leg: LegId, remote: &Remote) {
+        let was_fax = self.legs.get(&leg).is_some_and(Leg::is_fax);
         self.update_media(leg, remote);
+        if remote.image != was_fax {
+            self.fax_changes(leg, remote.image);
+        }
         let Some(state) = self.legs.get_mut(&leg) else { return };
         if state.peer_held != remote.held {
             state.peer_held = remote.held;
@@ -206,7 +220,7 @@ impl Switch {
     /// RTP has been silent for long, or the peer holds us: ask whether anybody is there, and go on asking while it lasts.
     pub(crate) fn probe(&mut self, leg: LegId) {
         self.review_silence(leg);
-        let quiet = |l: &&Leg| l.is_up() && (l.silence_told || l.peer_held);
+        let quiet = |l: &&Leg| l.is_up() && (l.silence_told || l.peer_held || l.is_fax());
         let Some(call) = self.legs.get(&leg).filter(quiet).and_then(Leg::call) else { return };
         self.timers.set(Timer::Probe(leg), self.now + self.config.silence);
         self.sip(sip::Command::Options { call });
@@ -216,7 +230,9 @@ impl Switch {
         let Some(leg) = self.living_by_call(call) else { return };
         // 408: nothing came; 481: the call is unknown there (RFC 3261 §12.2.1.2); 503: the network says that nobody is
         // there. Any other answer proves life, even "501 not implemented".
-        if matches!(status, 408 | 481 | 503) && self.legs.get(&leg).is_some_and(|l| l.rtp_silent || l.peer_held) {
+        if matches!(status, 408 | 481 | 503)
+            && self.legs.get(&leg).is_some_and(|l| l.rtp_silent || l.peer_held || l.is_fax())
+        {
             self.end(leg, EndCause::SignallingLost, EndedBy::System);
         }
     }

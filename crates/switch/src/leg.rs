@@ -41,10 +41,24 @@ pub(crate) struct Leg {
     pub(crate) deferred: Vec<LegCommand>,
     /// The peer asked for a transfer (REFER) and waits to hear of it.
     pub(crate) refers: bool,
-    /// We have asked the peer to speak another codec.
-    pub(crate) asked: Option<media::Codec>,
+    /// What we have asked the peer for by re-INVITE.
+    pub(crate) asked: Option<Asked>,
+    /// Its wish for a fax, which waits for the other side's word.
+    pub(crate) fax_wish: Option<Box<SessionDescription>>,
+    /// The parameters it was told of the fax at the other side.
+    pub(crate) fax: Vec<String>,
     /// Its sound goes by WebRTC though its signalling is SIP.
     pub(crate) web: Option<WebSound>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To speak this.
+    Codec(media::Codec),
+    /// To go on by facsimile, as this leg wishes.
+    Fax { by: LegId },
+    /// To go back to sound.
+    Sound,
 }
 
 impl Leg {
@@ -67,6 +81,8 @@ impl Leg {
             refers: false,
             asked: None,
             web: None,
+            fax_wish: None,
+            fax: Vec::new(),
         }
     }
 
@@ -81,6 +97,11 @@ impl Leg {
     /// The media leg, once it exists in a plane.
     pub(crate) fn media_key(&self) -> Option<LegKey> {
         self.media.as_ref().filter(|m| m.added).map(|m| m.key)
+    }
+
+    /// A fax is sent by datagrams.
+    pub(crate) fn is_fax(&self) -> bool {
+        self.media.as_ref().and_then(|m| m.remote).is_some_and(|remote| remote.image)
     }
 
     /// The one SIP call of an established or incoming leg.

@@ -53,6 +53,7 @@ mod checkpoint;
 mod config;
 mod dialog;
 mod ending;
+mod fax;
 mod inbound;
 mod io;
 mod leg;

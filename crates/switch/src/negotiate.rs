@@ -103,9 +103,17 @@ pub(crate) struct Remote {
     pub(crate) held: bool,
     /// `None`: plain RTP.
     pub(crate) keys: Option<Keys>,
+    /// A fax by datagrams (T.38) for the time being; the sound's part is what it was before.
+    #[serde(default)]
+    pub(crate) image: bool,
 }
 
 impl Remote {
+    /// The session that this one becomes while a fax is sent.
+    pub(crate) fn faxing(self, address: Option<SocketAddr>) -> Self {
+        Self { address, image: true, held: false, direction: media::Direction::BOTH, ..self }
+    }
+
     fn new(agreement: &Agreement) -> Result<Self, SessionError> {
         let codec = voice(agreement.codec).ok_or(SessionError::Codec)?;
         let (payload_type, clock) = (agreement.payload, agreement.digits_hz);
@@ -117,6 +125,7 @@ impl Remote {
             rtcp: if agreement.has_rtcp_mux { RtcpMode::Mux } else { RtcpMode::NextPort },
             held: agreement.is_held_by_peer,
             keys: agreement.keys,
+            image: false,
         })
     }
 
@@ -148,6 +157,9 @@ pub(crate) struct Session {
     theirs: Vec<Codec>,
     #[serde(default)]
     declined: Vec<Codec>,
+    /// The peer has shown a section for a fax beside that for sound: there have to be as many from then on (RFC 3264 §8).
+    #[serde(default)]
+    two_sections: bool,
     keys: Vec<Key>,
     /// Keys may be named in offers of ours: nobody but the peer reads them, or the peer names its own as freely.
     is_private: bool,
@@ -159,7 +171,7 @@ impl Session {
         // Some phones read the number into a signed 32-bit integer.
         let id = random & 0x7fff_ffff;
         let (theirs, declined) = (Vec::new(), Vec::new());
-        Self { id, version: 0, terms, current: None, theirs, declined, keys, is_private }
+        Self { id, version: 0, terms, current: None, theirs, declined, two_sections: false, keys, is_private }
     }
 
     /// The way of signalling is another from now on.
@@ -205,7 +217,31 @@ impl Session {
     /// Everything we can, for an INVITE or where the peer asks us for an offer.
     pub(crate) fn offer(&mut self, local: SocketAddr) -> Vec<u8> {
         self.version += 1;
-        sip::sdp::offer(&self.offers(local)).to_bytes()
+        self.sound(&self.offers(local))
+    }
+
+    fn sound(&self, caps: &Capabilities) -> Vec<u8> {
+        let mut offer = sip::sdp::offer(caps);
+        offer.media.extend(self.two_sections.then(sip::sdp::no_image));
+        offer.to_bytes()
+    }
+
+    /// Asks for a fax with these parameters instead of sound.
+    pub(crate) fn offer_fax(&mut self, local: SocketAddr, parameters: &[String]) -> Vec<u8> {
+        self.version += 1;
+        sip::sdp::offer_image(&self.offers(local), parameters, self.two_sections).to_bytes()
+    }
+
+    /// Agrees to a fax, with the parameters of whom it goes to.
+    pub(crate) fn answer_fax(
+        &mut self,
+        local: SocketAddr,
+        offer: &SessionDescription,
+        parameters: &[String],
+    ) -> Vec<u8> {
+        self.version += 1;
+        self.two_sections |= offer.media.len() > 1;
+        sip::sdp::answer_image(offer, &self.offers(local), parameters).to_bytes()
     }
 
     /// Asks for this codec and no other, beside a leg that speaks it.
@@ -213,7 +249,7 @@ impl Session {
         self.version += 1;
         self.terms.beside = Some(beside);
         let codecs = vec![sdp_codec(floor_codec(beside.codec))];
-        sip::sdp::offer(&Capabilities { codecs, ..self.offers(local) }).to_bytes()
+        self.sound(&Capabilities { codecs, ..self.offers(local) })
     }
 
     /// Whether it is worth asking the peer for it: it has shown it, our list allows it, and it has not refused before.

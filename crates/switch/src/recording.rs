@@ -112,10 +112,13 @@ impl Switch {
     fn run_recording(&mut self, id: RecordingId) {
         let now = self.now;
         let Some(recording) = self.recordings.get_mut(&id) else { return };
+        let is_fax = |leg: LegId| self.legs.get(&leg).is_some_and(Leg::is_fax);
+        let fax = is_fax(recording.left) || recording.right.is_some_and(is_fax);
         let media_of = |leg: LegId| self.legs.get(&leg).and_then(Leg::media_key);
         let Some(left) = media_of(recording.left) else { return };
         let right: Vec<_> = recording.right.and_then(media_of).into_iter().collect();
         let (key, tenant, pause, from_ms) = (recording.key, recording.tenant, recording.pause, recording.from_ms);
+        let pause = pause.or(fax.then_some(GapCause::Fax));
         let beep = recording.beep_s.map(|s| Duration::from_secs(s.into()));
         match recording.state {
             State::Waiting => {
@@ -216,6 +219,7 @@ fn reason_of(cause: GapCause) -> GapReason {
     match cause {
         GapCause::Hold => GapReason::Hold,
         GapCause::Mask => GapReason::Mask,
+        GapCause::Fax => GapReason::Fax,
         GapCause::Lost => GapReason::Lost,
     }
 }

@@ -107,6 +107,7 @@ impl Switch {
         update.codec = Some(remote.codec);
         update.dtmf = Some(remote.dtmf);
         update.direction = Some(remote.direction);
+        update.image = Some(remote.image);
         self.media(media::Command::UpdateLeg(update));
     }
 
@@ -276,6 +277,7 @@ impl Switch {
         } else {
             self.show_bridge(bridge);
         }
+        self.consider_aligning(leg);
     }
 
     /// Tells the plane the matrix of those legs that have media.

@@ -157,6 +157,7 @@ impl Switch {
             rtcp: RtcpMode::Mux,
             held: false,
             keys: None,
+            image: false,
         };
         self.start_media(leg, &remote);
     }

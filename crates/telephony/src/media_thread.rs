@@ -362,6 +362,7 @@ impl MediaThread {
             (&self.counters.sound_relayed, sent.relayed),
             (&self.counters.sound_transcoded, sent.transcoded),
             (&self.counters.sound_mixed, sent.mixed),
+            (&self.counters.fax_sent, sent.fax),
         ] {
             if n > 0 {
                 Counters::add(counter, n);

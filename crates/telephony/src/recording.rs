@@ -243,6 +243,7 @@ fn cause(why: GapReason) -> GapCause {
     match why {
         GapReason::Hold => GapCause::Hold,
         GapReason::Mask => GapCause::Mask,
+        GapReason::Fax => GapCause::Fax,
         GapReason::Lost => GapCause::Lost,
     }
 }

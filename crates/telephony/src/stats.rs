@@ -58,6 +58,8 @@ counters! {
     sound_relayed,
     sound_transcoded,
     sound_mixed,
+    /// Datagrams of faxes passed on.
+    fax_sent,
     /// SRTP and SRTCP of SIP phones that was forged, repeated, or not protected at all.
     srtp_rejected,
     /// Media packets the kernel did not take.

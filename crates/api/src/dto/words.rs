@@ -241,6 +241,7 @@ words! {
     GapCause = domain::leg::GapCause {
         Hold = "hold",
         Mask = "mask",
+        Fax = "fax",
         Lost = "lost",
     }
     Exclusion = domain::routing::Exclusion {

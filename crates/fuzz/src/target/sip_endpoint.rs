@@ -133,6 +133,7 @@ impl Lab {
             | Event::Established { call, .. }
             | Event::Reinvite { call, .. }
             | Event::ReinviteAcked { call, .. }
+            | Event::ReinviteCancelled { call, .. }
             | Event::ReinviteDone { call, .. }
             | Event::Info { call, .. }
             | Event::Refer { call, .. }

@@ -138,6 +138,9 @@ impl Plane {
             }
             leg.direction = direction;
         }
+        if let Some(image) = update.image {
+            leg.set_image(now, image);
+        }
         self.replan(update.leg);
         Ok(())
     }
@@ -288,21 +291,22 @@ impl Plane {
 
     /// How this listener's stream is made, given whom the matrix lets it hear.
     fn plan_listener(&mut self, slot: usize, hears: &[usize]) {
-        let audible: Vec<usize> = hears
-            .iter()
-            .copied()
-            .filter(|&at| self.legs[at].as_ref().is_some_and(|leg| !leg.muted && leg.direction.receive))
-            .collect();
         let relayable = |from: usize, to: &Leg| {
             self.legs[from].as_ref().is_some_and(|speaker| {
-                speaker.codec.codec == to.codec.codec && speaker.dtmf.is_some() == to.dtmf.is_some()
+                to.image.is_some()
+                    || speaker.codec.codec == to.codec.codec && speaker.dtmf.is_some() == to.dtmf.is_some()
             })
         };
         let Some(leg) = self.legs[slot].as_ref() else { return };
-        let busy = leg.player.is_some() || leg.beep.is_some() || !leg.dtmf_out.is_idle();
+        let is_heard =
+            |other: &Leg| !other.muted && other.direction.receive && other.image.is_some() == leg.image.is_some();
+        let audible: Vec<usize> =
+            hears.iter().copied().filter(|&at| self.legs[at].as_ref().is_some_and(is_heard)).collect();
+        let busy = leg.image.is_none() && leg.sounds();
         let (sending, relay_from, hears) = match audible[..] {
             _ if !leg.direction.send => (Sending::Off, None, Vec::new()),
             [from] if !busy && relayable(from, leg) => (Sending::Relay, Some(from), Vec::new()),
+            _ if leg.image.is_some() => (Sending::Off, None, Vec::new()),
             _ if leg.player.is_some() => (Sending::Mix, None, Vec::new()),
             _ => (Sending::Mix, None, audible),
         };
@@ -324,6 +328,11 @@ impl Plane {
             let mixed = listeners().any(|(_, leg)| leg.hears.contains(&slot));
             let Some(leg) = self.legs[slot].as_mut() else { continue };
             leg.relay_to = relay_to;
+            if leg.image.is_some() {
+                leg.drop_jitter();
+                leg.tones = None;
+                continue;
+            }
             // A press goes on to its end, or it would count once more when somebody listens again.
             let pressed = leg.tones.as_ref().is_some_and(|tones| tones.is_pressed());
             let listens = pressed || leg.listens(self.membership.contains_key(&leg.key));

@@ -25,6 +25,8 @@ pub(super) struct Leg {
     pub(super) encoder: Option<Encoder>,
     pub(super) direction: Direction,
     pub(super) muted: bool,
+    /// The peer sends a fax by datagrams since then.
+    pub(super) image: Option<Duration>,
 
     // The plan: made from the matrix by `Plane::replan`.
     pub(super) sending: Sending,
@@ -67,6 +69,8 @@ pub(super) struct Leg {
     pub(super) heard_at: Duration,
     pub(super) last_received: Option<Duration>,
     pub(super) silent: bool,
+    /// The peer said that it pauses (RFC 3389); it need not say so again before it speaks.
+    pub(super) pausing: bool,
     pub(super) dropped_foreign: u64,
     pub(super) dropped_invalid: u64,
     pub(super) dropped_payload_type: u64,
@@ -103,6 +107,7 @@ impl Leg {
             encoder: None,
             direction: add.direction,
             muted: false,
+            image: None,
             sending: Sending::Off,
             relay_from: None,
             relay_to: Vec::new(),
@@ -130,6 +135,7 @@ impl Leg {
             heard_at: now,
             last_received: None,
             silent: false,
+            pausing: false,
             dropped_foreign: 0,
             dropped_invalid: 0,
             dropped_payload_type: 0,
@@ -161,7 +167,17 @@ impl Leg {
     /// conversation they are for the other side, which hears them; nobody collects any while music goes on for ever.
     pub(super) fn listens(&self, in_bridge: bool) -> bool {
         let collects = self.player.as_ref().map_or(!in_bridge, Player::takes_digits);
-        collects && self.dtmf.is_none() && !self.signals && self.source.is_some() && self.direction.receive
+        collects
+            && self.image.is_none()
+            && self.dtmf.is_none()
+            && !self.signals
+            && self.source.is_some()
+            && self.direction.receive
+    }
+
+    /// Something else than whom it hears is sent to it.
+    pub(super) fn sounds(&self) -> bool {
+        self.player.is_some() || self.beep.is_some() || !self.dtmf_out.is_idle()
     }
 
     /// Where packets go; the outer `None` means nowhere yet.
@@ -229,7 +245,7 @@ impl Leg {
         let mut expected = received + total.1.saturating_sub(before.1);
         let since = self.meter.since();
         // Not even comfort noise, although the peer may speak: its packets do not get here.
-        if self.started && self.direction.receive && self.heard_at <= since {
+        if self.started && self.direction.receive && !self.pausing && self.heard_at <= since {
             expected = (now.saturating_sub(since).as_millis() * PACKETS_PER_SECOND / 1000) as u64;
         }
         let jitter = if received > 0 { Duration::from_micros(self.reception.jitter_us()) } else { Duration::ZERO };

@@ -58,9 +58,17 @@ impl Source {
         }
     }
 
-    /// May a valid packet from `src` be used? Locks and re-locks on the way.
-    pub(super) fn accept(&mut self, now: Duration, src: SocketAddr, header: &Header, relatch_after: Duration) -> bool {
-        let fresh = Locked { addr: src, since: now, last: now, ssrc: header.ssrc, sequence: header.sequence };
+    /// May a valid packet from `src` be used? Locks and re-locks on the way. `None`: it bears no marks of a stream, so that
+    /// none can be followed to another address.
+    pub(super) fn accept(
+        &mut self,
+        now: Duration,
+        src: SocketAddr,
+        header: Option<&Header>,
+        relatch_after: Duration,
+    ) -> bool {
+        let (ssrc, sequence) = header.map_or((0, 0), |header| (header.ssrc, header.sequence));
+        let fresh = Locked { addr: src, since: now, last: now, ssrc, sequence };
         let allowed = match (self.policy, self.signalled) {
             (LockPolicy::Exact, signalled) => signalled == Some(src),
             (LockPolicy::SameIp, Some(signalled)) => signalled.ip() == src.ip(),
@@ -78,16 +86,16 @@ impl Source {
         };
         if locked.addr == src {
             locked.last = now;
-            locked.ssrc = header.ssrc;
-            locked.sequence = header.sequence;
+            (locked.ssrc, locked.sequence) = (ssrc, sequence);
             return true;
         }
         let claimed = self.signalled == Some(src) && now.saturating_sub(locked.since) < PROBATION;
         let silent = now.saturating_sub(locked.last);
         // At most 100 packets a second were missed, and a few more for good measure.
         let missed_max = (silent.as_millis() / 10 + 100).min(30_000) as u16;
-        let missed = header.sequence.wrapping_sub(locked.sequence);
-        let continued = silent >= relatch_after && header.ssrc == locked.ssrc && (1..=missed_max).contains(&missed);
+        let missed = sequence.wrapping_sub(locked.sequence);
+        let is_same = header.is_some() && ssrc == locked.ssrc;
+        let continued = silent >= relatch_after && is_same && (1..=missed_max).contains(&missed);
         if claimed || continued {
             *locked = fresh;
             return true;
@@ -247,52 +255,55 @@ mod tests {
         let mut source = Source::new(LockPolicy::Any, Some(addr("10.0.0.1:4000")));
         let (peer, thief) = (addr("192.0.2.1:5000"), addr("192.0.2.66:5000"));
         assert_eq!(source.destination(), Some(addr("10.0.0.1:4000")));
-        assert!(source.accept(SECOND, peer, &header(7, 1), RELATCH));
-        assert!(!source.accept(SECOND, thief, &header(9, 2), RELATCH));
-        assert!(!source.accept(SECOND, thief, &header(7, 2), RELATCH), "right SSRC, but the peer is alive");
-        assert!(!source.accept(SECOND * 9, thief, &header(9, 2), RELATCH), "silent peer, but a foreign stream");
-        assert!(!source.accept(SECOND * 9, thief, &header(7, 40_000), RELATCH), "not the next packets of the stream");
+        assert!(source.accept(SECOND, peer, Some(&header(7, 1)), RELATCH));
+        assert!(!source.accept(SECOND, thief, Some(&header(9, 2)), RELATCH));
+        assert!(!source.accept(SECOND, thief, Some(&header(7, 2)), RELATCH), "right SSRC, but the peer is alive");
+        assert!(!source.accept(SECOND * 9, thief, Some(&header(9, 2)), RELATCH), "silent peer, but a foreign stream");
+        assert!(
+            !source.accept(SECOND * 9, thief, Some(&header(7, 40_000)), RELATCH),
+            "not the next packets of the stream"
+        );
         assert_eq!(source.destination(), Some(peer));
     }
 
     #[test]
     fn a_stream_may_continue_from_a_rebound_address() {
         let mut source = Source::new(LockPolicy::Any, None);
-        assert!(source.accept(SECOND, addr("192.0.2.1:5000"), &header(7, 65_500), RELATCH));
-        assert!(source.accept(SECOND * 5, addr("192.0.2.1:6000"), &header(7, 160), RELATCH));
+        assert!(source.accept(SECOND, addr("192.0.2.1:5000"), Some(&header(7, 65_500)), RELATCH));
+        assert!(source.accept(SECOND * 5, addr("192.0.2.1:6000"), Some(&header(7, 160)), RELATCH));
         assert_eq!(source.locked(), Some(addr("192.0.2.1:6000")));
     }
 
     #[test]
     fn the_signalled_address_wins_over_an_early_stranger() {
         let mut source = Source::new(LockPolicy::Any, Some(addr("192.0.2.1:5000")));
-        assert!(source.accept(SECOND, addr("192.0.2.66:1"), &header(6, 1), RELATCH));
-        assert!(source.accept(SECOND * 2, addr("192.0.2.1:5000"), &header(7, 1), RELATCH));
-        assert!(!source.accept(SECOND * 2, addr("192.0.2.66:1"), &header(6, 2), RELATCH));
+        assert!(source.accept(SECOND, addr("192.0.2.66:1"), Some(&header(6, 1)), RELATCH));
+        assert!(source.accept(SECOND * 2, addr("192.0.2.1:5000"), Some(&header(7, 1)), RELATCH));
+        assert!(!source.accept(SECOND * 2, addr("192.0.2.66:1"), Some(&header(6, 2)), RELATCH));
     }
 
     #[test]
     fn the_strict_policies_refuse_other_addresses_at_once() {
         let mut exact = Source::new(LockPolicy::Exact, Some(addr("192.0.2.1:5000")));
-        assert!(!exact.accept(SECOND, addr("192.0.2.1:5002"), &header(1, 1), RELATCH));
-        assert!(exact.accept(SECOND, addr("192.0.2.1:5000"), &header(1, 1), RELATCH));
+        assert!(!exact.accept(SECOND, addr("192.0.2.1:5002"), Some(&header(1, 1)), RELATCH));
+        assert!(exact.accept(SECOND, addr("192.0.2.1:5000"), Some(&header(1, 1)), RELATCH));
         let mut same_ip = Source::new(LockPolicy::SameIp, Some(addr("192.0.2.1:5000")));
-        assert!(!same_ip.accept(SECOND, addr("192.0.2.2:5000"), &header(1, 1), RELATCH));
-        assert!(same_ip.accept(SECOND, addr("192.0.2.1:5002"), &header(1, 1), RELATCH));
+        assert!(!same_ip.accept(SECOND, addr("192.0.2.2:5000"), Some(&header(1, 1)), RELATCH));
+        assert!(same_ip.accept(SECOND, addr("192.0.2.1:5002"), Some(&header(1, 1)), RELATCH));
     }
 
     #[test]
     fn a_new_signalled_address_is_learned_and_the_old_one_not_again() {
         let (old, new) = (addr("192.0.2.1:5000"), addr("192.0.2.2:5000"));
         let mut source = Source::new(LockPolicy::Any, Some(old));
-        assert!(source.accept(SECOND, old, &header(1, 1), RELATCH));
+        assert!(source.accept(SECOND, old, Some(&header(1, 1)), RELATCH));
         source.signalled(SECOND, old);
         assert_eq!(source.locked(), Some(old), "a refresh keeps the lock");
         source.signalled(SECOND, new);
-        assert!(source.accept(SECOND + SECOND / 10, old, &header(1, 2), RELATCH));
+        assert!(source.accept(SECOND + SECOND / 10, old, Some(&header(1, 2)), RELATCH));
         assert_eq!(source.destination(), Some(new), "a straggler is heard but not locked");
-        assert!(source.accept(SECOND + SECOND / 5, new, &header(2, 1), RELATCH));
-        assert!(!source.accept(SECOND * 2, old, &header(1, 3), RELATCH));
+        assert!(source.accept(SECOND + SECOND / 5, new, Some(&header(2, 1)), RELATCH));
+        assert!(!source.accept(SECOND * 2, old, Some(&header(1, 3)), RELATCH));
     }
 
     #[test]

@@ -16,6 +16,8 @@ use std::time::Duration;
 /// A relayed stream that pauses for this long is filled with silence, which keeps NATs open and peers content. Shorter
 /// stalls are left alone: the burst that follows one keeps its place in time, as the listener's jitter buffer expects.
 const FILL_AFTER: Duration = Duration::from_millis(500);
+/// How much longer than others a peer is believed to live that said it pauses, and need not say so again (RFC 3389 §4).
+const PAUSES_LAST: u32 = 6;
 /// In-band digits sound for the first five ticks, as their events would.
 const PRESS_SAMPLES: u32 = 5 * FRAME as u32;
 /// The tone of a recording: 1,400 Hz for 200 ms, the custom of recorders, quiet enough to talk through.
@@ -168,6 +170,7 @@ impl Leg {
                 }
                 return;
             }
+            Sending::Relay if self.image.is_some() => return,
             Sending::Relay if now.saturating_sub(self.stream.relayed_at) < FILL_AFTER => return,
             Sending::Relay => true,
             Sending::Mix => false,
@@ -238,7 +241,8 @@ impl Leg {
     /// Notices that the peer fell silent.
     fn watch(&mut self, now: Duration, config: &PlaneConfig, out: &mut VecDeque<Output>) {
         let silent_for = now.saturating_sub(self.heard_at);
-        if self.direction.receive && !self.silent && silent_for >= config.silent_after {
+        let patience = if self.pausing { config.silent_after * PAUSES_LAST } else { config.silent_after };
+        if self.direction.receive && self.image.is_none() && !self.silent && silent_for >= patience {
             self.silent = true;
             out.push_back(Output::Event(Event::MediaSilent { leg: self.key, silent_for }));
         }
@@ -246,7 +250,7 @@ impl Leg {
 
     /// Sends a sender or receiver report when one is due.
     fn report(&mut self, now: Duration, config: &PlaneConfig, out: &mut VecDeque<Output>) {
-        if self.rtcp == RtcpMode::Off || now < self.next_report {
+        if self.rtcp == RtcpMode::Off || self.image.is_some() || now < self.next_report {
             return;
         }
         self.next_report = now + config.rtcp_interval;

@@ -166,12 +166,15 @@ pub struct UpdateLeg {
     pub codec: Option<CodecParams>,
     pub dtmf: Option<Option<DtmfParams>>,
     pub direction: Option<Direction>,
+    /// Datagrams of T.38 (UDPTL) instead of RTP, or RTP again. They are passed between two legs that hear one another, and
+    /// dropped where the other is not of this kind.
+    pub image: Option<bool>,
 }
 
 impl UpdateLeg {
     /// Changes nothing yet; set the fields that differ.
     pub fn new(leg: LegKey) -> Self {
-        Self { leg, remote: None, codec: None, dtmf: None, direction: None }
+        Self { leg, remote: None, codec: None, dtmf: None, direction: None, image: None }
     }
 }
 
@@ -402,7 +405,7 @@ pub enum Sending {
     Off,
 }
 
-/// Packets of sound sent, by how they were made.
+/// Packets sent, by how they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sent {
     /// Of another leg, unopened.
@@ -411,6 +414,8 @@ pub struct Sent {
     pub transcoded: u64,
     /// Prompts, tones, several voices, and the silence between relayed packets.
     pub mixed: u64,
+    /// Datagrams of a fax, as they came.
+    pub fax: u64,
 }
 
 /// Counters since the leg was added.

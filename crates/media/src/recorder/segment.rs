@@ -84,7 +84,11 @@ pub fn write_frame(frame: &Frame, out: &mut Vec<u8>) {
             write_sound(right, out);
         }
         // The reader finds losses itself; a commanded one would be a hold in disguise.
-        Frame::GapStarted { why, .. } => out.push(if *why == GapReason::Mask { 2 } else { 1 }),
+        Frame::GapStarted { why, .. } => out.push(match why {
+            GapReason::Hold | GapReason::Lost => 1,
+            GapReason::Mask => 2,
+            GapReason::Fax => 3,
+        }),
         Frame::GapEnded { .. } | Frame::Ended { .. } => {}
     }
     let length = (out.len() - start - 8) as u32;
@@ -192,7 +196,11 @@ impl<'a> Reader<'a> {
         Some(match kind {
             1 => Frame::Audio { position_ms, length_ms: self.u32()?, left: self.sound()?, right: self.sound()? },
             2 => {
-                let why = if self.u8()? == 2 { GapReason::Mask } else { GapReason::Hold };
+                let why = match self.u8()? {
+                    2 => GapReason::Mask,
+                    3 => GapReason::Fax,
+                    _ => GapReason::Hold,
+                };
                 Frame::GapStarted { position_ms, why }
             }
             3 => Frame::GapEnded { position_ms },

@@ -26,6 +26,8 @@ pub struct Calls<'a> {
     /// Further headers of a caller's INVITE.
     pub headers: &'a str,
     pub rtp_port: u16,
+    /// Of a fax's datagrams.
+    pub fax_port: u16,
     /// `-d`: the pause in the scenario.
     pub pause_ms: u64,
     pub count: u32,
@@ -43,6 +45,7 @@ impl Default for Calls<'_> {
             caller: "13800138000",
             headers: "Subject: test",
             rtp_port: 9,
+            fax_port: 9,
             pause_ms: 0,
             count: 1,
             per_second: 1,
@@ -86,6 +89,7 @@ impl Sipp {
             .args(["-m", &calls.count.to_string(), "-r", &calls.per_second.to_string()])
             .args(["-d", &calls.pause_ms.to_string(), "-s", calls.number])
             .args(["-key", "caller", calls.caller, "-key", "rtp_port", &calls.rtp_port.to_string()])
+            .args(["-key", "fax_port", &calls.fax_port.to_string()])
             .args(["-key", "headers", calls.headers, "-key", "formats", formats, "-key", "digits", digits])
             .args(more)
             .arg(server.to_string())
@@ -143,12 +147,18 @@ impl Sipp {
         self.messages().iter().rev().filter(|m| !m.sent).find_map(Message::media)
     }
 
-    /// Tells the scenario to hang up the newest call: a MESSAGE with its Call-ID, from beside.
+    /// Tells the scenario to hang up the newest call.
     pub fn hang_up(&self) {
+        self.go_on(1);
+    }
+
+    /// Tells the scenario of the newest call to take its next step: a MESSAGE with its Call-ID, from beside. No two `step`s
+    /// may be equal, or it is taken for a retransmission.
+    pub fn go_on(&self, step: u32) {
         let call = self.calls().pop().expect("a call to hang up");
         let text = format!(
-            "MESSAGE sip:peer@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKhangup\r\n\
-             From: <sip:test@127.0.0.1>;tag=1\r\nTo: <sip:peer@127.0.0.1>\r\nCall-ID: {}\r\nCSeq: 1 MESSAGE\r\n\
+            "MESSAGE sip:peer@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKstep{step}\r\n\
+             From: <sip:test@127.0.0.1>;tag=1\r\nTo: <sip:peer@127.0.0.1>\r\nCall-ID: {}\r\nCSeq: {step} MESSAGE\r\n\
              Content-Length: 0\r\n\r\n",
             call.call_id
         );

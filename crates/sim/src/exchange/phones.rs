@@ -415,6 +415,7 @@ impl Phone {
             | Event::Progress { .. }
             | Event::Established { .. }
             | Event::ReinviteAcked { .. }
+            | Event::ReinviteCancelled { .. }
             | Event::ReinviteDone { .. }
             | Event::Info { .. }
             | Event::ReferProgress { .. }

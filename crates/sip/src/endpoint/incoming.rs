@@ -275,6 +275,7 @@ impl Endpoint {
             self.drop_call(now, call, EndCause::Cancelled { reason });
         } else {
             // A cancelled re-INVITE leaves the session as it was.
+            self.emit(Event::ReinviteCancelled { call });
             self.start_wish(now, call);
             self.settle_call(call);
         }

@@ -410,6 +410,10 @@ pub enum Event {
         call: CallId,
         sdp: Option<Vec<u8>>,
     },
+    /// The peer takes back its re-INVITE: nothing must follow.
+    ReinviteCancelled {
+        call: CallId,
+    },
     /// Outgoing call: the `fork` that sent a session before it answered wants another (UPDATE, RFC 3311).
     /// [`Command::AnswerReinvite`] or [`Command::RejectReinvite`] must follow.
     EarlyOffer {

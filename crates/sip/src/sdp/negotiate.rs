@@ -281,7 +281,7 @@ fn our_media(
     }
 }
 
-fn describe(caps: &Capabilities, media: Vec<Media>) -> SessionDescription {
+pub(super) fn describe(caps: &Capabilities, media: Vec<Media>) -> SessionDescription {
     let ip: IpAddr = caps.local.ip();
     SessionDescription {
         origin: format!("- {} {} IN {} {ip}", caps.session_id, caps.version, family(ip)),

@@ -91,6 +91,8 @@ pub struct World {
     pub carriers: BTreeMap<LegKey, Transport>,
     /// Where RTP went, and how much; browsers under port 0.
     pub rtp: HashMap<LegKey, u64>,
+    /// What was sent that is not RTP, and where.
+    pub datagrams: Vec<(SocketAddr, Vec<u8>)>,
     pub recordings: BTreeMap<RecordingKey, (bool, u64)>,
     pub restored: usize,
     /// What media legs were protected with, in order.
@@ -168,6 +170,7 @@ impl World {
             peer_commands: Vec::new(),
             carriers: BTreeMap::new(),
             rtp: HashMap::new(),
+            datagrams: Vec::new(),
             recordings: BTreeMap::new(),
             restored: 0,
             protected: Vec::new(),
@@ -546,7 +549,12 @@ impl World {
 
     fn carry_plane(&mut self, output: media::Output, work: &mut VecDeque<Input>) {
         match output {
-            media::Output::Packet(packet) => *self.rtp.entry(packet.leg).or_default() += u64::from(!packet.rtcp),
+            media::Output::Packet(packet) => {
+                *self.rtp.entry(packet.leg).or_default() += u64::from(!packet.rtcp);
+                if packet.bytes.first().is_some_and(|first| first >> 6 != 2) {
+                    self.datagrams.extend(packet.dst.map(|dst| (dst, packet.bytes)));
+                }
+            }
             media::Output::Event(event) => work.push_back(Input::Media(event)),
             media::Output::Record { recording, frame } => {
                 let Some((started, _)) = self.recordings.get_mut(&recording) else {
@@ -678,6 +686,7 @@ fn name_of(event: &sip::Event) -> String {
         sip::Event::Established { .. } => "established".to_owned(),
         sip::Event::Reinvite { .. } => "reinvite".to_owned(),
         sip::Event::EarlyOffer { .. } => "early offer".to_owned(),
+        sip::Event::ReinviteCancelled { .. } => "reinvite cancelled".to_owned(),
         sip::Event::ReinviteAcked { .. } => "reinvite acked".to_owned(),
         sip::Event::ReinviteDone { status, sdp, .. } => {
             let sdp = sdp.as_deref().map(String::from_utf8_lossy).unwrap_or_default();

@@ -183,3 +183,31 @@ fn every_digit_arrives_at_thirty_percent_loss() {
         }
     }
 }
+
+#[test]
+fn who_says_that_he_pauses_is_neither_gone_nor_losing_packets() {
+    let mut lab = Lab::pair();
+    let codec = CodecParams { comfort_noise: true, ..params(Codec::Pcma) };
+    lab.handle(Command::UpdateLeg(UpdateLeg { codec: Some(codec), ..UpdateLeg::new(A) }));
+    lab.run(3000);
+    for leg in [A, B] {
+        lab.peer(leg).speaking = false;
+    }
+    let header = rtp::Header { payload_type: 13, ..lab.peer(A).header };
+    lab.inject(A, addr_of(A), &rtp::Packet::new(header, &[45]).to_vec());
+    lab.run(25_000);
+    let silent =
+        |lab: &Lab, leg| lab.events.iter().any(|e| matches!(e, Event::MediaSilent { leg: l, .. } if *l == leg));
+    assert!(!silent(&lab, A) && silent(&lab, B), "B left without a word");
+    let lost = |lab: &Lab, key| {
+        let told = lab.events.iter().filter_map(|event| match event {
+            Event::Quality { leg, quality } if *leg == key => Some(quality.lost_in),
+            _ => None,
+        });
+        told.flatten().max()
+    };
+    assert_eq!(lost(&lab, A), Some(0));
+    assert!(lost(&lab, B) > Some(0));
+    lab.run(10_000);
+    assert!(silent(&lab, A), "nobody pauses for ever");
+}
