@@ -27,7 +27,8 @@ use settings::{Flags, Settings};
 /// Without a command it serves: customers call by SIP or from the customer page, agents answer in the browser.
 /// The first start makes a data directory with an SQLite database and a sample company, and prints links to sign in.
 #[derive(Parser)]
-#[command(name = "cordboard", version, after_help = AFTER_HELP)]
+// Of a flag given twice the last counts.
+#[command(name = "cordboard", version, after_help = AFTER_HELP, args_override_self = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

@@ -29,6 +29,7 @@ use tracing::{debug, error, info, warn};
 use crate::banner::{Banner, PhoneAccount, lan_address};
 use crate::settings::Settings;
 use crate::side::Side;
+use crate::tls::Certificates;
 use crate::web_phones::{self, Way};
 use crate::{measure, sample, tls, web_ui};
 
@@ -69,14 +70,11 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let (up, up_receiver) = mpsc::channel(UP);
     let ending = Arc::new(AtomicBool::new(false));
     let lan = lan_address();
-    let identity = match (https.is_some(), settings.sip_tls) {
+    let certificates = match (https.is_some(), settings.sip_tls) {
         (false, None) => None,
-        _ => {
-            let names: Vec<IpAddr> = [IpAddr::from([127, 0, 0, 1])].into_iter().chain(lan).collect();
-            Some(tls::Identity::load(&settings.data_dir, &names)?)
-        }
+        _ => Some(certificates(&settings, lan)?),
     };
-    let telephony_config = telephony_config(&settings, &store, identity.as_ref(), up)?;
+    let telephony_config = telephony_config(&settings, &store, certificates.as_ref(), up)?;
     let telephony = Arc::new(telephony::Telephony::start(telephony_config)?);
     let (sip, sip_tls) = (telephony.sip_addr(), telephony.sip_tls_addr());
     let config = EngineConfig {
@@ -114,8 +112,8 @@ pub async fn serve(settings: Settings) -> Result<()> {
     if let Some(listener) = http {
         tokio::spawn(accept(listener, None, router.clone()));
     }
-    if let (Some(listener), Some(identity)) = (https, &identity) {
-        let acceptor = TlsAcceptor::from(identity.server(&[b"http/1.1"])?);
+    if let (Some(listener), Some(certificates)) = (https, &certificates) {
+        let acceptor = TlsAcceptor::from(certificates.server(&[b"http/1.1", tls::PROOF_PROTOCOL])?);
         tokio::spawn(accept(listener, Some(acceptor), router));
     }
     let tenants = store.tenants(HostScope::whole_installation().into()).await?.into_iter().map(|t| t.id).collect();
@@ -197,10 +195,29 @@ async fn open_store(settings: &Settings) -> Result<Store> {
     Ok(Store::open(&options).await?)
 }
 
+/// What listeners show now; it is replaced when the operator or an authority has another.
+fn certificates(settings: &Settings, lan: Option<IpAddr>) -> Result<Arc<Certificates>> {
+    let names: Vec<IpAddr> = [IpAddr::from([127, 0, 0, 1])].into_iter().chain(lan).collect();
+    let files = tls::Files::in_data_dir(&settings.data_dir, &names)?;
+    let Some(wanted) = settings.acme.clone() else {
+        let certificates = Certificates::new(files.load()?);
+        tokio::spawn(files.watch(certificates.clone()));
+        return Ok(certificates);
+    };
+    let keeper = tls::acme::Keeper::new(&settings.data_dir, wanted);
+    let first = match keeper.kept() {
+        Some(kept) => kept,
+        None => files.load()?,
+    };
+    let certificates = Certificates::new(first);
+    tokio::spawn(keeper.run(certificates.clone()));
+    Ok(certificates)
+}
+
 fn telephony_config(
     settings: &Settings,
     store: &Store,
-    identity: Option<&tls::Identity>,
+    certificates: Option<&Arc<Certificates>>,
     up: mpsc::Sender<Up>,
 ) -> Result<telephony::Config> {
     let key = store.keyring().local_key("call checkpoints")?;
@@ -218,8 +235,8 @@ fn telephony_config(
     });
     let mut config = telephony::Config::new(&settings.data_dir, key, sink);
     config.sip = settings.sip;
-    if let (Some(addr), Some(identity)) = (settings.sip_tls, identity) {
-        config.sip_tls = Some(telephony::SipTls { addr, server: identity.server(&[])? });
+    if let (Some(addr), Some(certificates)) = (settings.sip_tls, certificates) {
+        config.sip_tls = Some(telephony::SipTls { addr, server: certificates.server(&[])? });
     }
     if let Some((file, certificate)) = &settings.stir {
         let key = PrivateKeyDer::from_pem_file(file)
@@ -353,18 +370,22 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router)
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, router: Router) -> Result<()> {
+async fn connection(stream: TcpStream, peer: SocketAddr, acceptor: Option<TlsAcceptor>, router: Router) -> Result<()> {
     stream.set_nodelay(true)?;
-    let way = Way { local: stream.local_addr()?, peer, is_secure: tls.is_some() };
+    let way = Way { local: stream.local_addr()?, peer, is_secure: acceptor.is_some() };
     let service = TowerToHyperService::new(router.map_request(move |mut request: axum::http::Request<_>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(way);
         request
     }));
     let builder = Builder::new(TokioExecutor::new());
-    let served = match tls {
-        Some(tls) => {
-            let stream = tokio::time::timeout(Duration::from_secs(10), tls.accept(stream)).await??;
+    let served = match acceptor {
+        Some(acceptor) => {
+            let stream = tokio::time::timeout(Duration::from_secs(10), acceptor.accept(stream)).await??;
+            if stream.get_ref().1.alpn_protocol() == Some(tls::PROOF_PROTOCOL) {
+                // The handshake was all that an authority wanted.
+                return Ok(());
+            }
             builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await
         }
         None => builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await,

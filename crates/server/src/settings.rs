@@ -11,8 +11,12 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use telephony::MediaIo;
 
+use crate::tls::acme::Wanted;
+
 /// Browsers take longer to connect with each.
 const RELAYS_MAX: usize = 8;
+/// Names in one certificate.
+const NAMES_MAX: usize = 20;
 
 /// The flags; the same names (with `_`) serve in the file and, as `CORDBOARD_…`, in the environment.
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -78,6 +82,19 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     stir_certificate: Option<String>,
+    /// Names of this server, as `calls.example,sip.calls.example`, for which a certificate is fetched from an authority (ACME,
+    /// proved over HTTPS on port 443) and renewed; setting it agrees to the authority's terms [default: none]
+    #[arg(long, global = true, value_name = "NAME,…")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acme: Option<String>,
+    /// E-mail address to which the authority writes about these certificates
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acme_contact: Option<String>,
+    /// The authority's directory [default: Let's Encrypt's]
+    #[arg(long, global = true, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acme_directory: Option<String>,
     /// `postgres://user:password@host/database`; without it an SQLite database in the data directory
     #[arg(long, global = true, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +136,9 @@ struct Raw {
     turn_password: Option<String>,
     stir_key: Option<PathBuf>,
     stir_certificate: Option<String>,
+    acme: Option<String>,
+    acme_contact: Option<String>,
+    acme_directory: Option<String>,
     database_url: Option<String>,
     spool_max: u64,
     sample_password: Option<String>,
@@ -145,6 +165,9 @@ impl Default for Raw {
             turn_password: None,
             stir_key: None,
             stir_certificate: None,
+            acme: None,
+            acme_contact: None,
+            acme_directory: None,
             database_url: None,
             spool_max: store::SPOOL_MAX,
             sample_password: None,
@@ -172,6 +195,8 @@ pub struct Settings {
     pub relays: Relays,
     /// The file of the key that signs calls, and where its certificate is.
     pub stir: Option<(PathBuf, String)>,
+    /// For which names a certificate is fetched, and where.
+    pub acme: Option<Wanted>,
     pub database_url: Option<String>,
     /// Bytes that the journal's spool may take.
     pub spool_max: u64,
@@ -229,10 +254,13 @@ impl Raw {
             access(self.turn_secret, self.turn_user.zip(self.turn_password))?,
             self.turn_only,
         )?;
+        let https = listen("https", &self.https)?;
+        let acme =
+            acme(self.acme.as_deref().unwrap_or_default(), self.acme_contact, self.acme_directory, https.is_some())?;
         Ok(Settings {
             data_dir: self.data_dir,
             http: listen("http", &self.http)?,
-            https: listen("https", &self.https)?,
+            https,
             sip: listen("sip", &self.sip)?
                 .ok_or_else(|| BadSetting("sip cannot be off: give an address such as 0.0.0.0:5060.".into()))?,
             sip_tls: listen("sip-tls", &self.sip_tls)?,
@@ -244,6 +272,7 @@ impl Raw {
             media_io: media_io(&self.media_io)?,
             relays,
             stir: stir(self.stir_key, self.stir_certificate)?,
+            acme,
             database_url: self.database_url,
             spool_max: self.spool_max,
             sample_password: self.sample_password.map(password).transpose()?,
@@ -308,6 +337,58 @@ fn stir(key: Option<PathBuf>, certificate: Option<String>) -> Result<Option<(Pat
             "stir-certificate is `{certificate}`: give an address such as https://certs.example/cordboard.pem."
         ))),
     }
+}
+
+fn acme(
+    names: &str,
+    contact: Option<String>,
+    directory: Option<String>,
+    has_https: bool,
+) -> Result<Option<Wanted>, BadSetting> {
+    let names: Vec<String> =
+        names.split(',').map(|n| n.trim().to_ascii_lowercase()).filter(|n| !n.is_empty()).collect();
+    if names.is_empty() {
+        return match contact.or(directory) {
+            Some(_) => Err(BadSetting("acme names no host: give this server's names, such as calls.example.".into())),
+            None => Ok(None),
+        };
+    }
+    if let Some(bad) = names.iter().find(|n| !is_host_name(n)) {
+        return Err(BadSetting(format!(
+            "acme contains `{bad}`: give host names such as calls.example, separated by commas; neither addresses nor `*`."
+        )));
+    }
+    if names.len() > NAMES_MAX {
+        return Err(BadSetting(format!("acme has {} names: give {NAMES_MAX} at most.", names.len())));
+    }
+    if !has_https {
+        return Err(BadSetting("acme proves names over HTTPS: set https to an address such as 0.0.0.0:443.".into()));
+    }
+    let is_mail = |c: &String| {
+        c.is_ascii() && c.len() <= 254 && c.split_once('@').is_some_and(|(u, h)| !u.is_empty() && is_host_name(h))
+    };
+    if let Some(bad) = contact.as_ref().filter(|c| !is_mail(c)) {
+        return Err(BadSetting(format!("acme-contact is `{bad}`: give an e-mail address.")));
+    }
+    let directory = directory.unwrap_or_else(|| instant_acme::LetsEncrypt::Production.url().to_owned());
+    match directory.starts_with("https://") {
+        true => Ok(Some(Wanted { names, contact, directory })),
+        false => Err(BadSetting(format!("acme-directory is `{directory}`: give an https address."))),
+    }
+}
+
+/// As certificates have them: labels of letters, digits and hyphens, the last no number (RFC 1123 §2.1).
+fn is_host_name(name: &str) -> bool {
+    let is_label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+    };
+    name.len() <= 253
+        && name.contains('.')
+        && name.split('.').all(is_label)
+        && name.rsplit('.').next().is_some_and(|last| !last.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn origins(text: &str) -> Result<Vec<String>, BadSetting> {
@@ -467,6 +548,23 @@ mod tests {
                     r.stir_certificate = Some("http://certs.example/a.pem".into());
                 }),
                 "https://certs.example/cordboard.pem",
+            ),
+            (Box::new(|r: &mut Raw| r.acme = Some("calls.example,*.calls.example".into())), "`*.calls.example`"),
+            (Box::new(|r: &mut Raw| r.acme = Some("203.0.113.7".into())), "`203.0.113.7`"),
+            (Box::new(|r: &mut Raw| r.acme_contact = Some("it@calls.example".into())), "names no host"),
+            (
+                Box::new(|r: &mut Raw| {
+                    r.acme = Some("calls.example".into());
+                    r.https = "off".into();
+                }),
+                "0.0.0.0:443",
+            ),
+            (
+                Box::new(|r: &mut Raw| {
+                    r.acme = Some("calls.example".into());
+                    r.acme_contact = Some("nobody".into());
+                }),
+                "`nobody`",
             ),
             (Box::new(|r: &mut Raw| r.sample_password = Some("short".into())), "10 characters"),
         ] {

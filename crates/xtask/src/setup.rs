@@ -7,13 +7,14 @@ use anyhow::{Result, bail};
 
 use crate::run::{command, run};
 
-/// Peers (SIPp, baresip, Linphone, Kamailio), a relay (coturn), a browser with Chinese fonts, PostgreSQL, tools for sound.
+/// Peers (SIPp, baresip, Linphone, Kamailio), a relay (coturn), a certificate authority (pebble), a browser with Chinese fonts, PostgreSQL, tools for sound.
 pub const PACKAGES: &[&str] = &[
     "sip-tester",
     "baresip-core",
     "linphone-cli",
     "kamailio",
     "coturn",
+    "pebble",
     "chromium",
     "fonts-noto-cjk",
     "postgresql",

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: a real server process, independent telephone peers, sound judged outside the server.
 //! The peers keep their own ledger ([`ledger`]); [`verdict`] holds the judges, [`company`] talks to the server's API.
 #![allow(dead_code, reason = "each test binary uses its part")]
+pub mod authority;
 pub mod baresip;
 pub mod browser;
 pub mod call;
