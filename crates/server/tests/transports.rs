@@ -6,10 +6,11 @@ use std::net::{Ipv6Addr, SocketAddr};
 use serde_json::{Value, json};
 
 use support::SOON;
-use support::baresip::{Account, Baresip};
+use support::baresip::{Account, Baresip, Manner};
 use support::browser::Browser;
 use support::call::{AGENT_HZ, CALLER_HZ, Caller, SECRET, auto_answer};
 use support::company::{Company, id, try_for};
+use support::kamailio::Kamailio;
 use support::peers::{Calls, Sipp, free_port};
 use support::rtp::RtpPeer;
 use support::scenario::newest;
@@ -179,4 +180,36 @@ fn a_phone_in_a_browser_is_called_holds_and_calls_by_webrtc() {
     chromium.wait_tone("phone", AGENT_HZ);
     chromium.order(json!({"do": "phone_do", "page": "phone", "what": "hang_up"}));
     wait_state(&mut chromium, "idle");
+}
+
+#[test]
+fn a_phone_behind_two_edge_proxies_is_called_once_and_calls_by_them() {
+    let server = Server::start("edge");
+    let company = Company::of(&server);
+    let agent = company.agent("Agent 1");
+    let device = company.sip_device(&agent, "7105", SECRET);
+    let edges = [Kamailio::edge(server.sip), Kamailio::edge(server.sip)];
+    let manner = Manner { edges: edges.iter().map(|edge| edge.address).collect(), ..Manner::default() };
+    let account = Account { user: "7105", secret: SECRET };
+    let mut phone = Baresip::start_in(server.sip, AGENT_HZ, Some(&account), &manner);
+    phone.wait_events("REGISTER_OK", 2);
+    company.on_duty(&agent, &device);
+
+    let mut caller = Caller::dial(&server, "1000");
+    caller.rtp.wait_tone(AGENT_HZ, 300);
+    phone.wait_tone(CALLER_HZ, 300);
+    must("the caller", verdict::hears(&caller.rtp.listen(800), AGENT_HZ, CALLER_HZ));
+    must("the agent", verdict::hears(&phone.listen(800), CALLER_HZ, AGENT_HZ));
+    phone.wait_event("CALL_ESTABLISHED");
+    // A second call would have been let go when the first was answered.
+    assert_eq!((phone.count("CALL_ESTABLISHED"), phone.count("CALL_CLOSED")), (1, 0), "two ways are one phone");
+    // Its BYE goes the way of the call, by the edge.
+    phone.hang_up();
+    caller.sipp.must_end_well();
+    let (segment, _) = company.wait_segment(&agent, "wrap_up");
+    company.wrap_up(&agent, &segment, "Resolved");
+
+    phone.dial(server.sip, "3000");
+    phone.wait_tone(AGENT_HZ, 300);
+    phone.hang_up();
 }

@@ -105,6 +105,7 @@ mod endpoint;
 mod guard;
 mod hop;
 pub mod identity;
+pub mod keepalive;
 pub mod locate;
 pub mod msg;
 pub mod passport;

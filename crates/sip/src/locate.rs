@@ -27,6 +27,37 @@ pub fn srv_name(transport: Transport, host: &str) -> Option<String> {
     Some(format!("{service}.{}", host.trim_end_matches('.')))
 }
 
+/// What a domain says of one of its services (RFC 3403, RFC 3263 §4.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naptr {
+    /// Lower ones come first, and of equals the lower preference.
+    pub order: u16,
+    pub preference: u16,
+    pub flags: String,
+    /// As `SIP+D2U`.
+    pub service: String,
+    /// The name of its SRV records; empty for a record that rewrites instead.
+    pub replacement: String,
+}
+
+/// The names of SRV records for a transport, in the order of asking, as a domain's records say; empty where they say nothing
+/// of it. The transport is settled before (RFC 3263 §4.1 for whom it is), so that records for others have no say.
+pub fn services(mut records: Vec<Naptr>, transport: Transport) -> Vec<String> {
+    let service = match transport {
+        Transport::Udp => "SIP+D2U",
+        Transport::Tcp => "SIP+D2T",
+        Transport::Tls => "SIPS+D2T",
+        Transport::Ws | Transport::Wss => return Vec::new(),
+    };
+    records.sort_by_key(|naptr| (naptr.order, naptr.preference));
+    let is_meant = |naptr: &Naptr| {
+        naptr.flags.eq_ignore_ascii_case("s")
+            && naptr.service.eq_ignore_ascii_case(service)
+            && !naptr.replacement.is_empty()
+    };
+    records.into_iter().filter(is_meant).map(|naptr| naptr.replacement).collect()
+}
+
 /// The order of trying: by priority, and within one at random with the chances that the weights give. `chance(n)` is a number
 /// from 0 to `n`, both included.
 pub fn in_turn(mut records: Vec<Srv>, mut chance: impl FnMut(u32) -> u32) -> Vec<Srv> {
@@ -85,6 +116,28 @@ mod tests {
             assert_eq!(out[2].target, "spare");
         }
         assert_eq!(large, 30);
+    }
+
+    #[test]
+    fn a_domains_services_are_taken_in_its_order_and_for_the_transport_alone() {
+        let naptr = |order, preference, flags: &str, service: &str, replacement: &str| Naptr {
+            order,
+            preference,
+            flags: flags.to_owned(),
+            service: service.to_owned(),
+            replacement: replacement.to_owned(),
+        };
+        let all = vec![
+            naptr(20, 1, "s", "SIP+D2U", "third"),
+            naptr(10, 9, "S", "sip+d2u", "second"),
+            naptr(10, 5, "s", "SIP+D2U", "first"),
+            naptr(1, 1, "s", "SIPS+D2T", "secure"),
+            naptr(1, 1, "u", "E2U+sip", "a number's"),
+            naptr(1, 1, "s", "SIP+D2U", ""),
+        ];
+        assert_eq!(services(all.clone(), Transport::Udp), ["first", "second", "third"]);
+        assert_eq!(services(all.clone(), Transport::Tls), ["secure"]);
+        assert!(services(all, Transport::Tcp).is_empty());
     }
 
     #[test]

@@ -46,6 +46,27 @@ impl Default for RegistrarLimits {
     }
 }
 
+/// A phone's way to us by its own numbering (RFC 5626 §4.1): the newer replaces the older, whatever it is addressed by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// Which phone: `+sip.instance`, without its quotes.
+    pub instance: String,
+    /// Which of its ways: `reg-id`.
+    pub number: u32,
+}
+
+/// A URN with a UUID has 45 octets.
+const INSTANCE_MAX: usize = 256;
+
+impl Flow {
+    fn of(contact: &NameAddr) -> Option<Self> {
+        let instance = contact.params.get("+sip.instance")?.trim_matches('"');
+        let number = contact.params.get("reg-id")?.parse().ok().filter(|number| *number > 0)?;
+        let fits = !instance.is_empty() && instance.len() <= INSTANCE_MAX && !instance.contains(['"', '\\']);
+        fits.then(|| Self { instance: instance.to_owned(), number })
+    }
+}
+
 /// One reachable contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
@@ -63,6 +84,18 @@ pub struct Binding {
     pub user_agent: Option<String>,
     /// Route values of requests to it: the proxies between us and the phone (RFC 3327 §5.3).
     pub path: Vec<String>,
+    /// Set where phone and proxies have agreed on flows.
+    pub flow: Option<Flow>,
+}
+
+impl Binding {
+    /// Whether a registration with this flow and contact renews it. Different flows of one phone may have one contact.
+    pub fn is_way(&self, flow: Option<&Flow>, contact: &Uri) -> bool {
+        match (&self.flow, flow) {
+            (Some(own), Some(other)) => own == other,
+            (None, _) | (_, None) => self.contact.same_contact(contact),
+        }
+    }
 }
 
 /// A binding to be kept over a restart: plain values, lifetime as what is left.
@@ -124,6 +157,8 @@ pub struct Registration<'a> {
     pub path: &'a [String],
     /// The Expires header, seconds.
     pub expires: Option<u32>,
+    /// Phone and proxies speak RFC 5626.
+    pub has_flows: bool,
 }
 
 /// The table.
@@ -170,18 +205,17 @@ impl Registrar {
                 return Err(RegisterError::Malformed);
             }
             let lifetime = self.lifetime(contact, wish.expires)?;
-            let known = list.iter().position(|binding| binding.contact.same_contact(&contact.uri));
-            if let Some(at) = known
-                && !fresh(&list[at])
-            {
+            let flow = Flow::of(contact).filter(|_| wish.has_flows);
+            let is_meant = |b: &Binding| b.is_way(flow.as_ref(), &contact.uri);
+            if list.iter().any(|binding| is_meant(binding) && !fresh(binding)) {
                 return Err(RegisterError::OutOfOrder);
             }
-            let Some(lifetime) = lifetime else {
-                if let Some(at) = known {
-                    changes.push(BindingChange::Removed(list.remove(at)));
-                }
-                continue;
-            };
+            // A flow may come back with another address, or its phone without flows.
+            let is_other = |b: &Binding| !b.contact.same_contact(&contact.uri) || (flow.is_none() && b.flow.is_some());
+            let is_over = |b: &Binding| is_meant(b) && (lifetime.is_none() || is_other(b));
+            changes.extend(list.extract_if(.., |b| is_over(b)).map(BindingChange::Removed));
+            let Some(lifetime) = lifetime else { continue };
+            let known = list.iter().position(is_meant);
             let binding = Binding {
                 contact: contact.uri.clone(),
                 q_milli: q_milli(contact),
@@ -192,6 +226,7 @@ impl Registrar {
                 user: wish.user.clone(),
                 user_agent: wish.user_agent.map(str::to_owned),
                 path: wish.path.to_vec(),
+                flow,
             };
             changes.push(BindingChange::Bound(binding.clone()));
             match known {
@@ -346,6 +381,7 @@ impl Registrar {
                 user: record.user.into(),
                 user_agent: record.user_agent,
                 path: record.path,
+                flow: None,
             });
             self.replace(&record.aor, list);
         }

@@ -248,6 +248,21 @@ pub(crate) struct Target {
     pub(crate) uri: sip::msg::Uri,
     /// The proxies on the way, as Route values.
     pub(crate) path: Vec<String>,
+    /// It refused keys that were only wished for.
+    pub(crate) is_plain: bool,
+    /// Further ways to the same phone, for when this one is cut (RFC 5626 §5.3).
+    pub(crate) others: VecDeque<Target>,
+}
+
+impl Target {
+    pub(crate) fn new(hop: sip::Hop, uri: sip::msg::Uri) -> Self {
+        Self { hop, uri, path: Vec::new(), is_plain: false, others: VecDeque::new() }
+    }
+
+    /// Whether keys may be named to it where that is only wished for.
+    pub(crate) fn may_read_keys(&self) -> bool {
+        self.hop.transport.is_secure() && !self.is_plain
+    }
 }
 
 /// A browser device.

@@ -47,6 +47,7 @@
 //! Invariants: (S1) each leg is reported `Ended` exactly once, and nothing is reported about it afterwards; (S2) a
 //! leg that ended leaves no entry in any table; (S3) every table has a bound in [`Config`]; (S4) a command about a leg
 //! that is unknown or ending does nothing.
+mod again;
 mod align;
 mod browser;
 mod checkpoint;

@@ -295,6 +295,11 @@ impl Session {
         Ok(remote)
     }
 
+    /// Protection is wished for and not a condition.
+    pub(crate) fn wishes_keys(&self) -> bool {
+        self.terms.srtp == Srtp::Offered
+    }
+
     /// What an offer by WebRTC lists, the best first.
     pub(crate) fn offered(&self) -> Vec<media::Codec> {
         self.terms.offered(self.current).into_iter().filter_map(voice).collect()

@@ -123,25 +123,6 @@ impl Switch {
         }
     }
 
-    /// Nobody at the trunk's other end has said a word: its next address, if it has one, else the next trunk.
-    pub(crate) fn trunk_is_silent(&mut self, leg: LegId) {
-        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
-        let via = sip.via.as_ref().map(|via| via.trunk);
-        if sip.spares.is_empty() {
-            self.end(leg, EndCause::Unreachable, EndedBy::System);
-        } else {
-            let silent: Vec<CallId> = sip.calls.drain(..).map(|a| a.call).collect();
-            for call in silent {
-                self.by_call.remove(&call);
-                self.sip(sip::Command::Hangup { call, headers: Vec::new() });
-            }
-            self.call_next(leg);
-        }
-        if let Some(trunk) = via {
-            self.suspect_trunk(trunk);
-        }
-    }
-
     /// A leg that could not even begin.
     pub(crate) fn stillborn(&mut self, leg: LegId, cause: EndCause) {
         self.tell(LegEvent::Ended { leg, cause, by: EndedBy::System, stats: LegStats::default() });
@@ -161,11 +142,18 @@ impl Switch {
             self.registered.get(&device).iter().flat_map(|s| &s.bindings).filter(|b| b.expires_at > now).collect();
         // The most recently refreshed first, in case there are too many.
         bindings.sort_by_key(|b| std::cmp::Reverse(b.expires_at));
-        let targets: Vec<Target> = bindings
-            .iter()
-            .take(FORK_MAX)
-            .map(|b| Target { hop: b.hop, uri: b.contact.clone(), path: b.path.clone() })
-            .collect();
+        let mut phones: Vec<(Option<&str>, Target)> = Vec::new();
+        for binding in bindings {
+            let (uri, path) = (binding.contact.clone(), binding.path.clone());
+            let target = Target { path, ..Target::new(binding.hop, uri) };
+            let phone = binding.flow.as_ref().map(|flow| flow.instance.as_str());
+            match phones.iter_mut().find(|(known, _)| phone.is_some() && *known == phone) {
+                // It would ring at itself.
+                Some((_, first)) => first.others.push_back(target),
+                None => phones.push((phone, target)),
+            }
+        }
+        let targets: Vec<Target> = phones.into_iter().take(FORK_MAX).map(|(_, target)| target).collect();
         if targets.is_empty() {
             return self.stillborn(leg, EndCause::Unreachable);
         }
@@ -212,22 +200,9 @@ impl Switch {
         self.open_media(leg, Transport::Udp);
     }
 
-    /// The call goes to the next address of the same name. False if there is none.
-    fn call_next(&mut self, leg: LegId) -> bool {
-        let silence = self.now + self.config.trunk_silence;
-        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return false };
-        let Some(next) = sip.spares.pop_front() else { return false };
-        sip.targets = vec![next];
-        if sip.via.is_some() {
-            self.timers.set(Timer::Trunk(leg), silence);
-        }
-        self.send_invites(leg);
-        true
-    }
-
     fn target(&self, uri: Uri, remote: SocketAddr) -> Target {
         let (transport, local) = (transport_of(&uri), self.config.sip_local);
-        Target { hop: Hop { transport, local, remote, conn: None }, uri, path: Vec::new() }
+        Target::new(Hop { transport, local, remote, conn: None }, uri)
     }
 
     pub(crate) fn on_resolved(&mut self, key: ResolveKey, addresses: &[SocketAddr], life: Duration) {
@@ -279,10 +254,14 @@ impl Switch {
         let Party::Outgoing(sip) = &mut state.party else { return };
         state.phase = Phase::Calling;
         for target in std::mem::take(&mut sip.targets) {
-            match target.hop.transport.is_web() {
-                true => self.offer_web(leg, target),
-                false => self.invite(leg, target, None),
-            }
+            self.call_target(leg, target);
+        }
+    }
+
+    pub(crate) fn call_target(&mut self, leg: LegId, target: Target) {
+        match target.hop.transport.is_web() {
+            true => self.offer_web(leg, target),
+            false => self.invite(leg, target, None),
         }
     }
 
@@ -327,7 +306,7 @@ impl Switch {
         let mut sdp = None;
         if let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) {
             // Contacts of one phone may be reached by ways that are private and such that are not.
-            sip.session.set_private(hop.transport.is_secure());
+            sip.session.set_private(target.may_read_keys());
             sdp = offer.or_else(|| Some(sip.session.offer(local)));
             sip.calls.push(Attempt { call, target, peer, invite: None });
         }
@@ -463,7 +442,7 @@ impl Switch {
         let waiting = std::mem::take(&mut sip.waiting);
         let winner = winner.into_iter().next();
         sip.won = Some(call);
-        sip.session.set_private(winner.as_ref().is_some_and(|a| a.target.hop.transport.is_secure()));
+        sip.session.set_private(winner.as_ref().is_some_and(|a| a.target.may_read_keys()));
         for peer in losers.iter().filter_map(|a| a.peer).chain(waiting.into_iter().map(|(peer, _)| peer)) {
             self.close_peer(peer);
         }
@@ -484,33 +463,6 @@ impl Switch {
             None => self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer),
         }
     }
-
-    /// One of the INVITEs failed; the leg ends with the best reason when it was the last.
-    pub(crate) fn attempt_failed(&mut self, leg: LegId, call: CallId, cause: &sip::EndCause) {
-        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
-        self.by_call.remove(&call);
-        let failed = sip.calls.iter().position(|a| a.call == call).map(|at| sip.calls.remove(at));
-        let failure = failure_of(cause, sip.rang);
-        if let Some(peer) = failed.as_ref().and_then(|a| a.peer) {
-            self.close_peer(peer);
-        }
-        if failed.is_some_and(|attempt| self.without_web(leg, attempt, cause)) {
-            return;
-        }
-        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
-        if sip.calls.is_empty() && sip.waiting.is_empty() && !sip.rang && is_elsewhere(cause) && self.call_next(leg) {
-            return;
-        }
-        let Some(Party::Outgoing(sip)) = self.legs.get_mut(&leg).map(|l| &mut l.party) else { return };
-        let better = sip.failure.is_none_or(|old| weight(failure.0) > weight(old.0));
-        if better {
-            sip.failure = Some(failure);
-        }
-        if sip.calls.is_empty() && sip.waiting.is_empty() {
-            let (cause, by) = sip.failure.unwrap_or(failure);
-            self.let_go(leg, cause, by);
-        }
-    }
 }
 
 /// How a URI wants to be called (RFC 3263 §4.1); what it names and we do not speak is tried over UDP.
@@ -523,54 +475,6 @@ fn transport_of(uri: &Uri) -> sip::Transport {
     }
 }
 
-/// Whether another address of the same name is worth a try (RFC 3263 §4.3): nobody is there, or he takes no calls at present.
-fn is_elsewhere(cause: &sip::EndCause) -> bool {
-    matches!(
-        cause,
-        sip::EndCause::TimedOut | sip::EndCause::Unreachable | sip::EndCause::Rejected { status: 408 | 503, .. }
-    )
-}
-
-/// What a failed call attempt means.
-fn failure_of(cause: &sip::EndCause, rang: bool) -> (EndCause, EndedBy) {
-    match cause {
-        sip::EndCause::Rejected { status, .. } => (cause_of_status(*status), EndedBy::Peer),
-        sip::EndCause::TimedOut if rang => (EndCause::NoAnswer, EndedBy::System),
-        sip::EndCause::TimedOut | sip::EndCause::Unreachable | sip::EndCause::Gone => {
-            (EndCause::Unreachable, EndedBy::System)
-        }
-        sip::EndCause::Expired => (EndCause::SessionExpired, EndedBy::System),
-        sip::EndCause::Remote { .. } => (EndCause::Hangup, EndedBy::Peer),
-        sip::EndCause::Cancelled { .. } => (EndCause::Cancelled, EndedBy::Peer),
-        sip::EndCause::Refused => (EndCause::Limit, EndedBy::System),
-        sip::EndCause::Local => (EndCause::Hangup, EndedBy::Us),
-    }
-}
-
-/// What a callee's final response means to the floor.
-fn cause_of_status(status: u16) -> EndCause {
-    match status {
-        486 | 600 => EndCause::Busy,
-        404 | 484 | 485 | 604 => EndCause::NotFound,
-        408 | 480 => EndCause::NoAnswer,
-        415 | 488 | 606 => EndCause::MediaIncompatible,
-        410 | 430 | 500..=599 => EndCause::Unreachable,
-        _ => EndCause::Rejected,
-    }
-}
-
-/// Which of several failures of one forked call is told: the one in which a person took part.
-fn weight(cause: EndCause) -> u8 {
-    match cause {
-        EndCause::Rejected => 5,
-        EndCause::Busy => 4,
-        EndCause::NoAnswer => 3,
-        EndCause::MediaIncompatible => 2,
-        EndCause::NotFound => 1,
-        _ => 0,
-    }
-}
-
 /// What a trunk is told of the caller beside From (RFC 3325 §9.1, RFC 5806 §4).
 fn stated(from: &CallerId, host: &str) -> Vec<(String, String)> {
     let uri = |user: &str| NameAddr::new(Uri::sip(Some(user), host, None));
@@ -578,18 +482,4 @@ fn stated(from: &CallerId, host: &str) -> Vec<(String, String)> {
     let diverted = from.diverted.as_deref();
     let diverted = diverted.map(|n| ("Diversion".to_owned(), format!("{};reason=unconditional;counter=1", uri(n))));
     asserted.into_iter().chain(diverted).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_by_a_person_outweighs_a_phone_that_is_off() {
-        assert!(weight(cause_of_status(486)) > weight(cause_of_status(503)));
-        assert!(weight(cause_of_status(603)) > weight(cause_of_status(486)));
-        let silent = failure_of(&sip::EndCause::TimedOut, false);
-        assert_eq!(silent.0, EndCause::Unreachable);
-        assert_eq!(failure_of(&sip::EndCause::TimedOut, true).0, EndCause::NoAnswer);
-    }
 }

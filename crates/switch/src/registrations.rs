@@ -228,6 +228,10 @@ impl Switch {
                 // The connection died with the last run, and a phone's listening port is not its source port.
                 _ => continue,
             };
+            // Two ways to one phone, until it says anew which is which.
+            if records.iter().any(|r: &BindingRecord| r.contact == binding.contact) {
+                continue;
+            }
             let key = format!("{user}@{realm}");
             records.push(BindingRecord {
                 aor: key.clone(),
@@ -252,6 +256,8 @@ impl Switch {
                 user: key.into(),
                 user_agent: None,
                 path: binding.path.clone(),
+                // Known by its contact until it comes again.
+                flow: None,
             });
         }
         if let Some(state) = self.registered.get_mut(&device).filter(|_| !records.is_empty()) {
@@ -270,7 +276,7 @@ fn next_gathering(now: Duration) -> Duration {
     now + TELL - Duration::from_nanos(u64::try_from(past).unwrap_or_default())
 }
 
-/// One phone, whether it registers anew under the domain or under our bare address.
+/// One way of one phone, whether it registers anew under the domain or under our bare address.
 fn same(a: &sip::registrar::Binding, b: &sip::registrar::Binding) -> bool {
-    a.contact.same_contact(&b.contact) && a.user == b.user
+    a.is_way(b.flow.as_ref(), &b.contact) && a.user == b.user
 }

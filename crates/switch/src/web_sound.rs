@@ -14,7 +14,7 @@ use sip::CallId;
 use sip::sdp::SessionDescription;
 
 use crate::io::{Output, PeerAudio, PeerCommand, PeerEvent, PeerRef, Transport};
-use crate::leg::{Attempt, Leg, Offer, Party, Phase, Target, WebSound};
+use crate::leg::{Leg, Offer, Party, Phase, Target, WebSound};
 use crate::negotiate::Remote;
 use crate::switch::Switch;
 use crate::timers::Timer;
@@ -191,16 +191,6 @@ impl Switch {
         for peer in own.into_iter().chain(others) {
             self.close_peer(peer);
         }
-    }
-
-    /// A phone on a WebSocket that does not speak WebRTC. True when it is called again.
-    pub(crate) fn without_web(&mut self, leg: LegId, attempt: Attempt, cause: &sip::EndCause) -> bool {
-        let is_declined = matches!(cause, sip::EndCause::Rejected { status: 406 | 415 | 488 | 606, .. });
-        if attempt.peer.is_none() || !is_declined {
-            return false;
-        }
-        self.invite(leg, attempt.target, None);
-        true
     }
 }
 

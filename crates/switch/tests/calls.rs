@@ -199,6 +199,33 @@ fn a_phone_behind_proxies_is_called_by_the_way_it_registered_by() {
 }
 
 #[test]
+fn a_phone_with_two_ways_is_called_by_one_and_by_the_other_when_that_is_cut() {
+    let mut w = World::new();
+    let flow = |number: u32| format!(";+sip.instance=\"<urn:uuid:0>\";reg-id={number}");
+    let outbound = "Supported: outbound\r\n";
+    w.register_as(phone(3), 300, &flow(1), outbound);
+    w.register_as(phone(2), 600, &flow(2), outbound);
+    let leg = w.originate(SIP_DEVICE);
+    let first = w.rung(phone(2));
+    assert!(w.heard(phone(3)).is_empty(), "it would ring at itself");
+    // What an edge proxy says when the phone's connection to it is gone.
+    w.phone(phone(2), sip::Command::Reject { call: first, status: 430, headers: Vec::new() });
+    w.pick_up(phone(3));
+    assert_eq!(w.timeline(), "A answered Pcma\n");
+    w.leg(LegCommand::Hangup { leg, cause: EndCause::Hangup });
+    assert_eq!(w.timeline(), "A ended Hangup by Us\n");
+
+    // Neither: nobody is there.
+    w.originate(SIP_DEVICE);
+    for at in [phone(2), phone(3)] {
+        let call = w.rung(at);
+        w.phone(at, sip::Command::Reject { call, status: 430, headers: Vec::new() });
+    }
+    assert_eq!(w.timeline(), "A ended Unreachable by Peer\n");
+    w.assert_empty();
+}
+
+#[test]
 fn an_agents_phone_is_rung_bridged_and_let_go_when_the_caller_leaves() {
     let mut w = World::new();
     w.register(phone(2), 600);

@@ -128,3 +128,28 @@ fn a_trunk_is_told_keys_as_its_policy_wants_and_must_answer_with_its_own() {
         }
     }
 }
+
+#[test]
+fn keys_that_are_only_wished_for_are_left_out_for_who_refuses_them_and_no_others() {
+    for (srtp, calls_again) in [(Srtp::Offered, true), (Srtp::Required, false)] {
+        let mut directory = directory();
+        directory.trunks[0].srtp = srtp;
+        directory.trunks[0].transport = domain::config::TrunkTransport::Tls;
+        let mut w = World::with(directory, Config::new(1, 1, 42, 1_700_000_000_000));
+        w.phone_at(phone(3));
+        w.originate_to(Dial::Trunk { trunk: TRUNK, address: AddressId(1), number: "13800138000".to_owned() });
+        let offered = |w: &mut World| String::from_utf8(w.invite_at(phone(3)).body().to_vec()).unwrap();
+        assert!(offered(&mut w).contains("a=crypto:"));
+        let call = w.rung(phone(3));
+        w.phone(phone(3), sip::Command::Reject { call, status: 488, headers: Vec::new() });
+        if calls_again {
+            assert_ne!(w.rung(phone(3)), call, "once more");
+            assert!(!offered(&mut w).contains("a=crypto:"));
+            w.pick_up(phone(3));
+            assert_eq!(w.timeline(), "A answered Pcma\n");
+            assert_eq!(w.protected.last().copied().flatten(), None);
+        } else {
+            assert_eq!(w.timeline(), "A ended MediaIncompatible by Peer\n");
+        }
+    }
+}

@@ -321,6 +321,12 @@ impl Control {
             };
             Counters::add(&self.parts.counters.sip_received, 1);
             let bytes = &buffer[..len];
+            if let Some(answer) = sip::keepalive::stun_answer(bytes, remote) {
+                let hop = sip::Hop::udp(self.parts.sip.addr(), remote);
+                // One that does not go out is asked for again.
+                let _ = self.parts.sip.send(self.parts.poll.registry(), &hop, &answer);
+                continue;
+            }
             if sip::msg::begins_new_work(bytes) {
                 self.knock(remote, bytes);
             } else if !self.door.cancel(remote.ip(), bytes) {

@@ -1,13 +1,14 @@
-//! Questions to name servers (RFC 1035) of the kinds that the standard library cannot ask: SRV, and A and AAAA of a server
-//! that the operator chose. Blocking, used by the threads of [`crate::names`].
+//! Questions to name servers (RFC 1035) of the kinds that the standard library cannot ask: NAPTR, SRV, and A and AAAA of a
+//! server that the operator chose. By UDP, and by TCP where the answer does not fit. Blocking, used by the threads of
+//! [`crate::names`].
 //!
 //! Contract: what comes back is a stranger's word: it is matched with its question by number, name and kind, from the address
-//! that was asked, and read within bounds. A question takes two tries of [`PATIENCE`] each at each server.
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+//! that was asked, and read within bounds. A question takes two tries of [`PATIENCE`] each at each server, one for NAPTR.
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use sip::locate::Srv;
+use sip::locate::{Naptr, Srv};
 
 const PATIENCE: Duration = Duration::from_millis(1_000);
 const TRIES: usize = 2;
@@ -25,6 +26,7 @@ pub(crate) enum Kind {
     A,
     Aaaa,
     Srv,
+    Naptr,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
             Kind::A => 1,
             Kind::Aaaa => 28,
             Kind::Srv => 33,
+            Kind::Naptr => 35,
         }
     }
 }
@@ -41,6 +44,7 @@ impl Kind {
 pub(crate) enum Record {
     Address(IpAddr),
     Server(Srv),
+    Service(Naptr),
 }
 
 /// What was found, and how long that holds.
@@ -64,7 +68,9 @@ pub(crate) fn system_servers() -> Vec<SocketAddr> {
 /// Nobody answered.
 pub(crate) fn ask(servers: &[SocketAddr], name: &str, kind: Kind) -> io::Result<Found> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for server in (0..TRIES).flat_map(|_| servers.iter().take(SERVERS_MAX)) {
+    // What is only a hint is waited for once.
+    let tries = if kind == Kind::Naptr { 1 } else { TRIES };
+    for server in (0..tries).flat_map(|_| servers.iter().take(SERVERS_MAX)) {
         match ask_one(*server, name, kind) {
             Ok(found) => return Ok(found),
             Err(error) => last = error,
@@ -93,10 +99,32 @@ fn ask_one(server: SocketAddr, name: &str, kind: Kind) -> io::Result<Found> {
         let len = socket.recv(&mut buffer)?;
         match read(&buffer[..len], number, name, kind) {
             Some(Answer::Found(found)) => return Ok(found),
-            Some(Answer::Failed) => return Err(io::Error::other("the name server cannot answer")),
+            Some(Answer::Failed) => return Err(refused()),
+            Some(Answer::Short) => return ask_by_tcp(server, &question, number, name, kind),
             // Somebody else's.
             None => {}
         }
+    }
+}
+
+fn refused() -> io::Error {
+    io::Error::other("the name server cannot answer")
+}
+
+/// The same question where the answer did not fit into a datagram (RFC 7766).
+fn ask_by_tcp(server: SocketAddr, question: &[u8], number: [u8; 2], name: &str, kind: Kind) -> io::Result<Found> {
+    let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let len = u16::try_from(question.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&len.to_be_bytes()[..], question].concat())?;
+    let mut len = [0; 2];
+    stream.read_exact(&mut len)?;
+    let mut answer = vec![0; usize::from(u16::from_be_bytes(len))];
+    stream.read_exact(&mut answer)?;
+    match read(&answer, number, name, kind) {
+        Some(Answer::Found(found)) => Ok(found),
+        Some(Answer::Failed | Answer::Short) | None => Err(refused()),
     }
 }
 
@@ -128,6 +156,8 @@ fn question(number: [u8; 2], name: &str, kind: Kind) -> Option<Vec<u8>> {
 enum Answer {
     Found(Found),
     Failed,
+    /// Cut short.
+    Short,
 }
 
 /// `None` if it is no answer to this question.
@@ -149,9 +179,11 @@ fn read(bytes: &[u8], number: [u8; 2], name: &str, kind: Kind) -> Option<Answer>
         3 => return Some(Answer::Found(Found::default())),
         _ => return Some(Answer::Failed),
     }
+    if header[2] & 0x02 != 0 {
+        return Some(Answer::Short);
+    }
     let mut found = Found::default();
-    // Names on the way (CNAME) are followed by the server; which of them a record is of does not matter to us. One that was
-    // cut short is used as far as it goes.
+    // Names on the way (CNAME) are followed by the server; which of them a record is of does not matter to us.
     for _ in 0..usize::from(count(6)).min(RECORDS_MAX) {
         let Some((record, life, next)) = record_at(bytes, at, kind) else { break };
         at = next;
@@ -183,8 +215,26 @@ fn record_at(bytes: &[u8], at: usize, kind: Kind) -> Option<(Option<Record>, u32
             let (target, _) = name_at(bytes, at + 16)?;
             Record::Server(Srv { priority: word(0), weight: word(2), port: word(4), target })
         }
+        Kind::Naptr => {
+            let fixed = data.first_chunk::<4>()?;
+            let word = |n: usize| u16::from_be_bytes([fixed[n], fixed[n + 1]]);
+            let (flags, rest) = text_at(&data[4..])?;
+            let (service, rest) = text_at(rest)?;
+            let (regexp, rest) = text_at(rest)?;
+            let (replacement, _) = name_at(bytes, next - rest.len())?;
+            // A record that rewrites is none of ours (RFC 3263 §4.1).
+            let replacement = if regexp.is_empty() { replacement } else { String::new() };
+            Record::Service(Naptr { order: word(0), preference: word(2), flags, service, replacement })
+        }
     };
     Some((Some(record), life, next))
+}
+
+/// A text of one octet of length, and what follows it.
+fn text_at(bytes: &[u8]) -> Option<(String, &[u8])> {
+    let (len, rest) = bytes.split_first()?;
+    let (text, rest) = rest.split_at_checked(usize::from(*len))?;
+    Some((String::from_utf8_lossy(text).into_owned(), rest))
 }
 
 /// A name, and where what follows it begins.
@@ -254,15 +304,60 @@ mod tests {
         assert!(read(&bytes, [7, 7], name, Kind::A).is_none());
     }
 
+    /// Order 10, preference 20, "s", "SIP+D2U", no rewriting, the domain of the question behind `_x`.
+    const SERVICE: &[u8] = &[
+        0xc0, 12, 0, 35, 0, 1, 0, 0, 0, 60, 0, 20, 0, 10, 0, 20, 1, b's', 7, b'S', b'I', b'P', b'+', b'D', b'2', b'U',
+        0, 2, b'_', b'x', 0xc0, 22,
+    ];
+
+    #[test]
+    fn services_are_read() {
+        let mut bytes = answer(&[SERVICE]);
+        let end = "_sip._udp.carrier.test".len() + 14;
+        bytes[end + 1] = 35;
+        let found = read(&bytes, [7, 7], "_sip._udp.carrier.test", Kind::Naptr);
+        let Some(Answer::Found(found)) = found else { panic!("an answer") };
+        let (flags, service) = ("s".to_owned(), "SIP+D2U".to_owned());
+        let replacement = "_x.carrier.test".to_owned();
+        let naptr = Naptr { order: 10, preference: 20, flags, service, replacement };
+        assert_eq!(found.records, [Record::Service(naptr)]);
+    }
+
+    #[test]
+    fn an_answer_that_says_it_is_short_is_asked_for_by_tcp() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let socket = UdpSocket::bind(server).unwrap();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 512];
+            let (len, from) = socket.recv_from(&mut buffer).unwrap();
+            let mut short = buffer[..len].to_vec();
+            short[2] = 0x83;
+            socket.send_to(&short, from).unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut buffer[..2 + len]).unwrap();
+            let mut whole = answer(&[RECORD]);
+            whole[..2].copy_from_slice(&buffer[2..4]);
+            stream.write_all(&u16::try_from(whole.len()).unwrap().to_be_bytes()).unwrap();
+            stream.write_all(&whole).unwrap();
+        });
+        let found = ask(&[server], "_sip._udp.carrier.test", Kind::Srv).unwrap();
+        assert_eq!(found.records.len(), 1);
+    }
+
     #[test]
     fn harmed_answers_are_survived() {
-        let whole = answer(&[RECORD, RECORD]);
-        for cut in 0..whole.len() {
-            let _ = read(&whole[..cut], [7, 7], "_sip._udp.carrier.test", Kind::Srv);
-            for value in [0, 1, 0x3f, 0x40, 0xc0, 0xff] {
-                let mut harmed = whole.clone();
-                harmed[cut] = value;
-                let _ = read(&harmed, [7, 7], "_sip._udp.carrier.test", Kind::Srv);
+        for (kind, record) in [(Kind::Srv, RECORD), (Kind::Naptr, SERVICE)] {
+            let mut whole = answer(&[record, record]);
+            let end = "_sip._udp.carrier.test".len() + 14;
+            whole[end..end + 2].copy_from_slice(&kind.number().to_be_bytes());
+            for cut in 0..whole.len() {
+                let _ = read(&whole[..cut], [7, 7], "_sip._udp.carrier.test", kind);
+                for value in [0, 1, 0x3f, 0x40, 0xc0, 0xff] {
+                    let mut harmed = whole.clone();
+                    harmed[cut] = value;
+                    let _ = read(&harmed, [7, 7], "_sip._udp.carrier.test", kind);
+                }
             }
         }
     }

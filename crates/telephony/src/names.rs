@@ -1,14 +1,14 @@
 //! Threads that look names up, which may take seconds: where the servers of a SIP domain are (RFC 3263 §4.2), in the order in
 //! which they are to be tried. Started by [`crate::Telephony::start`], asked by the control thread.
 //!
-//! A name with a port has addresses alone. One without may have SRV records for its transport; if it has none, its addresses
-//! and the transport's own port are meant. Which transport is the asker's to say, so that NAPTR records are not looked at
-//! (RFC 3263 §4.1 for who has chosen).
+//! A name with a port has addresses alone. One without may have SRV records for its transport, under the name that its NAPTR
+//! records say or else the usual one; if it has none, its addresses and the transport's own port are meant. Which transport
+//! is the asker's to say.
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use sip::Transport;
-use sip::locate::{self, Srv};
+use sip::locate::{self, Naptr, Srv};
 use switch::ResolveKey;
 
 use crate::dns::{self, Found, Kind, Record};
@@ -18,6 +18,8 @@ use crate::wake::Wake;
 pub(crate) const THREADS: usize = 4;
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
+/// Names of SRV records that a domain's NAPTR records send us to.
+const SERVICES_MAX: usize = 4;
 /// Servers of one domain whose addresses are looked up.
 const SERVERS_MAX: usize = 4;
 /// What is found holds so long at least and at most, whatever its owner says: no flood of questions, no address of last week.
@@ -64,14 +66,22 @@ fn locate(question: &Question, server: Option<SocketAddr>) -> (Vec<SocketAddr>, 
         return asked(*port);
     }
     let servers = server.map_or_else(dns::system_servers, |server| vec![server]);
-    let name = locate::srv_name(*transport, host);
-    let found = name.and_then(|name| dns::ask(&servers, &name, Kind::Srv).ok()).unwrap_or_default();
-    let life_s = found.life_s;
-    let known: Vec<Srv> = found.records.into_iter().filter_map(server_of).collect();
+    let said = dns::ask(&servers, host, Kind::Naptr).unwrap_or_default();
+    let mut services = locate::services(said.records.into_iter().filter_map(service_of).collect(), *transport);
+    services.truncate(SERVICES_MAX);
+    let (mut life_s, mut known) = (said.life_s.filter(|_| !services.is_empty()), Vec::new());
+    for name in services.into_iter().chain(locate::srv_name(*transport, host)) {
+        let found = dns::ask(&servers, &name, Kind::Srv).unwrap_or_default();
+        known.extend(found.records.into_iter().filter_map(server_of));
+        if !known.is_empty() {
+            life_s = [life_s, found.life_s].into_iter().flatten().min();
+            break;
+        }
+    }
     if known.is_empty() {
         return asked(transport.default_port());
     }
-    let (mut all, mut life_s) = (Vec::new(), life_s);
+    let mut all = Vec::new();
     // An empty target: the service is decidedly not there (RFC 2782).
     let there = locate::in_turn(known, chance).into_iter().filter(|srv| !srv.target.is_empty());
     for srv in there.take(SERVERS_MAX) {
@@ -86,7 +96,14 @@ fn locate(question: &Question, server: Option<SocketAddr>) -> (Vec<SocketAddr>, 
 fn server_of(record: Record) -> Option<Srv> {
     match record {
         Record::Server(srv) => Some(srv),
-        Record::Address(_) => None,
+        Record::Address(_) | Record::Service(_) => None,
+    }
+}
+
+fn service_of(record: Record) -> Option<Naptr> {
+    match record {
+        Record::Service(naptr) => Some(naptr),
+        Record::Address(_) | Record::Server(_) => None,
     }
 }
 
@@ -103,7 +120,7 @@ fn addresses(host: &str, port: u16, server: Option<SocketAddr>) -> (Vec<SocketAd
     let life_s = both.iter().filter_map(|found| found.life_s).min();
     let address = |record| match record {
         Record::Address(ip) => Some(SocketAddr::new(ip, port)),
-        Record::Server(_) => None,
+        Record::Server(_) | Record::Service(_) => None,
     };
     let all = both.into_iter().flat_map(|Found { records, .. }| records).filter_map(address);
     (all.take(ADDRESSES_MAX).collect(), life_s)

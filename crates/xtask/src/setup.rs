@@ -13,6 +13,7 @@ pub const PACKAGES: &[&str] = &[
     "baresip-core",
     "linphone-cli",
     "kamailio",
+    "kamailio-outbound-modules",
     "coturn",
     "pebble",
     "chromium",

@@ -41,6 +41,8 @@ pub struct Manner<'a> {
     /// SRTP by SDES, or no call.
     pub srtp: bool,
     pub codec: Speaks,
+    /// By these edge proxies, with a flow over each (RFC 5626).
+    pub edges: Vec<SocketAddr>,
 }
 
 /// The codecs it speaks.
@@ -95,15 +97,20 @@ impl Baresip {
              ausrc_srate {rate}\nauplay_srate {rate}\nausrc_channels 1\nauplay_channels 1\n\
              jitter_buffer_delay 5-10\nrtp_stats no\nmodule_path /usr/lib/baresip/modules\n{certificate}\
              module g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nsnd_path {}\n\
-             module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n",
+             module_tmp uuid.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n",
             microphone.display(),
             dir.display()
         );
         let transport = if manner.tls { ";transport=tls" } else { "" };
         let media = if manner.srtp { ";mediaenc=srtp-mand" } else { "" };
+        let proxy = |(at, edge)| format!(";outbound{at}=\"sip:{edge};transport=tcp;lr\"");
+        let mut edges: String = (1..).zip(&manner.edges).map(proxy).collect();
+        if !edges.is_empty() {
+            edges.push_str(";sipnat=outbound");
+        }
         let account = match registrar {
             Some(a) => format!(
-                "<sip:{}@{server}{transport}>;auth_pass={};regint=600;answermode=auto;audio_codecs={codec}{media}\n",
+                "<sip:{}@{server}{transport}>;auth_pass={};regint=600;answermode=auto;audio_codecs={codec}{media}{edges}\n",
                 a.user, a.secret
             ),
             None => format!("<sip:13900139000@{at}{transport}>;regint=0;answermode=auto;audio_codecs={codec}{media}\n"),
@@ -161,12 +168,19 @@ impl Baresip {
         self.order("transfer", &format!("sip:{number}@{server}"));
     }
 
+    /// Events of this kind so far.
+    pub fn count(&self, kind: &str) -> usize {
+        self.events.lock().expect("no panic in the reader").iter().filter(|e| e["type"] == kind).count()
+    }
+
     #[track_caller]
     pub fn wait_event(&self, kind: &str) {
-        wait_for(&format!("baresip's {kind}"), SOON, || {
-            let events = self.events.lock().expect("no panic in the reader");
-            events.iter().any(|e| e["type"] == kind).then_some(())
-        });
+        self.wait_events(kind, 1);
+    }
+
+    #[track_caller]
+    pub fn wait_events(&self, kind: &str, count: usize) {
+        wait_for(&format!("baresip's {kind}"), SOON, || (self.count(kind) >= count).then_some(()));
     }
 
     /// Everything it heard so far in its newest call, at its codec's own rate; of several channels the first.

@@ -13,7 +13,7 @@ use super::{Endpoint, Hop};
 use crate::dialog::Dialog;
 use crate::digest::{Claim, Denial};
 use crate::msg::{Builder, ContactList, Message, Method, Name, NameAddr};
-use crate::registrar::{PATH_MAX, PATH_OCTETS_MAX, RegisterError, Registration, UserKey};
+use crate::registrar::{BindingChange, Flow, PATH_MAX, PATH_OCTETS_MAX, RegisterError, Registration, UserKey};
 use crate::transaction::{ServerKey, ServerTransaction};
 
 impl Endpoint {
@@ -365,6 +365,11 @@ impl Endpoint {
         let path: Vec<String> = request.list(Name::Path).map(str::to_owned).collect();
         let octets: usize = path.iter().map(String::len).sum();
         let is_way = |value: &String| NameAddr::parse(value).is_ok_and(|proxy| proxy.uri.is_sip());
+        let wants = |name| request.list(name).any(|option: &str| option.eq_ignore_ascii_case(OUTBOUND));
+        let has_flows = (wants(Name::Supported) || wants(Name::Require)) && has_outbound_edge(request, &path);
+        if wants(Name::Require) && !has_flows {
+            return self.refuse(request, hop, 439);
+        }
         let result = match &contacts {
             _ if path.len() > PATH_MAX || octets > PATH_OCTETS_MAX || !path.iter().all(is_way) => {
                 Err(RegisterError::Malformed)
@@ -383,6 +388,7 @@ impl Endpoint {
                     contacts,
                     path: &path,
                     expires: request.number(Name::Expires),
+                    has_flows,
                 },
             ),
         };
@@ -402,9 +408,22 @@ impl Endpoint {
                     reply = reply.header(Name::Path, proxy);
                 }
                 reply = reply.header(Name::Supported, wire::SUPPORTED_OF_PHONES);
+                let keeps_flows =
+                    |change: &BindingChange| matches!(change, BindingChange::Bound(b) if b.flow.is_some());
+                if result.iter().flatten().any(keeps_flows) {
+                    reply = reply.header(Name::Require, OUTBOUND).header(Name::FlowTimer, FLOW_TIMER_S);
+                }
                 for binding in self.registrar.bindings(&aor) {
                     let left = binding.expires_at.saturating_sub(now).as_secs();
-                    reply = reply.header(Name::Contact, format_args!("<{}>;expires={left}", binding.contact));
+                    let contact = &binding.contact;
+                    reply = match &binding.flow {
+                        None => reply.header(Name::Contact, format_args!("<{contact}>;expires={left}")),
+                        Some(Flow { instance, number }) => {
+                            let flow =
+                                format_args!("<{contact}>;expires={left};+sip.instance=\"{instance}\";reg-id={number}");
+                            reply.header(Name::Contact, flow)
+                        }
+                    };
                 }
             }
             Err(RegisterError::TooBrief { min }) => reply = reply.header(Name::MinExpires, min.as_secs()),
@@ -417,6 +436,20 @@ impl Endpoint {
         for change in result.unwrap_or_default() {
             self.emit(Event::Registration { aor: aor.clone(), change });
         }
+    }
+}
+
+/// The option of RFC 5626.
+const OUTBOUND: &str = "outbound";
+/// How often a phone should show that its way is open: the NATs of homes forget a TCP connection after some minutes.
+const FLOW_TIMER_S: u32 = 120;
+
+/// Whether the first proxy behind the phone keeps its flows: there is none, or it says so (RFC 5626 §6).
+fn has_outbound_edge(request: &Message, path: &[String]) -> bool {
+    let edge = path.last().and_then(|proxy| NameAddr::parse(proxy).ok());
+    match edge {
+        Some(edge) => edge.uri.params.has("ob"),
+        None => request.list(Name::Via).count() == 1,
     }
 }
 

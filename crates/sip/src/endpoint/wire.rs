@@ -13,8 +13,8 @@ pub(super) const SUPPORTED: &str = "100rel, timer";
 /// The same where a reliable response could bring an offer, which we answer in no PRACK.
 pub(super) const SUPPORTED_WITHOUT_OFFER: &str = "timer";
 
-/// What our registrar knows: proxies in front of phones (RFC 3327).
-pub(super) const SUPPORTED_OF_PHONES: &str = "path";
+/// What our registrar knows: proxies in front of phones (RFC 3327), and phones with several ways to us (RFC 5626).
+pub(super) const SUPPORTED_OF_PHONES: &str = "path, outbound";
 
 /// Is this option one of ours?
 pub(super) fn is_supported(method: &Method, option: &str) -> bool {
@@ -139,6 +139,7 @@ pub(super) fn reason_phrase(status: u16) -> &'static str {
         420 => "Bad Extension",
         422 => "Session Interval Too Small",
         423 => "Interval Too Brief",
+        439 => "First Hop Lacks Outbound Support",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",

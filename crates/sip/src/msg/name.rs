@@ -56,6 +56,7 @@ header_names! {
     Allow "Allow",
     Accept "Accept",
     Expires "Expires",
+    FlowTimer "Flow-Timer",
     MinExpires "Min-Expires",
     Authorization "Authorization",
     ProxyAuthorization "Proxy-Authorization",

@@ -49,6 +49,7 @@ impl Table {
             contacts: &contacts,
             path: &[],
             expires,
+            has_flows: true,
         };
         self.registrar.register(Duration::from_secs(now), &wish)
     }
@@ -93,6 +94,36 @@ fn older_request_of_the_same_phone_changes_nothing() {
     // After a restart the phone has a new Call-ID and may begin at 1.
     table.register(1, AOR, "b", 1, "<sip:a@192.0.2.1>", None).unwrap();
     assert_eq!(table.registrar.len(), 1);
+}
+
+#[test]
+fn a_flow_takes_the_place_of_its_forerunner_whatever_it_is_addressed_by() {
+    let mut table = Table::new();
+    let way = |port: u16, number: u32| {
+        format!("<sip:a@192.0.2.1:{port};transport=tcp>;+sip.instance=\"<urn:uuid:0>\";reg-id={number}")
+    };
+    table.register(0, AOR, "one", 1, &way(4001, 1), None).unwrap();
+    // By another proxy, with the same address.
+    table.register(0, AOR, "two", 1, &way(4001, 2), None).unwrap();
+    assert_eq!(table.registrar.len(), 2);
+    table.register(0, AOR, "two", 2, &way(4002, 2), None).unwrap();
+    // Its first connection broke and the next has another port: no third way, though the table has room for two.
+    let changes = table.register(1, AOR, "one", 2, &way(4003, 1), None).unwrap();
+    assert!(matches!(&changes[..], [BindingChange::Removed(old), BindingChange::Bound(new)]
+        if old.contact.port == Some(4001) && new.contact.port == Some(4003)));
+    assert_eq!(table.registrar.len(), 2);
+    assert_eq!(table.register(1, AOR, "one", 2, &way(4004, 1), None), Err(RegisterError::OutOfOrder));
+    // Another phone under the same name has ways of its own.
+    assert_eq!(
+        table.register(1, AOR, "x", 1, &way(4005, 1).replace("uuid:0", "uuid:1"), None),
+        Err(RegisterError::TooMany)
+    );
+    table.register(2, AOR, "two", 3, &way(4002, 2), Some(0)).unwrap();
+    assert_eq!(table.contacts(), ["sip:a@192.0.2.1:4003;transport=tcp"]);
+    // Without flows it is one address, once.
+    table.register(3, AOR, "two", 4, &way(4003, 2), None).unwrap();
+    table.register(4, AOR, "three", 1, "<sip:a@192.0.2.1:4003;transport=tcp>", None).unwrap();
+    assert_eq!(table.contacts(), ["sip:a@192.0.2.1:4003;transport=tcp"]);
 }
 
 #[test]
@@ -227,9 +258,37 @@ fn proxies_in_front_of_a_phone_are_remembered_in_their_order() {
         assert_eq!((response.status(), events.len()), (400, 0), "{path}");
     }
     // What our registrar does not know is refused by name.
-    let contact = "Contact: <sip:alice@10.0.0.9>\r\nRequire: outbound, path\r\n";
+    let contact = "Contact: <sip:alice@10.0.0.9>\r\nRequire: gruu, path\r\n";
     let (response, _) = Phone::new().send("sip:alice@call.example", contact, None);
-    assert_eq!((response.status(), response.get(Name::Unsupported)), (420, Some("outbound")));
+    assert_eq!((response.status(), response.get(Name::Unsupported)), (420, Some("gruu")));
+}
+
+#[test]
+fn a_phone_of_rfc_5626_learns_whether_its_flows_are_kept() {
+    let flow = "Contact: <sip:alice@10.0.0.9>;+sip.instance=\"<urn:uuid:0>\";reg-id=1;expires=600\r\n";
+    for (more, kept) in [
+        ("Supported: path, outbound\r\n", true),
+        ("Supported: outbound\r\nPath: <sip:inner.example;lr>, <sip:b64@edge.example;lr;ob>\r\n", true),
+        // An edge that keeps no connections, and a phone that says nothing of it, are served as ever.
+        ("Supported: outbound\r\nPath: <sip:edge.example;lr>\r\n", false),
+        ("", false),
+    ] {
+        let mut phone = Phone::new();
+        let (response, events) = phone.register("sip:alice@call.example", &format!("{flow}{more}"), "secret");
+        assert_eq!(response.status(), 200);
+        let told = (response.get(Name::Require), response.get(Name::FlowTimer));
+        assert_eq!(told, if kept { (Some("outbound"), Some("120")) } else { (None, None) }, "{more}");
+        let [Event::Registration { change: BindingChange::Bound(binding), .. }] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(binding.flow.is_some(), kept);
+        let contact = response.get(Name::Contact).unwrap();
+        assert_eq!(contact.ends_with(";+sip.instance=\"<urn:uuid:0>\";reg-id=1"), kept, "{contact}");
+    }
+    // Who insists on it is told that its proxy does not know it.
+    let insists = format!("{flow}Require: outbound\r\nPath: <sip:edge.example;lr>\r\n");
+    let (response, events) = Phone::new().register("sip:alice@call.example", &insists, "secret");
+    assert_eq!((response.status(), events.len()), (439, 0));
 }
 
 #[test]

@@ -267,6 +267,11 @@ impl World {
 
     /// With further headers.
     pub fn register_by(&mut self, at: SocketAddr, expires: u32, more: &str) {
+        self.register_as(at, expires, "", more);
+    }
+
+    /// With further parameters of the contact, too.
+    pub fn register_as(&mut self, at: SocketAddr, expires: u32, params: &str, more: &str) {
         self.phone_at(at);
         self.next_call += 1;
         let cseq = self.next_call;
@@ -274,7 +279,7 @@ impl World {
             format!(
                 "REGISTER sip:{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{cseq}{};rport\r\n\
                  Max-Forwards: 70\r\nFrom: <sip:agent@{DOMAIN}>;tag=r{cseq}\r\nTo: <sip:agent@{DOMAIN}>\r\n\
-                 Call-ID: reg-{at}\r\nCSeq: {} REGISTER\r\nContact: <sip:agent@{at}>;expires={expires}\r\n\
+                 Call-ID: reg-{at}\r\nCSeq: {} REGISTER\r\nContact: <sip:agent@{at}>;expires={expires}{params}\r\n\
                  {more}{authorization}Content-Length: 0\r\n\r\n",
                 authorization.len(),
                 cseq * 2 + u64::from(!authorization.is_empty()),
