@@ -69,6 +69,7 @@ impl Effect {
             Effect::OfferWithdrawn { .. } => true,
             Effect::Leg(command) => match command {
                 LegCommand::Ring { .. }
+                | LegCommand::EarlyMedia { .. }
                 | LegCommand::Answer { .. }
                 | LegCommand::Originate { .. }
                 | LegCommand::SendDigits { .. } => false,
@@ -103,6 +104,7 @@ impl Effect {
 fn touched(command: &LegCommand) -> (Vec<LegId>, Option<RecordingId>) {
     match command {
         LegCommand::Ring { leg }
+        | LegCommand::EarlyMedia { leg }
         | LegCommand::Answer { leg }
         | LegCommand::Reject { leg, .. }
         | LegCommand::Originate { leg, .. }
@@ -110,7 +112,7 @@ fn touched(command: &LegCommand) -> (Vec<LegId>, Option<RecordingId>) {
         | LegCommand::Play { leg, .. }
         | LegCommand::StopPlay { leg }
         | LegCommand::Mute { leg, .. }
-        | LegCommand::RefuseTransfer { leg }
+        | LegCommand::RefuseTransfer { leg, .. }
         | LegCommand::SendDigits { leg, .. } => (vec![*leg], None),
         LegCommand::Bridge { legs, .. } => (legs.iter().map(|h| h.leg).collect(), None),
         LegCommand::Record { recording, left, right, .. } => {

@@ -333,12 +333,15 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         device: Option<DeviceId>,
         destination: DestinationClass,
+        #[serde(default, skip_serializing_if = "LegPlace::is_main")]
+        place: LegPlace,
     },
     LegRinging {
         interaction: InteractionId,
         leg: LegId,
     },
-    /// The network of one who has not answered speaks: whoever calls him hears it.
+    /// The network of one who has not answered speaks: whoever calls him hears it. Of a phone that calls and waits for its
+    /// answer: it can hear from here on.
     LegEarlyMedia {
         interaction: InteractionId,
         leg: LegId,

@@ -40,11 +40,13 @@ mod derived;
 mod desk;
 mod dial;
 mod flows;
+mod keys;
 mod offers;
 mod park;
 mod queues;
 mod record;
 mod recover;
+mod replace;
 mod settle;
 mod spend;
 mod state;
@@ -197,6 +199,7 @@ impl Floor {
             Input::CallOffered { leg, number, from, via, known } => {
                 return self.call_offered(leg, number, from, via, known);
             }
+            Input::PhoneDialled { leg, device, call } => return self.phone_dialled(leg, device, call),
             Input::Leg(event) => self.leg_event(event)?,
             Input::DeviceReady { device } => self.device_ready(device)?,
             Input::DeviceLost { device, why } => self.device_lost(device, why)?,

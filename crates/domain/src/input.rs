@@ -2,7 +2,7 @@
 //! [`crate::floor::Floor::handle`] takes them one at a time.
 use std::sync::Arc;
 
-use crate::command::{AgentCommand, SupervisorCommand};
+use crate::command::{AgentCommand, SupervisorCommand, Target};
 use crate::config::TenantConfig;
 use crate::device::DeviceLoss;
 use crate::id::{
@@ -12,6 +12,7 @@ use crate::leg::{Gap, LegEvent, Outlived, Verified, Via};
 use crate::localized::Lang;
 use crate::mailbox::MessageState;
 use crate::medium::Medium;
+use crate::outbound::PlanError;
 use crate::time::Timestamp;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,12 @@ pub enum Input {
         from: AddressId,
         via: Via,
         known: CallFacts,
+    },
+    /// The engine found out what was dialled ([`LegEvent::Dialled`] itself is refused as `input.unexpected`).
+    PhoneDialled {
+        leg: LegId,
+        device: DeviceId,
+        call: PhoneCall,
     },
     /// Every other leg event. Events about legs the floor does not know are accepted and ignored.
     Leg(LegEvent),
@@ -101,6 +108,18 @@ pub enum Input {
     Tick,
 }
 
+/// [`crate::keys::Dialled`] with ids.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PhoneCall {
+    Place(u16),
+    /// `from`: the phone's own address, of a call within the company.
+    To {
+        to: Target,
+        from: Option<AddressId>,
+    },
+    Nowhere(RejectCode),
+}
+
 /// [`crate::leg::Claims`] with ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CallFacts {
@@ -113,8 +132,8 @@ pub struct CallFacts {
 pub struct Accepted {
     /// Last event emitted so far.
     pub seq: u64,
-    /// The interaction begun by `CallOffered` (unless it was rejected), `WorkArrived` or `Dial`, or for which somebody outside
-    /// is called.
+    /// The interaction begun by `CallOffered` or `PhoneDialled` (unless it was rejected), `WorkArrived` or `Dial`, or for which
+    /// somebody outside is called.
     pub interaction: Option<InteractionId>,
 }
 
@@ -183,6 +202,17 @@ reject_codes! {
     ParkFull = "park.full", "驻留位已满。", "All parking places are taken.";
     SegmentNotYours = "segment.not_yours", "这不是该座席正在处理的会话。", "The agent is not handling this.";
     SegmentState = "segment.state", "当前状态下不能这样做。", "This cannot be done in the present state.";
+}
+
+impl From<PlanError> for RejectCode {
+    fn from(why: PlanError) -> Self {
+        match why {
+            PlanError::Invalid => RejectCode::NumberInvalid,
+            PlanError::Internal => RejectCode::NumberInternal,
+            PlanError::Forbidden => RejectCode::NumberForbidden,
+            PlanError::NoRoute => RejectCode::RouteMissing,
+        }
+    }
 }
 
 impl From<RejectCode> for Rejected {

@@ -23,6 +23,10 @@ pub enum LegCommand {
     Ring {
         leg: LegId,
     },
+    /// Let an offered leg hear before it is answered (183 with a session).
+    EarlyMedia {
+        leg: LegId,
+    },
     /// Answer an offered leg.
     Answer {
         leg: LegId,
@@ -82,6 +86,7 @@ pub enum LegCommand {
     /// is hung up.
     RefuseTransfer {
         leg: LegId,
+        why: RejectReason,
     },
     /// Record to one stereo file: customer left, agent right.
     Record {
@@ -182,7 +187,7 @@ pub enum LegEvent {
         leg: LegId,
         tenant: TenantId,
         device: DeviceId,
-        /// Digits, `*` and `#`.
+        /// What [`crate::keys::dialled`] understands: keys, or a name.
         keys: String,
     },
     Ringing {
@@ -211,6 +216,16 @@ pub enum LegEvent {
     TransferAsked {
         leg: LegId,
         to: String,
+        /// By another call of this phone that it names (RFC 5589 §7): those on the other ends of both are to be connected.
+        #[serde(default)]
+        replaces: Option<LegId>,
+    },
+    /// A registered phone calls in order to take the place of another leg (INVITE with Replaces, RFC 3891). Else as `Offered`.
+    ReplaceAsked {
+        leg: LegId,
+        tenant: TenantId,
+        device: DeviceId,
+        replaces: LegId,
     },
     PlayEnded {
         leg: LegId,
@@ -253,6 +268,7 @@ impl LegCommand {
     pub fn leg(&self) -> Option<LegId> {
         match self {
             LegCommand::Ring { leg }
+            | LegCommand::EarlyMedia { leg }
             | LegCommand::Answer { leg }
             | LegCommand::Reject { leg, .. }
             | LegCommand::Originate { leg, .. }
@@ -260,7 +276,7 @@ impl LegCommand {
             | LegCommand::Play { leg, .. }
             | LegCommand::StopPlay { leg }
             | LegCommand::Mute { leg, .. }
-            | LegCommand::RefuseTransfer { leg }
+            | LegCommand::RefuseTransfer { leg, .. }
             | LegCommand::SendDigits { leg, .. } => Some(*leg),
             LegCommand::Bridge { .. }
             | LegCommand::Record { .. }
@@ -282,6 +298,7 @@ impl LegEvent {
             | LegEvent::PeerHeld { leg, .. }
             | LegEvent::Digit { leg, .. }
             | LegEvent::TransferAsked { leg, .. }
+            | LegEvent::ReplaceAsked { leg, .. }
             | LegEvent::PlayEnded { leg, .. }
             | LegEvent::MediaSilent { leg, .. }
             | LegEvent::Quality { leg, .. }

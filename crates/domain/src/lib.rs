@@ -95,6 +95,7 @@ pub mod floor;
 pub mod flow;
 pub mod id;
 pub mod input;
+pub mod keys;
 pub mod leg;
 pub mod localized;
 pub mod mailbox;

@@ -128,6 +128,7 @@ fn samples() -> Vec<EventBody> {
             via: Some(Via::Trunk { trunk: TrunkId(18) }),
             device: None,
             destination: DestinationClass::Number,
+            place: LegPlace::Main,
         },
         EventBody::LegRinging { interaction, leg },
         EventBody::LegAnswered { interaction, leg, codec: Codec::Pcma },

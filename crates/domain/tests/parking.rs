@@ -294,23 +294,20 @@ fn a_phone_dials_a_parking_place_and_has_the_customer() {
     let mut r = Rig::new(company());
     let (caller, segment) = ann_talks(&mut r);
     r.agent(ANN, AgentCommand::Park { segment });
-    let tenant = r.floor.config().tenant;
-    let dial = |r: &mut Rig, n: u128, keys: &str| {
-        let leg = LegId(1 << 126 | n);
+    let dial = |r: &mut Rig, keys: &str| {
         r.forget();
-        r.leg(LegEvent::Dialled { leg, tenant, device: PHONE, keys: keys.into() });
-        leg
+        r.phone_dials(PHONE, keys)
     };
-    dial(&mut r, 1, "701");
+    dial(&mut r, "701");
     assert!(r.out.contains("forbidden"), "nobody is signed in at that phone: {}", r.out);
     r.sign_in(BOB, PHONE);
-    dial(&mut r, 2, "702");
+    dial(&mut r, "702");
     assert!(r.out.contains("not_found"), "nobody is in that place: {}", r.out);
-    let leg = dial(&mut r, 3, "*85701");
+    let leg = dial(&mut r, "*85701");
     r.leg(answered(leg));
     assert_eq!(states(&r, BOB), [SegmentState::Talking]);
     assert_eq!(rooms(&r), [(LegRole::Customer, vec![LegRole::Agent]), (LegRole::Agent, vec![LegRole::Customer])]);
-    dial(&mut r, 4, "701");
+    dial(&mut r, "701");
     assert!(r.out.contains("not_found"), "the place is free again: {}", r.out);
     r.hangs_up(caller);
     r.pass(60);

@@ -11,7 +11,7 @@ use crate::directory::ClipCache;
 use arc_swap::ArcSwap;
 use domain::address::Address;
 use domain::command::{AgentCommand, SupervisorCommand, Target};
-use domain::config::{EntryPoint, NumberConfig};
+use domain::config::{EntryPoint, NumberConfig, TenantConfig};
 use domain::directory::Directory;
 use domain::id::{AddressId, AgentId, DeviceId, IdMint, NumberId, SegmentId, TenantId, TrunkId, UserId};
 use domain::input::{Accepted, Input};
@@ -110,6 +110,8 @@ pub(crate) struct Shared {
 
 pub(crate) struct OpenFloor {
     pub handle: FloorHandle,
+    /// In force.
+    pub config: Arc<TenantConfig>,
     pub ownership: Ownership,
     /// The last event when it was opened.
     pub restored_at: u64,
@@ -138,6 +140,18 @@ impl Shared {
     pub fn floor(&self, tenant: TenantId) -> Option<FloorHandle> {
         let floors = self.floors.read().unwrap_or_else(PoisonError::into_inner);
         floors.get(&tenant).map(|floor| floor.handle.clone())
+    }
+
+    pub fn config(&self, tenant: TenantId) -> Option<Arc<TenantConfig>> {
+        let floors = self.floors.read().unwrap_or_else(PoisonError::into_inner);
+        floors.get(&tenant).map(|floor| floor.config.clone())
+    }
+
+    fn set_config(&self, tenant: TenantId, config: Arc<TenantConfig>) {
+        let mut floors = self.floors.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(floor) = floors.get_mut(&tenant) {
+            floor.config = config;
+        }
     }
 
     pub fn add_floor(&self, tenant: TenantId, floor: OpenFloor) {
@@ -488,13 +502,14 @@ impl Engine {
         let change = self.shared.changes.load(Ordering::SeqCst);
         let rev = match self.shared.floor(tenant) {
             Some(floor) => {
-                let config = self.shared.store.load_config(tenant).await?;
+                let config = Arc::new(self.shared.store.load_config(tenant).await?);
                 let rev = config.rev;
                 // A change that is stored, but not yet announced here, may have come into force with the one before it.
                 if rev <= before.rev {
                     return Ok(());
                 }
-                floor.send(Input::ConfigPublished(Arc::new(config))).await?;
+                floor.send(Input::ConfigPublished(config.clone())).await?;
+                self.shared.set_config(tenant, config);
                 rev
             }
             None => {

@@ -97,8 +97,7 @@ impl FloorHandle {
     }
 
     /// A new call. On return it has its place in the order of inputs.
-    pub async fn call(&self, input: Input, caller: CallerId, addresses: Vec<NewAddress>) -> Result<(), CommandError> {
-        let persons = Persons { caller, dialled: Vec::new() };
+    pub async fn call(&self, input: Input, persons: Persons, addresses: Vec<NewAddress>) -> Result<(), CommandError> {
         self.post(FloorMessage::Call { input, persons, addresses, reply: None }).await
     }
 
@@ -342,7 +341,9 @@ impl FloorTask {
                             let _ = reply.send(Err(CommandError::NotSaved));
                         }
                     }
-                    Input::CallOffered { leg, .. } if self.saver.saving() == Saving::Nowhere => {
+                    Input::CallOffered { leg, .. } | Input::PhoneDialled { leg, .. }
+                        if self.saver.saving() == Saving::Nowhere =>
+                    {
                         self.outlet.carry_out(Effect::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
                     }
                     input => self.decide(input, Some(persons), reply, batch),

@@ -44,8 +44,8 @@ pub async fn open(
     let lease = store.acquire_lease(row.id, &shared.node, LEASE_STALE, now).await?;
     let mint = IdMint::new(row.floor_no, lease.epoch);
     let mut floor = match store.load_snapshot::<Snapshot>(row.id).await? {
-        Some(snapshot) => Floor::restore(config, mint, snapshot.state),
-        None => Floor::new(row.id, config, mint),
+        Some(snapshot) => Floor::restore(config.clone(), mint, snapshot.state),
+        None => Floor::new(row.id, config.clone(), mint),
     };
     let mut last_event_at = Timestamp(0);
     // The event that the snapshot ends with is read too: it tells the time below.
@@ -101,7 +101,7 @@ pub async fn open(
     let restored_at = *watched.journalled.borrow();
     let projected = Projector::spawn(shared.clone(), row, watched.journalled, feed);
     let saving = watched.saving;
-    shared.add_floor(tenant, OpenFloor { handle, ownership, restored_at, projected, saving });
+    shared.add_floor(tenant, OpenFloor { handle, config, ownership, restored_at, projected, saving });
     Ok(())
 }
 

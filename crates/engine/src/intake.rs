@@ -4,16 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::address::Address;
+use domain::command::Target;
 use domain::device::DeviceReport;
-use domain::id::{AddressId, LegId, NumberId, TenantId};
-use domain::input::{CallFacts, Input};
+use domain::id::{DeviceId, LegId, NumberId, TenantId};
+use domain::input::{CallFacts, Input, PhoneCall, RejectCode};
+use domain::keys::{Dialled, dialled};
 use domain::leg::{CallerId, Claims, LegCommand, LegEvent, RejectReason, Via};
+use domain::outbound::Plan;
 use store::NewAddress;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
 use crate::engine::Shared;
+use crate::floor_task::Persons;
 use crate::port::{Down, Up};
 
 /// Calls whose address is being looked up; beyond it new calls are refused with 503.
@@ -40,11 +44,14 @@ struct NewCall {
     claims: Claims,
 }
 
-/// A call whose caller has an id, as has whoever was called first.
+/// A call whose persons have ids, for the floor.
 struct Stored {
-    call: NewCall,
-    from: AddressId,
-    diverted: Option<AddressId>,
+    leg: LegId,
+    tenant: TenantId,
+    input: Input,
+    persons: Persons,
+    /// From this machine: perhaps the demo caller.
+    loopback: bool,
     /// The rows to be written with it.
     new: Vec<NewAddress>,
 }
@@ -94,8 +101,11 @@ impl Intake {
             let name = name.filter(|name| domain::address::is_name(name));
             return self.new_call(NewCall { leg, tenant, number, from, name, via, claims });
         }
+        if let LegEvent::Dialled { leg, tenant, device, keys } = event {
+            return self.dialled(leg, tenant, device, keys);
+        }
         match &event {
-            LegEvent::Dialled { leg, tenant, .. } => self.shared.routes.learn_offered(*leg, *tenant),
+            LegEvent::ReplaceAsked { leg, tenant, .. } => self.shared.routes.learn_offered(*leg, *tenant),
             LegEvent::Quality { leg, quality } => return self.shared.quality.put(*leg, *quality),
             LegEvent::Ended { leg, .. } => self.shared.quality.ended(*leg),
             _ => {}
@@ -132,32 +142,81 @@ impl Intake {
         }
     }
 
-    fn new_call(&mut self, call: NewCall) {
-        let NewCall { leg, tenant, .. } = call;
+    /// Events of the leg wait from here on, until [`Self::stored`]. False: there is no room, and the call is refused.
+    fn park(&mut self, leg: LegId, tenant: TenantId) -> bool {
         if self.parked.len() >= INTAKE_MAX || self.shared.floor(tenant).is_none() {
             let _ = (self.shared.down)(Down::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
-            return;
+            return false;
         }
         self.shared.routes.learn_offered(leg, tenant);
         self.parked.insert(leg, Vec::new());
+        true
+    }
+
+    fn new_call(&mut self, call: NewCall) {
+        let NewCall { leg, tenant, number, from: address, name, via, claims } = call;
+        if !self.park(leg, tenant) {
+            return;
+        }
         let (shared, sender) = (self.shared.clone(), self.stored_sender.clone());
         tokio::spawn(async move {
-            let (from, caller) = shared.address_id(tenant, call.from.clone(), call.name.clone()).await;
+            let user = shown(&address);
+            let (from, caller) = shared.address_id(tenant, address, name.clone()).await;
             let mut new = Vec::from_iter(caller);
             let mut diverted = None;
-            if let Some(first) = call.claims.diverted.clone() {
+            if let Some(first) = claims.diverted {
                 let (id, row) = shared.address_id(tenant, first, None).await;
                 diverted = Some(id);
                 new.extend(row);
             }
+            let known = CallFacts { diverted, verified: claims.verified };
+            let input = Input::CallOffered { leg, number, from, via, known };
+            let persons = Persons { caller: CallerId { user, name, diverted: None }, dialled: Vec::new() };
             // The intake outlives its senders unless the process is ending.
-            let _ = sender.send(Stored { call, from, diverted, new }).await;
+            let _ = sender.send(Stored { leg, tenant, input, persons, loopback: via == Via::Loopback, new }).await;
+        });
+    }
+
+    /// What was dialled stays here: the floor learns whom it means.
+    fn dialled(&mut self, leg: LegId, tenant: TenantId, device: DeviceId, keys: String) {
+        if !self.park(leg, tenant) {
+            return;
+        }
+        let (shared, sender) = (self.shared.clone(), self.stored_sender.clone());
+        tokio::spawn(async move {
+            let (mut persons, mut new) = (Persons::default(), None);
+            let call = match shared.config(tenant) {
+                None => PhoneCall::Nowhere(RejectCode::DeviceUnknown),
+                Some(config) => match dialled(&config, &keys) {
+                    Dialled::Place(place) => PhoneCall::Place(place),
+                    Dialled::Nowhere(code) => PhoneCall::Nowhere(code),
+                    Dialled::Inside(to) => {
+                        let mut from = None;
+                        if let Some((address, name)) = domain::keys::caller(&config, device) {
+                            persons.caller = CallerId { user: shown(&address), name: None, diverted: None };
+                            let (id, row) = shared.address_id(tenant, address, Some(name.clone())).await;
+                            persons.caller.name = Some(name);
+                            (from, new) = (Some(id), row);
+                        }
+                        PhoneCall::To { to, from }
+                    }
+                    Dialled::Outside(Plan { address, class, number, trunks, caller }) => {
+                        persons.caller = CallerId { user: shown(&address), name: None, diverted: None };
+                        let (address, row) = shared.address_id(tenant, address, None).await;
+                        persons.dialled.push((address, number));
+                        new = row;
+                        PhoneCall::To { to: Target::Outside { address, class, trunks, caller }, from: None }
+                    }
+                },
+            };
+            let input = Input::PhoneDialled { leg, device, call };
+            let new = Vec::from_iter(new);
+            let _ = sender.send(Stored { leg, tenant, input, persons, loopback: false, new }).await;
         });
     }
 
     async fn offered(&mut self, stored: Stored) {
-        let Stored { call, from, diverted, new } = stored;
-        let NewCall { leg, tenant, number, from: address, name, via, claims } = call;
+        let Stored { leg, tenant, input, persons, loopback, new } = stored;
         let parked = self.parked.remove(&leg).unwrap_or_default();
         let Some(floor) = self.shared.floor(tenant) else {
             let _ = (self.shared.down)(Down::Leg(LegCommand::Reject { leg, why: RejectReason::Overload }));
@@ -167,14 +226,11 @@ impl Intake {
             }
             return;
         };
-        let user = shown(&address);
-        if let (Some(user), Via::Loopback) = (&user, via) {
+        if let (Some(user), true) = (&persons.caller.user, loopback) {
             // Before the floor: its events, which the demo caller waits for, cannot come earlier.
             self.shared.demo.incoming(user, leg);
         }
-        let known = CallFacts { diverted, verified: claims.verified };
-        let input = Input::CallOffered { leg, number, from, via, known };
-        if floor.call(input, CallerId { user, name, diverted: None }, new).await.is_err() {
+        if floor.call(input, persons, new).await.is_err() {
             warn!(%tenant, "the floor is stopping; a call was not taken");
         }
         for event in parked {

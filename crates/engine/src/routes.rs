@@ -33,6 +33,7 @@ impl Routes {
             }
             LegCommand::Ring { .. }
             | LegCommand::Answer { .. }
+            | LegCommand::EarlyMedia { .. }
             | LegCommand::Reject { .. }
             | LegCommand::Hangup { .. }
             | LegCommand::Play { .. }

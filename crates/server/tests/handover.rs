@@ -9,6 +9,9 @@ use support::baresip::{Account, Baresip};
 use support::browser::Browser;
 use support::call::{AGENT_HZ, CALLER_HZ, Caller, Phone, SECRET, auto_answer};
 use support::company::{Company, id};
+use support::lines::Lines;
+use support::peers::{Calls, Sipp};
+use support::rtp::RtpPeer;
 use support::scenario::{newest, segment_of};
 use support::server::Server;
 use support::sound::{heard_ms, stereo};
@@ -211,6 +214,128 @@ fn a_softphone_sends_the_customer_on_by_its_own_button() {
     let detail = company.wait_detail(&interaction);
     assert_eq!(segment_of(&detail, &agent)["end"], "transferred");
     assert_eq!(segment_of(&detail, &colleague.agent)["start"], "transfer");
+}
+
+#[test]
+fn a_softphone_asks_a_colleague_and_connects_the_customer_with_him() {
+    let server = Server::start("attended");
+    let company = Company::of(&server);
+    let agent = company.agent("Agent 1");
+    let device = company.sip_device(&agent, "7101", SECRET);
+    let mut phone = Lines::start(server.sip, AGENT_HZ, &Account { user: "7101", secret: SECRET });
+    company.on_duty(&agent, &device);
+    let mut caller = Caller::dial(&server, "1000");
+    phone.wait_said("LinphoneCallStreamsRunning", 1);
+    phone.speak_in(1);
+    caller.rtp.wait_tone(AGENT_HZ, 300);
+    let interaction = id(&newest(&company, &[]));
+    let colleague = Phone::on_duty(&server, &company, "Agent 2", "7102", &auto_answer());
+    colleague.rtp.say(Some(THIRD_HZ));
+
+    // Its second call is about the customer, who waits with music.
+    phone.dial(server.sip, "8002");
+    colleague.wait_call();
+    company.wait_segment(&agent, "consulting");
+    phone.wait_said("LinphoneCallStreamsRunning", 2);
+    phone.speak_in(2);
+    colleague.rtp.wait_tone(AGENT_HZ, 300);
+    must("the customer on hold", verdict::hears_music(&caller.rtp.listen(800), &[AGENT_HZ, CALLER_HZ, THIRD_HZ]));
+    must("the colleague", verdict::hears(&colleague.rtp.listen(800), AGENT_HZ, CALLER_HZ));
+
+    phone.connect(1, 2);
+    caller.rtp.wait_tone(THIRD_HZ, 500);
+    must("the customer", verdict::hears(&caller.rtp.listen(800), THIRD_HZ, CALLER_HZ));
+    must("the colleague", verdict::hears(&colleague.rtp.listen(800), CALLER_HZ, AGENT_HZ));
+    phone.wait_said("LinphoneCallReleased", 2);
+    wait_for("the first agent's wrap-up", SOON, || {
+        (company.board_agent(&agent)["occupancy"] == "wrap_up").then_some(())
+    });
+    caller.sipp.hang_up();
+    caller.sipp.must_end_well();
+    for agent in [&agent, &colleague.agent] {
+        let (segment, _) = company.wait_segment(agent, "wrap_up");
+        company.wrap_up(agent, &segment, "Resolved");
+    }
+    let detail = company.wait_detail(&interaction);
+    assert_eq!(segment_of(&detail, &agent)["end"], "transferred");
+    assert_eq!(segment_of(&detail, &colleague.agent)["start"], "consult");
+    let of = |agent: &str| {
+        let segment = &segment_of(&detail, agent)["id"];
+        let found = detail["recordings"].as_array().into_iter().flatten().find(|r| r["segment"] == *segment);
+        stereo(&company.recording(&id(found.unwrap_or_else(|| panic!("no recording of {agent}: {detail:#}")))))
+    };
+    let ((_, right), (left_2, right_2)) = (of(&agent), of(&colleague.agent));
+    assert!(blocks_with(&right, AGENT_HZ) > 200, "the agent is in his own recording");
+    assert!(blocks_with(&left_2, CALLER_HZ) > 800 && blocks_with(&right_2, THIRD_HZ) > 800);
+    assert_eq!(blocks_with(&right, THIRD_HZ) + blocks_with(&right_2, AGENT_HZ), 0);
+}
+
+/// INVITE with Replaces (RFC 3891).
+#[test]
+fn an_agent_goes_on_with_his_call_on_another_phone_and_nobody_else_can() {
+    let server = Server::start("replaces");
+    let company = Company::of(&server);
+    let mut first = Phone::on_duty(&server, &company, "Agent 1", "7101", &auto_answer());
+    company.sip_device(&first.agent, "7111", SECRET);
+    company.sip_device(&company.agent("Agent 2"), "7102", SECRET);
+    let mut caller = Caller::dial(&server, "1000");
+    first.wait_call();
+    caller.rtp.wait_tone(AGENT_HZ, 300);
+    let (segment, interaction) = company.wait_segment(&first.agent, "talking");
+    let messages = first.sipp.messages();
+    let answer = messages.iter().find(|m| m.sent && m.status_of("INVITE") == Some(200)).expect("it has answered");
+    let tag = |name: &str| answer.header(name).and_then(|h| h.split(";tag=").nth(1)).expect("a tag").to_owned();
+    let (ours, theirs) = (tag("From"), tag("To"));
+
+    let ask = |rtp: &RtpPeer, user: &str, ours: &str, more: &str| {
+        let headers = format!("Replaces: {};to-tag={ours};from-tag={theirs}{more}", answer.call_id());
+        let calls = Calls {
+            scenario: "phone_caller",
+            number: "8001",
+            headers: &headers,
+            rtp_port: rtp.port,
+            ..Calls::default()
+        };
+        Sipp::call_as(server.sip, &calls, user, SECRET)
+    };
+    let rtp = RtpPeer::start();
+    rtp.say(Some(THIRD_HZ));
+    for (user, tag, more, status) in
+        [("7102", &ours[..], "", 403), ("7111", "other", "", 481), ("7111", &ours, ";early-only", 486)]
+    {
+        let refused = ask(&rtp, user, tag, more);
+        wait_for(&format!("{status} for {user}"), SOON, || {
+            refused.transcript().contains(&format!("SIP/2.0 {status} ")).then_some(())
+        });
+    }
+    must("the customer meanwhile", verdict::hears(&caller.rtp.listen(600), AGENT_HZ, CALLER_HZ));
+
+    let mut second = ask(&rtp, "7111", &ours, "");
+    rtp.send_to(wait_for("the second phone to be answered", SOON, || second.media()));
+    caller.rtp.wait_tone(THIRD_HZ, 500);
+    must("the customer", verdict::hears(&caller.rtp.listen(800), THIRD_HZ, CALLER_HZ));
+    must("the agent", verdict::hears(&rtp.listen(800), CALLER_HZ, THIRD_HZ));
+    first.sipp.must_end_well();
+    assert_eq!(company.wait_segment(&first.agent, "talking").0, segment, "it is the same conversation");
+    caller.sipp.hang_up();
+    caller.sipp.must_end_well();
+    second.must_end_well();
+    company.wrap_up(&first.agent, &segment, "Resolved");
+    let detail = company.wait_detail(&interaction);
+    assert_eq!(detail["summary"]["end"], "served");
+    let sides: Vec<_> = detail["recordings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|r| stereo(&company.recording(&id(r))))
+        .map(|(left, right)| {
+            [(&left, CALLER_HZ), (&right, AGENT_HZ), (&right, THIRD_HZ)].map(|(c, hz)| blocks_with(c, hz))
+        })
+        .collect();
+    assert_eq!(sides.len(), 2, "{detail:#}");
+    for [customer, before, after] in &sides {
+        assert!(*customer > 600 && (*before > 600) != (*after > 600), "{sides:?}");
+    }
 }
 
 #[test]

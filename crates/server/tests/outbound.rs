@@ -9,8 +9,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use support::SOON;
+use support::baresip::{Account, Baresip};
 use support::browser::Browser;
-use support::call::{AGENT_HZ, CALLER_HZ, Caller, Phone, auto_answer};
+use support::call::{AGENT_HZ, CALLER_HZ, Caller, Phone, SECRET, auto_answer};
 use support::company::{Company, id};
 use support::peers::{Calls, Sipp, free_port};
 use support::rtp::RtpPeer;
@@ -162,6 +163,93 @@ fn an_agents_phone_rings_first_and_the_rules_hold() {
     let told =
         |trail: &Value| trail["items"].as_array().into_iter().flatten().any(|row| row["action"] == "spend.alarm");
     wait_for("the alarm in the audit", SOON, || told(&company.get("audit")).then_some(()));
+}
+
+#[test]
+fn a_phone_calls_outside_by_its_keys() {
+    let server = Server::start("dial-keys");
+    let company = Company::of(&server);
+    let mut carrier = Carrier::start(&server);
+    let mut silent = Carrier::by(&server, &Calls { scenario: "announcement", ..Calls::default() });
+    let living = trunk(&company, "carrier", &format!("127.0.0.1:{}", carrier.port));
+    let announcing = trunk(&company, "announcing", &format!("127.0.0.1:{}", silent.port));
+    route(&company, &["+86"], &[&living]);
+    route(&company, &["955", "+44"], &[&announcing]);
+    let caller = id(&company.number("1000"));
+    company.patch(
+        "tenant",
+        json!({"outbound": {
+            "allowed": ["national"], "concurrent": 5, "per_minute": 10, "caller": caller, "record": true,
+        }}),
+    );
+    let agent = company.agent("Agent 1");
+    let device = company.sip_device(&agent, "7101", SECRET);
+    let mut phone = Baresip::start(server.sip, AGENT_HZ, Some(&Account { user: "7101", secret: SECRET }));
+    company.on_duty(&agent, &device);
+
+    phone.dial(server.sip, "13800138000");
+    carrier.wait_call();
+    phone.wait_tone(CALLER_HZ, 300);
+    carrier.rtp.wait_tone(AGENT_HZ, 300);
+    must("the agent", verdict::hears(&phone.listen(800), CALLER_HZ, AGENT_HZ));
+    must("the callee", verdict::hears(&carrier.rtp.listen(800), AGENT_HZ, CALLER_HZ));
+    let invite = carrier.sipp.transcript();
+    assert!(invite.contains("INVITE sip:13800138000@127.0.0.1") && invite.contains("<sip:1000@"), "{invite}");
+    let (_, interaction) = company.wait_segment(&agent, "talking");
+    assert_eq!(company.board_agent(&agent)["occupancy"], "busy");
+    phone.hang_up();
+    carrier.sipp.must_end_well();
+    let detail = company.wait_detail(&interaction);
+    let summary = &detail["summary"];
+    assert_eq!((&summary["direction"], &summary["end"]), (&json!("outbound"), &json!("served")));
+    assert_eq!(segment_of(&detail, &agent)["start"], "dial");
+    let (left, right) = stereo(&company.recording(&id(&detail["recordings"][0])));
+    assert!(heard_ms(&left, CALLER_HZ) > 800 && heard_ms(&right, AGENT_HZ) > 800, "the recording has both");
+    assert_eq!(heard_ms(&left, AGENT_HZ) + heard_ms(&right, CALLER_HZ), 0);
+
+    // What the network says before the answer is heard, and its refusal told.
+    phone.wait_closed(1);
+    phone.dial(server.sip, "95588");
+    silent.wait_call();
+    phone.wait_tone(CALLER_HZ, 300);
+    assert_eq!(heard_ms(&silent.rtp.listen(600), AGENT_HZ), 0, "nobody answered, so nobody hears the agent");
+    silent.sipp.hang_up();
+    silent.sipp.must_end_well();
+    assert!(phone.wait_closed(2).contains("404"), "{}", phone.wait_closed(2));
+    // The rules are those of the desk.
+    phone.dial(server.sip, "+442079460000");
+    assert!(phone.wait_closed(3).contains("403"), "{}", phone.wait_closed(3));
+    phone.dial(server.sip, "8999");
+    assert!(phone.wait_closed(4).contains("404"), "{}", phone.wait_closed(4));
+}
+
+#[test]
+fn a_phone_calls_a_colleague_by_his_extension() {
+    let server = Server::start("dial-inside");
+    let company = Company::of(&server);
+    let agent = company.agent("Agent 1");
+    let device = company.sip_device(&agent, "7101", SECRET);
+    let mut phone = Baresip::start(server.sip, CALLER_HZ, Some(&Account { user: "7101", secret: SECRET }));
+    company.on_duty(&agent, &device);
+    phone.dial(server.sip, "8002");
+    assert!(phone.wait_closed(1).contains("480"), "he is not there: {}", phone.wait_closed(1));
+    let mut colleague = Phone::on_duty(&server, &company, "Agent 2", "7102", &auto_answer());
+    phone.dial(server.sip, "8002");
+    colleague.wait_call();
+    phone.wait_tone(AGENT_HZ, 300);
+    must("the colleague", verdict::hears(&colleague.rtp.listen(800), CALLER_HZ, AGENT_HZ));
+    assert!(colleague.sipp.transcript().contains("<sip:8001@"), "his phone shows who calls");
+    let (_, interaction) = company.wait_segment(&agent, "consulting");
+    for who in [&agent, &colleague.agent] {
+        assert_eq!(company.board_agent(who)["occupancy"], "busy");
+    }
+    phone.hang_up();
+    colleague.sipp.must_end_well();
+    let detail = company.wait_detail(&interaction);
+    let summary = &detail["summary"];
+    assert_eq!((&summary["direction"], &summary["end"]), (&json!("internal"), &json!("served")));
+    assert_eq!(summary["from"]["text"], "8001");
+    assert_eq!(detail["recordings"].as_array().map(Vec::len), Some(0), "nobody from outside, nothing recorded");
 }
 
 /// "The number you have dialled is not in service" is said before the answer, which never comes.

@@ -144,6 +144,7 @@ impl Switch {
             LegCommand::StopRecording { recording } => self.stop_recording(now, recording).into_iter().collect(),
             LegCommand::Answer { .. }
             | LegCommand::Ring { .. }
+            | LegCommand::EarlyMedia { .. }
             | LegCommand::Mute { .. }
             | LegCommand::SendDigits { .. }
             | LegCommand::RefuseTransfer { .. } => Vec::new(),

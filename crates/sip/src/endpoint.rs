@@ -42,7 +42,7 @@ pub use saved::SavedCall;
 use tables::{Answered, Call, ClientEntry, MergeKey, ServerEntry, Timer, Timers, TxId};
 pub use types::{
     Account, Admission, CallId, Command, Config, Directory, EndCause, Event, ExtraHeader, IncomingCall, Input, Invite,
-    Limits, Output, PingId, Register, Reply, Transmit, info_digit,
+    Limits, Output, PingId, Register, Replaced, Reply, Transmit, info_digit,
 };
 
 /// Sizes of the tables, for metrics and for tests that look for leaks.

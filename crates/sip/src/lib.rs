@@ -117,7 +117,7 @@ pub mod transaction;
 
 pub use endpoint::{
     Account, Admission, CallId, Command, Config, Directory, EndCause, Endpoint, Event, ExtraHeader, IncomingCall,
-    Input, Invite, Limits, Load, Output, PingId, Register, Reply, SavedCall, Transmit, info_digit,
+    Input, Invite, Limits, Load, Output, PingId, Register, Replaced, Reply, SavedCall, Transmit, info_digit,
 };
 pub use guard::Guesses;
 pub use hop::{ConnId, Hop, Transport};

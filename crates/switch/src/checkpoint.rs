@@ -364,7 +364,7 @@ impl Switch {
                 media.remote = Some(*remote);
                 let party = match outgoing {
                     true => Party::Outgoing(Outgoing::won(call, session)),
-                    false => Party::Incoming(Incoming { call, offer: None, hop, session }),
+                    false => Party::Incoming(Incoming { call, offer: None, hop, session, preview: Default::default() }),
                 };
                 (party, add)
             }

@@ -1,10 +1,10 @@
 //! Life of an established leg as SIP tells it: coming up, hold and other session changes, digits by INFO, is-anybody-there,
 //! the end. Also where every event of the SIP endpoint is handed on.
-use domain::id::LegId;
-use domain::leg::{EndCause, EndedBy, LegEvent};
+use domain::id::{LegId, TenantId};
+use domain::leg::{EndCause, EndedBy, LegEvent, RejectReason};
 use sip::msg::Uri;
 use sip::sdp::{Image, SessionDescription};
-use sip::{CallId, Event};
+use sip::{CallId, Event, Replaced};
 
 use crate::leg::{Leg, Party, Phase};
 use crate::negotiate::Remote;
@@ -26,7 +26,7 @@ impl Switch {
             Event::EarlyOffer { call, fork, sdp } => self.on_early_offer(call, fork, &sdp),
             Event::ReinviteDone { call, status, sdp } => self.on_reinvite_done(call, status, sdp.as_deref()),
             Event::Info { call, content_type, body } => self.on_info(call, &content_type, &body),
-            Event::Refer { call, to } => self.on_refer(call, &to),
+            Event::Refer { call, to, replaces } => self.on_refer(call, &to, replaces),
             Event::OptionsResult { call, status } => self.on_options_result(call, status),
             Event::PingResult { ping, reply } => self.on_ping_result(ping, reply),
             Event::RegisterResult { ping, reply, expires, retry_after } => {
@@ -147,24 +147,47 @@ impl Switch {
         }
     }
 
-    /// The peer wants to be replaced. One wish at a time; the floor knows whom we can reach by that name.
-    fn on_refer(&mut self, call: CallId, to: &Uri) {
+    /// The peer wants to be replaced, perhaps by another call of its own. One wish at a time; the floor knows whom we can
+    /// reach by that name.
+    fn on_refer(&mut self, call: CallId, to: &Uri, replaces: Option<Replaced>) {
         let leg = self.living_by_call(call);
-        let state = leg.and_then(|leg| self.legs.get_mut(&leg)).filter(|l| l.is_up() && !l.refers);
+        let state = leg.and_then(|leg| self.legs.get(&leg)).filter(|l| l.is_up() && !l.refers);
         let (Some(leg), Some(user), Some(state)) = (leg, to.user_decoded(), state) else {
             return self.sip(sip::Command::NotifyRefer { call, status: 603 });
         };
-        state.refers = true;
+        let replaces = replaces.map(|named| self.leg_named(named, state.tenant));
+        if let Some(None) = replaces {
+            // The dialog it names is none of ours (RFC 5589 §7.3).
+            return self.sip(sip::Command::NotifyRefer { call, status: 481 });
+        }
+        if let Some(state) = self.legs.get_mut(&leg) {
+            state.refers = true;
+        }
         self.sip(sip::Command::NotifyRefer { call, status: 100 });
-        self.tell(LegEvent::TransferAsked { leg, to: user.chars().take(64).collect() });
+        let to = user.chars().take(64).collect();
+        self.tell(LegEvent::TransferAsked { leg, to, replaces: replaces.flatten() });
     }
 
-    pub(crate) fn refuse_transfer(&mut self, leg: LegId) {
+    /// The leg of a call of this tenant that somebody names.
+    pub(crate) fn leg_named(&self, named: Replaced, tenant: TenantId) -> Option<LegId> {
+        let Replaced::Call { call, .. } = named else { return None };
+        let leg = self.living_by_call(call)?;
+        self.legs.get(&leg).filter(|l| l.tenant == tenant).map(|l| l.id)
+    }
+
+    pub(crate) fn refuse_transfer(&mut self, leg: LegId, why: RejectReason) {
         let Some(state) = self.legs.get_mut(&leg) else { return };
+        let status = match why {
+            RejectReason::Forbidden => 603,
+            RejectReason::Busy => 486,
+            RejectReason::NotFound => 404,
+            RejectReason::Overload => 503,
+            RejectReason::Unavailable => 480,
+        };
         if std::mem::take(&mut state.refers)
             && let Some(call) = state.call()
         {
-            self.sip(sip::Command::NotifyRefer { call, status: 603 });
+            self.sip(sip::Command::NotifyRefer { call, status });
         }
     }
 

@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use domain::address::Address;
 use domain::directory::Directory;
-use domain::id::LegId;
+use domain::id::{DeviceId, LegId, TenantId};
 use domain::leg::{Attestation, Claims, EndCause, EndedBy, LegEvent, RejectReason, Verified, Via};
 use sip::identity::Trust;
-use sip::msg::Message;
-use sip::{Admission, Hop, IncomingCall};
+use sip::msg::{Message, Name};
+use sip::{Admission, Hop, IncomingCall, Replaced};
 
 use crate::io::Transport;
-use crate::leg::{Incoming, Leg, Offer, Party, Phase};
+use crate::leg::{Incoming, Leg, Offer, Party, Phase, Preview};
 use crate::negotiate::SessionError;
 use crate::policy::{self, Book, Called, Caller, Verdict};
 use crate::switch::Switch;
@@ -53,6 +53,10 @@ impl sip::Directory for Policy {
             return Admission::Reject { status: 503 };
         }
         let Some(called) = Called::of(invite) else { return Admission::Reject { status: 404 } };
+        if invite.get(Name::Replaces).is_some() {
+            // Of nobody but our own phones.
+            return Admission::Challenge { realm: self.realm_of(&called.host) };
+        }
         let book = Book { directory: &self.directory, carriers: &self.carriers };
         match policy::admit(book, hop.remote, &called, Caller::Unknown) {
             Verdict::Accept { .. } | Verdict::Keys { .. } => Admission::Accept { identity: None },
@@ -127,6 +131,10 @@ impl Switch {
             .as_deref()
             .and_then(split_key)
             .and_then(|(user, realm)| policy::account(&self.directory, user, realm));
+        if let Some(named) = incoming.replaces {
+            let account = account.map(|a| (a.tenant, a.device));
+            return self.on_replacing_call(incoming, account, named);
+        }
         let caller = account.map_or(Caller::Unknown, Caller::Account);
         let Some(called) = Called::of(&incoming.message) else { return self.refuse(call, 404) };
         let book = Book { directory: &self.directory, carriers: &self.trunks.carriers };
@@ -137,19 +145,6 @@ impl Switch {
             Verdict::Challenge => return self.refuse(call, 403),
             Verdict::NotFound => return self.refuse(call, 404),
             Verdict::Drained => return self.refuse(call, 503),
-        };
-        let terms = policy::terms(&self.directory, tenant, via);
-        let session = self.new_session(terms, incoming.hop.transport.is_secure());
-        let read = |sdp: &[u8]| match web_offer(sdp) {
-            Some(offer) => Ok(offer),
-            None => session.read_offer(sdp).map(Offer::Rtp),
-        };
-        let offer = match incoming.sdp().map(read).transpose() {
-            Ok(offer) => offer,
-            Err(why) => {
-                tracing::info!(%why, "INVITE refused: unusable session description");
-                return self.refuse_sound(call, &why);
-            }
         };
         let caller = sip::identity::caller(&incoming.message, self.trust(via));
         let region = region.as_deref();
@@ -165,15 +160,53 @@ impl Switch {
             verified: caller.verified.map(verified),
         };
 
-        let leg = self.mint_leg();
-        let party = Party::Incoming(Incoming { call, offer, hop: incoming.hop, session });
-        self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Offered));
-        self.by_call.insert(call, leg);
-        self.timers.set(Timer::Offer(leg), self.now + self.config.offer_timeout);
+        let Some(leg) = self.new_incoming(incoming, tenant, via) else { return };
         match (number, via) {
             (Some(number), _) => self.tell(LegEvent::Offered { leg, tenant, number, from: address, name, via, claims }),
             (None, Via::Device { device }) => self.tell(LegEvent::Dialled { leg, tenant, device, keys: called.user }),
             (None, _) => self.reject(leg, RejectReason::NotFound),
+        }
+    }
+
+    /// The leg of a call that is let in; `None` when its offer cannot be read, and it was refused.
+    fn new_incoming(&mut self, incoming: &IncomingCall, tenant: TenantId, via: Via) -> Option<LegId> {
+        let call = incoming.call;
+        let terms = policy::terms(&self.directory, tenant, via);
+        let session = self.new_session(terms, incoming.hop.transport.is_secure());
+        let read = |sdp: &[u8]| match web_offer(sdp) {
+            Some(offer) => Ok(offer),
+            None => session.read_offer(sdp).map(Offer::Rtp),
+        };
+        let offer = match incoming.sdp().map(read).transpose() {
+            Ok(offer) => offer,
+            Err(why) => {
+                tracing::info!(%why, "INVITE refused: unusable session description");
+                self.refuse_sound(call, &why);
+                return None;
+            }
+        };
+        let leg = self.mint_leg();
+        let party = Party::Incoming(Incoming { call, offer, hop: incoming.hop, session, preview: Preview::No });
+        self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Offered));
+        self.by_call.insert(call, leg);
+        self.timers.set(Timer::Offer(leg), self.now + self.config.offer_timeout);
+        Some(leg)
+    }
+
+    /// A phone of ours wants the place of another call of its company (RFC 3891 §3). The floor knows whether it may.
+    fn on_replacing_call(&mut self, incoming: &IncomingCall, account: Option<(TenantId, DeviceId)>, named: Replaced) {
+        let call = incoming.call;
+        let Some((tenant, device)) = account else { return self.refuse(call, 403) };
+        let Some(replaces) = self.leg_named(named, tenant) else { return self.refuse(call, 481) };
+        let Some(other) = self.legs.get(&replaces) else { return self.refuse(call, 481) };
+        match (named, &other.party) {
+            (Replaced::Call { early_only: true, .. }, _) if other.is_up() => return self.refuse(call, 486),
+            // What rings and was not called by us is nobody's to take.
+            (_, Party::Incoming(_)) if !other.is_up() => return self.refuse(call, 481),
+            _ => {}
+        }
+        if let Some(leg) = self.new_incoming(incoming, tenant, Via::Device { device }) {
+            self.tell(LegEvent::ReplaceAsked { leg, tenant, device, replaces });
         }
     }
 
@@ -222,14 +255,50 @@ impl Switch {
         }
     }
 
+    /// A caller who has made an offer of RTP is told a session before the answer. Media is opened first; [`Switch::send_answer`] goes on.
+    pub(crate) fn let_hear(&mut self, leg: LegId) {
+        let Some(state) = self.legs.get_mut(&leg).filter(|l| matches!(l.phase, Phase::Offered | Phase::Ringing)) else {
+            return;
+        };
+        let Party::Incoming(sip) = &mut state.party else { return };
+        if !matches!((&sip.preview, &sip.offer), (Preview::No, Some(Offer::Rtp(_)))) {
+            return;
+        }
+        sip.preview = Preview::Wished;
+        self.timers.cancel(Timer::Offer(leg));
+        self.open_media(leg, Transport::Udp);
+    }
+
+    fn send_preview(&mut self, leg: LegId) {
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        let Some(local) = state.media.as_ref().and_then(|m| m.local) else { return };
+        let Party::Incoming(sip) = &mut state.party else { return };
+        let Some(Offer::Rtp(offer)) = sip.offer.take() else { return };
+        let call = sip.call;
+        let Ok((sdp, remote)) = sip.session.answer(local, &offer) else {
+            return self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer);
+        };
+        sip.preview = Preview::Sent(sdp.clone(), Box::new(remote));
+        state.phase = Phase::Ringing;
+        self.sip(sip::Command::Progress { call, status: 183, sdp: Some(sdp) });
+        self.begin_media(leg, &remote);
+        self.sound_ready(leg);
+    }
+
     /// Opens media first; [`Switch::send_answer`] or `browser_up` goes on from there.
     pub(crate) fn answer(&mut self, leg: LegId) {
-        let Some(state) = self.legs.get(&leg) else { return };
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        if let (Phase::Opening, Party::Incoming(sip)) = (&state.phase, &mut state.party) {
+            // Answered before it could hear: no word of it before.
+            sip.preview = Preview::No;
+            return;
+        }
         if !matches!(state.phase, Phase::Offered | Phase::Ringing) {
             return;
         }
         self.timers.cancel(Timer::Offer(leg));
         match &state.party {
+            Party::Incoming(sip) if matches!(sip.preview, Preview::Sent(..)) => self.send_answer(leg),
             Party::Incoming(Incoming { offer: Some(Offer::Web(offer)), .. }) => {
                 let offer = offer.clone();
                 self.accept_web(leg, offer);
@@ -249,6 +318,9 @@ impl Switch {
         let Some(local) = state.media.as_ref().and_then(|m| m.local) else { return };
         let by_web = state.web.as_mut().and_then(|web| web.answer.take());
         let Party::Incoming(sip) = &mut state.party else { return };
+        if let Preview::Wished = sip.preview {
+            return self.send_preview(leg);
+        }
         let (call, offer) = (sip.call, sip.offer.take());
         if let Some(answer) = by_web {
             // Its sound starts when the peer connection is through.
@@ -259,10 +331,11 @@ impl Switch {
             Offer::Rtp(offer) => Some(offer),
             Offer::Web(_) => None,
         });
-        let (sdp, remote) = match offer.map(|offer| sip.session.answer(local, &offer)) {
-            Some(Ok((sdp, remote))) => (sdp, Some(remote)),
-            Some(Err(_)) => return self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer),
-            None => (sip.session.offer(local), None),
+        let (sdp, remote) = match (std::mem::take(&mut sip.preview), offer.map(|o| sip.session.answer(local, &o))) {
+            (Preview::Sent(sdp, remote), _) => (sdp, Some(*remote)),
+            (_, Some(Ok((sdp, remote)))) => (sdp, Some(remote)),
+            (_, Some(Err(_))) => return self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer),
+            (_, None) => (sip.session.offer(local), None),
         };
         self.sip(sip::Command::Answer { call, sdp, headers: Vec::new() });
         self.leg_is_up(leg);

@@ -165,6 +165,18 @@ pub(crate) struct Incoming {
     pub(crate) offer: Option<Offer>,
     pub(crate) hop: sip::Hop,
     pub(crate) session: Session,
+    pub(crate) preview: Preview,
+}
+
+/// Whether the caller hears before the answer (RFC 3960 §3).
+#[derive(Debug, Default)]
+pub(crate) enum Preview {
+    #[default]
+    No,
+    /// Wished: media is being opened for it.
+    Wished,
+    /// 183 went out with this session, which the 200 repeats.
+    Sent(Vec<u8>, Box<Remote>),
 }
 
 /// A call we placed by INVITE, to one or several contacts at once.

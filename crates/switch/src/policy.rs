@@ -28,7 +28,7 @@ pub(crate) enum Verdict {
         /// Of the trunk, for national numbers.
         region: Option<String>,
     },
-    /// A registered phone dials what is no number of ours: the floor may know it.
+    /// A registered phone dials what is no number of ours: the engine and the floor may know it.
     Keys { tenant: TenantId, device: DeviceId },
     /// 401
     Challenge,
@@ -107,7 +107,7 @@ pub(crate) fn admit(book: Book<'_>, source: SocketAddr, called: &Called, caller:
         let via = Via::Device { device: account.device };
         return match number(directory, account.tenant, &called.user) {
             Some(entry) => Verdict::Accept { tenant: account.tenant, number: entry.number, via, region: None },
-            None if is_keys(&called.user) => Verdict::Keys { tenant: account.tenant, device: account.device },
+            None if is_dialled(&called.user) => Verdict::Keys { tenant: account.tenant, device: account.device },
             None => Verdict::NotFound,
         };
     }
@@ -124,9 +124,9 @@ pub(crate) fn admit(book: Book<'_>, source: SocketAddr, called: &Called, caller:
     Verdict::Challenge
 }
 
-/// What a keypad can dial.
-fn is_keys(user: &str) -> bool {
-    (1..=32).contains(&user.len()) && user.bytes().all(|b| b.is_ascii_digit() || b"*#".contains(&b))
+/// What a keypad or an address book can dial: keys, numbers as people write them, names of phones.
+fn is_dialled(user: &str) -> bool {
+    (1..=40).contains(&user.len()) && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"*#+-._() ".contains(&b))
 }
 
 /// None if `source` is no trunk's. Several trunks, of several companies even, may share a carrier's address: that whose

@@ -193,6 +193,7 @@ impl Switch {
             }
             LegCommand::Ring { .. }
             | LegCommand::Answer { .. }
+            | LegCommand::EarlyMedia { .. }
             | LegCommand::Reject { .. }
             | LegCommand::Originate { .. }
             | LegCommand::Hangup { .. }

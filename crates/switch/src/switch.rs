@@ -208,6 +208,7 @@ impl Switch {
     fn on_leg_command(&mut self, command: LegCommand) {
         match command {
             LegCommand::Ring { leg } => self.ring(leg),
+            LegCommand::EarlyMedia { leg } => self.let_hear(leg),
             LegCommand::Answer { leg } => self.answer(leg),
             LegCommand::Reject { leg, why } => self.reject(leg, why),
             LegCommand::Originate { leg, tenant, interaction: _, to, from, ring_timeout, beside } => {
@@ -225,7 +226,7 @@ impl Switch {
             | LegCommand::StopPlay { leg }
             | LegCommand::Mute { leg, .. }
             | LegCommand::SendDigits { leg, .. } => self.sound_command(leg, command),
-            LegCommand::RefuseTransfer { leg } => self.refuse_transfer(leg),
+            LegCommand::RefuseTransfer { leg, why } => self.refuse_transfer(leg, why),
         }
     }
 

@@ -485,7 +485,7 @@ fn a_phone_asks_to_be_replaced_and_hears_how_it_went() {
     };
     w.phone(phone(1), refer("4711"));
     let _ = w.heard(phone(1));
-    w.leg(LegCommand::RefuseTransfer { leg });
+    w.leg(LegCommand::RefuseTransfer { leg, why: RejectReason::Forbidden });
     assert_eq!(w.heard(phone(1)), ["refer 603"]);
     // The call goes on; the next wish is granted, and the goodbye comes after the news.
     w.phone(phone(1), refer("1002"));

@@ -33,7 +33,7 @@ export function SoftphoneStrip() {
   const readOnly = useReadOnly();
   const canAccept = !readOnly && offer !== undefined && !offer.device_rings;
   const can = call && !readOnly ? allowed(call) : null;
-  const stays = call?.consult ? t('phone.hang_up_consult') : undefined;
+  const stays = call?.consult && call.direction !== 'internal' ? t('phone.hang_up_consult') : undefined;
   const held = call?.state === 'held';
 
   const accept = () => offer && void command({ command: 'accept_offer', offer: offer.offer });

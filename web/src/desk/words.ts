@@ -86,7 +86,7 @@ export function activeCall(work: readonly DeskWork[]): DeskWork | undefined {
 }
 
 /** What can be asked of a call as it stands; the server refuses the rest. */
-export function allowed(w: Pick<DeskWork, 'state' | 'consult' | 'others'>): Record<'mute' | 'hold' | 'digits' | 'transfer' | 'park' | 'hang_up', boolean> {
+export function allowed(w: Pick<DeskWork, 'state' | 'consult' | 'others'> & Partial<Pick<DeskWork, 'direction'>>): Record<'mute' | 'hold' | 'digits' | 'transfer' | 'park' | 'hang_up', boolean> {
   const customer = w.state === 'talking' || w.state === 'held';
   const consulting = w.state === 'consulting';
   return {
@@ -96,7 +96,7 @@ export function allowed(w: Pick<DeskWork, 'state' | 'consult' | 'others'>): Reco
     transfer: customer && w.consult === null,
     park: customer && w.consult === null && w.others.length === 0,
     // The consultation is ended or completed first.
-    hang_up: w.consult === null,
+    hang_up: w.consult === null || w.direction === 'internal',
   };
 }
 
@@ -106,11 +106,11 @@ export function inCompany(w: Pick<DeskWork, 'consult' | 'asked_by' | 'others' | 
 }
 
 /** The customer waits: held, or while this agent consults somebody about him. */
-export function onHold(w: Pick<DeskWork, 'state' | 'asked_by'>): boolean {
-  return w.state === 'held' || (w.state === 'consulting' && w.asked_by === null);
+export function onHold(w: Pick<DeskWork, 'state' | 'asked_by'> & Partial<Pick<DeskWork, 'direction'>>): boolean {
+  return w.state === 'held' || (w.state === 'consulting' && w.asked_by === null && w.direction !== 'internal');
 }
 
-export function holdMs(w: Pick<DeskWork, 'state' | 'state_since_at' | 'hold_ms' | 'asked_by'>, now: number): number {
+export function holdMs(w: Pick<DeskWork, 'state' | 'state_since_at' | 'hold_ms' | 'asked_by'> & Partial<Pick<DeskWork, 'direction'>>, now: number): number {
   return w.hold_ms + (onHold(w) ? Math.max(0, now - w.state_since_at) : 0);
 }
 

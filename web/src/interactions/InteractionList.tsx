@@ -194,7 +194,7 @@ function FilterBar({ search, change, zone }: BarProps) {
         clearable
         aria-label={t('filter.direction')}
         placeholder={t('filter.direction')}
-        data={(['inbound', 'outbound'] as const).map((d) => ({ value: d, label: t(`direction.${d}`, { ns: 'common' }) }))}
+        data={(['inbound', 'outbound', 'internal'] as const).map((d) => ({ value: d, label: t(`direction.${d}`, { ns: 'common' }) }))}
         value={search.direction ?? null}
         onChange={(v) => change({ direction: v ?? undefined })}
       />

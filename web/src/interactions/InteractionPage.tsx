@@ -94,7 +94,7 @@ function Detail({ detail }: { detail: Schemas['InteractionDetail'] }) {
       <SegmentChart detail={detail} />
       {may('recording.listen') || may('voicemail.use') ? detail.recordings.map((r) => <Player key={r.id} recording={r} />) : null}
       {/* A call of our own is offered to nobody, unless it is handed on. */}
-      {s.direction === 'outbound' && detail.offers.length === 0 ? null : <Decisions offers={detail.offers} />}
+      {s.direction !== 'inbound' && detail.offers.length === 0 ? null : <Decisions offers={detail.offers} />}
       <QualityChart detail={detail} />
       <Legs detail={detail} />
       <Events detail={detail} />

@@ -16,7 +16,11 @@ export function CallBar({ work }: { work: DeskWork }) {
   return (
     <section className="call-bar" aria-label={t('bar.label')} data-testid="call-bar">
       {work.consult ? <ConsultBar work={work} consult={work.consult} /> : null}
-      {work.asked_by ? <p data-testid="asked-by">{t('bar.asked', { name: work.asked_by.name, caller: caller(work) })}</p> : null}
+      {work.asked_by ? (
+        <p data-testid="asked-by">
+          {work.direction === 'internal' ? t('bar.inside', { name: work.asked_by.name }) : t('bar.asked', { name: work.asked_by.name, caller: caller(work) })}
+        </p>
+      ) : null}
       {work.others.length > 0 && !work.watching && !work.asked_by ? <p data-testid="others">{t('bar.others', { names: work.others.map(name).join(t('bar.and')) })}</p> : null}
       {work.watchers.map((w) => (
         <p key={w.agent.id} className="row" data-testid="watcher" data-mode={w.mode}>

@@ -12,6 +12,19 @@ export function ConsultBar({ work, consult }: { work: DeskWork; consult: Schemas
   const can = consultCan(work);
   const name = consult.name;
   const stage = consultStage(work);
+  // Within the company there is no customer whom one could go back to.
+  if (work.direction === 'internal') {
+    return (
+      <div className="row wrap">
+        <p data-testid="consult" data-stage={stage}>
+          <strong>{t('bar.inside', { name })}</strong>
+        </p>
+        <Act id="end_consult" work={work} enabled>
+          {t('bar.inside_end')}
+        </Act>
+      </div>
+    );
+  }
   return (
     <>
       <p data-testid="consult" data-stage={stage}>

@@ -67,6 +67,7 @@ words! {
     Direction = domain::event::Direction {
         Inbound = "inbound",
         Outbound = "outbound",
+        Internal = "internal",
     }
     SegmentState = domain::event::SegmentState {
         Running = "running",

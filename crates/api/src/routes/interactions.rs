@@ -48,7 +48,7 @@ pub fn operations() -> Vec<Op> {
             .query("agent", "string", "handled by this agent")
             .query("state", "string", "`live` or `ended`")
             .query("end", "string", "an InteractionEnd")
-            .query("direction", "string", "`inbound` or `outbound`")
+            .query("direction", "string", "`inbound`, `outbound` or `internal`")
             .query("medium", "string", "a Medium")
             .query("number", "string", "id of our number")
             .query("q", "string", "the other party's whole address, or an id")

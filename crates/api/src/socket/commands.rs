@@ -10,7 +10,7 @@ use domain::config::{DeviceConfig, DeviceKind};
 use domain::id::{AgentId, DeviceId, InteractionId, SegmentId};
 use domain::input::RejectCode;
 use domain::mailbox::CallBack;
-use domain::outbound::{Plan, PlanError, plan};
+use domain::outbound::{Plan, plan};
 use engine::CommandError;
 use store::Scope;
 
@@ -144,13 +144,7 @@ async fn outside(app: &App, caller: &Caller, agent: AgentId, number: &str) -> Ap
         // It opens his microphone to whoever answers: a right like that to break into his calls.
         caller.require(Action::CallIntervene, &caller.resource(&known.config, [], [agent]))?;
     }
-    let refused = |e| match e {
-        PlanError::Invalid => RejectCode::NumberInvalid,
-        PlanError::Internal => RejectCode::NumberInternal,
-        PlanError::Forbidden => RejectCode::NumberForbidden,
-        PlanError::NoRoute => RejectCode::RouteMissing,
-    };
-    Ok(plan(&known.config, number).map_err(refused)?)
+    Ok(plan(&known.config, number).map_err(RejectCode::from)?)
 }
 
 async fn floor_command(

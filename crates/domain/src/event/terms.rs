@@ -13,6 +13,8 @@ use crate::time::{Timestamp, millis};
 pub enum Direction {
     Inbound,
     Outbound,
+    /// Of an interaction: a phone of ours calls a colleague or another phone of ours.
+    Internal,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,6 +28,24 @@ pub enum LegRole {
     Supervisor,
     /// Somebody outside whom an agent asked or to whom he sent the customer.
     Outside,
+}
+
+/// What a leg is to the segment that it serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegPlace {
+    #[default]
+    Main,
+    /// A second leg of its phone, for the party it consults.
+    Aside,
+    /// Another phone's, which takes the place of the main one as soon as it is up.
+    Next,
+}
+
+impl LegPlace {
+    pub fn is_main(&self) -> bool {
+        *self == LegPlace::Main
+    }
 }
 
 /// What a leg reaches, for metering.
@@ -109,8 +129,13 @@ pub enum SegmentOf {
         /// When the work entered the queue: arrival-interval reports count there.
         arrived: Timestamp,
     },
-    /// A device of no agent, reached by its own number.
-    Device { device: DeviceId },
+    /// A device at which no agent sits: reached by its own number, or calling itself.
+    Device {
+        device: DeviceId,
+        /// Whose limits a call from there counts against: the agent whose phone it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payer: Option<AgentId>,
+    },
     /// Somebody outside, called by `trunks` in their order (in a state: those not tried yet). `caller`: the number shown.
     Outside {
         address: AddressId,

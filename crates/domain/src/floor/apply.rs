@@ -4,8 +4,8 @@ use super::state::{
 };
 use crate::command::Presence;
 use crate::event::{
-    Direction, Event, EventBody, InteractionEnd, LegRole, PlayWhat, PresenceCause, SegmentEnd, SegmentOf, SegmentStart,
-    SegmentState, SignOutCause,
+    Direction, Event, EventBody, InteractionEnd, LegPlace, LegRole, PlayWhat, PresenceCause, SegmentEnd, SegmentOf,
+    SegmentStart, SegmentState, SignOutCause,
 };
 use crate::id::{AgentId, InteractionId, LegId, SegmentId};
 use crate::leg::{Hears, Via};
@@ -313,7 +313,9 @@ impl State {
             }
             EventBody::SegmentStateChanged { interaction, segment, state, until, ended } => {
                 let Some(i) = self.interactions.get_mut(interaction) else { return };
-                i.served |= *state == SegmentState::Talking;
+                // A call within the company is a consultation about nobody.
+                let inside = *state == SegmentState::Consulting && i.customer.is_none();
+                i.served |= inside || *state == SegmentState::Talking;
                 if let Some(s) = i.segments.get_mut(segment) {
                     s.close_span(at);
                     s.state = *state;
@@ -423,7 +425,7 @@ impl State {
 
     fn apply_leg(&mut self, at: Timestamp, body: &EventBody) {
         match body {
-            EventBody::LegStarted { interaction, leg, segment, role, device, via, direction, .. } => {
+            EventBody::LegStarted { interaction, leg, segment, role, device, via, direction, place, .. } => {
                 let trunk = match via {
                     Some(Via::Trunk { trunk }) if *direction == Direction::Outbound => Some(*trunk),
                     _ => None,
@@ -439,6 +441,7 @@ impl State {
                     segment: *segment,
                     role: *role,
                     device: *device,
+                    called: *role != LegRole::Customer && *direction == Direction::Inbound,
                     trunk,
                     class,
                     payer: payer.flatten(),
@@ -461,7 +464,11 @@ impl State {
                     }
                 }
                 if let Some(s) = segment.and_then(|s| i.segments.get_mut(&s)) {
-                    s.leg = Some(*leg);
+                    match place {
+                        LegPlace::Main => s.leg = Some(*leg),
+                        LegPlace::Aside => s.aside = Some(*leg),
+                        LegPlace::Next => s.next = Some(*leg),
+                    }
                     if let (SegmentOf::Outside { trunks, .. }, Some(trunk)) = (&mut s.of, trunk) {
                         trunks.retain(|t| *t != trunk);
                     }
@@ -485,7 +492,11 @@ impl State {
             EventBody::LegPeerHeld { interaction, leg, held } => {
                 let segment = self.legs.get(leg).and_then(|l| l.segment);
                 let talks = segment.and_then(|s| self.segment(*interaction, s));
-                let talks = talks.is_some_and(|s| s.state == SegmentState::Talking);
+                let talks = talks.is_some_and(|s| match s.state {
+                    SegmentState::Talking => true,
+                    SegmentState::Consulting => s.aside.is_some() && s.leg == Some(*leg),
+                    _ => false,
+                });
                 if let Some(l) = self.legs.get_mut(leg) {
                     l.peer_held = *held;
                     l.holds = *held && talks;
@@ -513,6 +524,7 @@ impl State {
                 }
                 let Some(i) = self.interactions.get_mut(interaction) else { return };
                 for (id, s) in &mut i.segments {
+                    s.next = s.next.filter(|l| l != leg);
                     if id == segment {
                         s.leg = Some(*leg);
                     } else if s.leg == Some(*leg) {
@@ -524,6 +536,10 @@ impl State {
                 self.legs.remove(leg);
                 if let Some(i) = self.interactions.get_mut(interaction) {
                     i.legs.retain(|l| l != leg);
+                    for s in i.segments.values_mut() {
+                        s.aside = s.aside.filter(|l| l != leg);
+                        s.next = s.next.filter(|l| l != leg);
+                    }
                 }
             }
             _ => {}
@@ -547,7 +563,7 @@ impl State {
             }
             None => {
                 let class = i.dial.as_ref()?.class;
-                Some((class, i.segments.values().find(|s| s.why == SegmentStart::Dial).and_then(Segment::agent)))
+                Some((class, i.segments.values().find(|s| s.why == SegmentStart::Dial).and_then(Segment::payer)))
             }
         }
     }
@@ -585,6 +601,8 @@ impl Segment {
             offer: None,
             accepted: false,
             leg: None,
+            aside: None,
+            next: None,
             recording: None,
             record: None,
             answered: None,

@@ -5,8 +5,8 @@ use super::Floor;
 use super::state::{Leg, Segment};
 use crate::config::{DeviceKind, EntryPoint, Place};
 use crate::event::{
-    CallRefusal, DestinationClass, Direction, EventBody, LegRole, OfferEnd, SegmentEnd, SegmentOf, SegmentStart,
-    SegmentState,
+    CallRefusal, DestinationClass, Direction, EventBody, LegPlace, LegRole, OfferEnd, SegmentEnd, SegmentOf,
+    SegmentStart, SegmentState,
 };
 use crate::id::{AddressId, DeviceId, InteractionId, LegId, NumberId, SegmentId};
 use crate::input::{CallFacts, RejectCode, Rejected};
@@ -17,6 +17,9 @@ use super::offers::Ask;
 
 /// Ring time of a device called by its own number.
 pub(super) const DEVICE_RING: Duration = Duration::from_secs(45);
+
+/// The phone of somebody outside rings that long.
+pub(super) const RING: Duration = Duration::from_secs(60);
 
 impl Floor {
     pub(super) fn call_offered(
@@ -29,6 +32,11 @@ impl Floor {
     ) -> Result<Option<InteractionId>, Rejected> {
         if self.state.legs.contains_key(&leg) {
             return Err(RejectCode::LegDuplicate.into());
+        }
+        if let Via::Device { device } = via
+            && let Some(asked) = self.number_asked(leg, device, number)
+        {
+            return Ok(asked);
         }
         let Some((entry, lang)) = self.config.numbers.get(&number).map(|n| (n.entry.clone(), n.lang)) else {
             self.reject(leg, number, from, CallRefusal::NumberUnknown, RejectReason::NotFound);
@@ -57,6 +65,7 @@ impl Floor {
             via: Some(via),
             device: None,
             destination: DestinationClass::Number,
+            place: LegPlace::Main,
         });
         if diverted.is_some() || verified.is_some() {
             self.emit(EventBody::CallIdentified { interaction, diverted, verified });
@@ -116,11 +125,8 @@ impl Floor {
     }
 
     pub(super) fn leg_event(&mut self, event: LegEvent) -> Result<(), Rejected> {
-        if matches!(event, LegEvent::Offered { .. }) {
+        if matches!(event, LegEvent::Offered { .. } | LegEvent::Dialled { .. }) {
             return Err(RejectCode::InputUnexpected.into());
-        }
-        if let LegEvent::Dialled { leg, device, keys, .. } = &event {
-            return self.phone_dialled(*leg, *device, keys);
         }
         if let LegEvent::RecordingStarted { recording } | LegEvent::RecordingEnded { recording, .. } = &event {
             let Some(interaction) = self.state.recordings.get(recording).copied() else { return Ok(()) };
@@ -133,6 +139,9 @@ impl Floor {
             }
             return Ok(());
         }
+        if let LegEvent::ReplaceAsked { leg, device, replaces, .. } = &event {
+            return self.replace_asked(*leg, *device, *replaces);
+        }
         // A leg we do not know (any more): a rejected call, or one that ended before a crash.
         let Some(leg) = event.leg() else { return Ok(()) };
         let Some(known) = self.state.legs.get(&leg).cloned() else { return Ok(()) };
@@ -140,6 +149,7 @@ impl Floor {
         match event {
             LegEvent::Offered { .. }
             | LegEvent::Dialled { .. }
+            | LegEvent::ReplaceAsked { .. }
             | LegEvent::RecordingStarted { .. }
             | LegEvent::RecordingEnded { .. } => {}
             LegEvent::Ringing { .. } => {
@@ -149,7 +159,7 @@ impl Floor {
                 }
             }
             LegEvent::EarlyMedia { .. } => {
-                if known.answered.is_none() && !known.early && !known.hanging_up {
+                if known.answered.is_none() && !known.early && !known.called && !known.hanging_up {
                     self.emit(EventBody::LegEarlyMedia { interaction, leg });
                     self.hear_early_media(interaction, &known);
                 }
@@ -157,7 +167,9 @@ impl Floor {
             LegEvent::Answered { codec, .. } => {
                 if known.answered.is_none() {
                     self.emit(EventBody::LegAnswered { interaction, leg, codec });
-                    if !known.hanging_up {
+                    if let Some(segment) = self.comes_next(interaction, leg) {
+                        self.take_place(interaction, segment, leg);
+                    } else if !known.hanging_up {
                         self.leg_answered(&known);
                         if known.role == LegRole::Customer {
                             self.called_back(interaction);
@@ -169,17 +181,14 @@ impl Floor {
                 if known.peer_held != held {
                     self.emit(EventBody::LegPeerHeld { interaction, leg, held });
                     if let (Some(segment), LegRole::Agent | LegRole::Device) = (known.segment, known.role) {
-                        match held {
-                            true => self.hold(interaction, segment),
-                            // A hold from the desk is ended there.
-                            false if known.holds => self.resume(interaction, segment),
-                            false => {}
-                        }
+                        self.phone_held(interaction, segment, leg, held, known.holds);
                     }
                 }
             }
             LegEvent::Digit { digit, .. } => self.digit(interaction, &known, digit),
-            LegEvent::TransferAsked { to, .. } => self.transfer_asked(interaction, leg, &known, &to),
+            LegEvent::TransferAsked { to, replaces, .. } => {
+                self.transfer_asked(interaction, leg, &known, &to, replaces);
+            }
             LegEvent::PlayEnded { play, why, digits, .. } => {
                 if matches!(why, PlayEnd::Finished | PlayEnd::Interrupted) {
                     self.notice_heard(interaction, play);
@@ -221,13 +230,11 @@ impl Floor {
                 SegmentState::Echo => self.settle_sound(interaction, segment),
                 SegmentState::Waiting => self.queue_greeting(interaction, segment),
                 SegmentState::Running | SegmentState::Voicemail => self.flow_answered(interaction, segment),
-                SegmentState::Offered
-                | SegmentState::Parked
-                | SegmentState::Talking
-                | SegmentState::Held
-                | SegmentState::Consulting
-                | SegmentState::Watching
-                | SegmentState::WrapUp => {}
+                // The phone that calls, or the second leg of one that asks.
+                SegmentState::Consulting | SegmentState::Talking | SegmentState::Held => {
+                    self.settle_sound(interaction, segment);
+                }
+                SegmentState::Offered | SegmentState::Parked | SegmentState::Watching | SegmentState::WrapUp => {}
             }
         }
     }
@@ -246,6 +253,7 @@ impl Floor {
 
     fn leg_ended(&mut self, leg: LegId, known: &Leg, cause: EndCause, by: EndedBy, stats: LegStats) {
         let interaction = known.interaction;
+        let aside = known.segment.filter(|s| self.state.segment(interaction, *s).is_some_and(|s| s.aside == Some(leg)));
         self.charge(leg);
         self.emit(EventBody::LegEnded { interaction, leg, cause, by, stats });
         if known.role == LegRole::Customer {
@@ -254,8 +262,15 @@ impl Floor {
             }
             return self.end_all(interaction, why_ended(cause, SegmentEnd::CallerHungUp));
         }
+        if let Some(segment) = aside {
+            if let Some(asked) = self.asked(interaction, segment) {
+                self.drop_consulted(interaction, asked);
+                self.back_by_phone(interaction, segment);
+            }
+            return;
+        }
         let Some(segment) = known.segment else { return };
-        let Some(s) = self.state.segment(interaction, segment) else { return };
+        let Some(s) = self.state.segment(interaction, segment).filter(|s| s.leg == Some(leg)) else { return };
         match (s.state, known.role) {
             (_, LegRole::Supervisor) => self.end_watch(interaction, segment),
             (SegmentState::Talking | SegmentState::Held | SegmentState::Consulting, _) => {
@@ -265,6 +280,7 @@ impl Floor {
                 let why = match cause {
                     EndCause::NoAnswer => OfferEnd::Missed,
                     EndCause::Busy | EndCause::Rejected | EndCause::Hangup => OfferEnd::Declined,
+                    EndCause::Cancelled if s.why == SegmentStart::Dial => OfferEnd::Declined,
                     EndCause::SystemRestart => OfferEnd::Withdrawn,
                     _ => OfferEnd::Unreachable,
                 };

@@ -98,7 +98,7 @@ impl Floor {
                     SegmentState::Watching,
                 ];
                 let i = self.own(agent, segment, &states)?;
-                if self.asked(i, segment).is_some() {
+                if self.asked(i, segment).is_some() && !self.is_inside(i) {
                     return Err(RejectCode::SegmentState.into());
                 }
                 let s = self.state.segment(i, segment);
@@ -116,7 +116,7 @@ impl Floor {
             }
             AgentCommand::Consult { segment, to } => {
                 let i = self.own(agent, segment, &[SegmentState::Talking, SegmentState::Held])?;
-                self.consult(i, segment, to)?;
+                self.consult(i, segment, to, None)?;
             }
             AgentCommand::SwitchParty { segment } => {
                 let i = self.own(agent, segment, CONVERSATION)?;
@@ -244,6 +244,9 @@ impl Floor {
             return self.end_consulted(interaction, segment);
         }
         if let Some(other) = self.asked(interaction, segment) {
+            if self.is_inside(interaction) {
+                self.leave_talk(interaction, segment, why);
+            }
             self.drop_consulted(interaction, other);
         }
         let customer = self.state.customer(interaction).map(|(leg, _)| leg);
@@ -257,13 +260,13 @@ impl Floor {
     /// The agent goes and wraps up; the customer stays.
     pub(super) fn leave_talk(&mut self, interaction: InteractionId, segment: SegmentId, why: SegmentEnd) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
-        let (leg, recording, agent) = (s.leg, s.recording, s.agent());
+        let (legs, recording, agent) = ([s.leg, s.aside, s.next], s.recording, s.agent());
         let queue = s.queue();
         let is_agent = matches!(s.of, SegmentOf::Agent { .. });
         if let Some(recording) = recording.filter(|r| self.state.recordings.contains_key(r)) {
             self.order(LegCommand::StopRecording { recording });
         }
-        if let Some(leg) = leg {
+        for leg in legs.into_iter().flatten() {
             self.hang_up(leg, EndCause::Hangup);
         }
         self.leave_to_others(interaction, segment);

@@ -3,13 +3,13 @@ use std::time::Duration;
 
 use super::Floor;
 use super::apply::{DIALLED_FOR_MS, TRUNK_CALLS_FOR_MS};
-use super::calls::trunk_failed;
+use super::calls::{RING, trunk_failed};
 use super::state::{Interaction, Leg};
 use super::timers::CONNECT_TIMEOUT;
 use crate::event::{
-    DestinationClass, Direction, EventBody, LegRole, SegmentEnd, SegmentOf, SegmentStart, SegmentState,
+    DestinationClass, Direction, EventBody, LegPlace, LegRole, SegmentEnd, SegmentOf, SegmentStart, SegmentState,
 };
-use crate::id::{AddressId, AgentId, InteractionId, LegId, NumberId, PlayId, SegmentId, TrunkId};
+use crate::id::{AddressId, AgentId, DeviceId, InteractionId, LegId, NumberId, PlayId, SegmentId, TrunkId};
 use crate::input::{RejectCode, Rejected};
 use crate::leg::{CallerId, Dial, EndCause, LegCommand, RINGBACK, Via};
 use crate::mailbox::CallBack;
@@ -19,8 +19,6 @@ use crate::routing::has_room;
 
 /// The agent's own phone rings that long.
 const OWN_RING: Duration = Duration::from_secs(20);
-/// The callee's phone rings that long.
-const RING: Duration = Duration::from_secs(60);
 
 /// Whom to call outside: his address, its class, the ways out, the number shown.
 pub(super) type Outside<'a> = (AddressId, CallClass, &'a [RouteTrunk], Option<NumberId>);
@@ -33,20 +31,44 @@ impl Floor {
         back: Option<CallBack>,
     ) -> Result<InteractionId, Rejected> {
         self.signed_in(agent)?;
+        let seat = self.state.agents.get(&agent).and_then(|a| a.seat.as_ref());
+        let device = seat.map(|s| s.device).ok_or(RejectCode::AgentNotSignedIn)?;
+        self.may_begin(agent, device, class == CallClass::Emergency)?;
+        let number = caller.or(self.config.outbound.caller);
+        self.may_dial_by(Some(agent), class, trunks, number)?;
+        let interaction = self.begin_dial((to, class, trunks, number), back);
+        let ring = if self.rings_itself(device) { OWN_RING } else { CONNECT_TIMEOUT };
+        let segment = SegmentId(self.mint.next_bits());
+        self.emit(EventBody::SegmentStarted {
+            interaction,
+            segment,
+            of: SegmentOf::Agent { agent, queue: None, arrived: self.now },
+            why: SegmentStart::Dial,
+            state: SegmentState::Connecting,
+            until: Some(self.now + ring),
+            by: None,
+        });
+        self.originate(interaction, segment, LegRole::Agent, device, ring);
+        Ok(interaction)
+    }
+
+    /// He has room for a call of his own by this device. Nobody finishes a chat before he calls an ambulance.
+    pub(super) fn may_begin(&self, agent: AgentId, device: DeviceId, emergency: bool) -> Result<(), Rejected> {
         let Some(a) = self.state.agents.get(&agent) else { return Err(RejectCode::AgentUnknown.into()) };
-        let Some(device) = a.seat.as_ref().map(|s| s.device) else { return Err(RejectCode::AgentNotSignedIn.into()) };
         let capacity = self.config.agents.get(&agent).map(|c| c.capacity).unwrap_or_default();
         let load = self.state.load(a);
-        // Nobody finishes a chat before he calls an ambulance.
-        let room = has_room(Medium::Voice, &load, &capacity) || (class == CallClass::Emergency && load.voice == 0);
+        let room = has_room(Medium::Voice, &load, &capacity) || (emergency && load.voice == 0);
         if a.leaving.is_some() || !room {
             return Err(RejectCode::AgentBusy.into());
         }
-        if !self.state.device_ready(device, &self.config) {
-            return Err(RejectCode::DeviceNotReady.into());
-        }
-        let number = caller.or(self.config.outbound.caller);
-        self.may_dial_by(Some(agent), class, trunks, number)?;
+        if self.state.device_ready(device, &self.config) { Ok(()) } else { Err(RejectCode::DeviceNotReady.into()) }
+    }
+
+    pub(super) fn begin_dial(
+        &mut self,
+        (to, class, trunks, number): Outside<'_>,
+        back: Option<CallBack>,
+    ) -> InteractionId {
         let lang = number.and_then(|n| self.config.numbers.get(&n)).map_or(self.config.lang, |n| n.lang);
         let interaction = InteractionId(self.mint.next_bits());
         self.emit(EventBody::InteractionStarted {
@@ -63,19 +85,7 @@ impl Floor {
         if let Some(CallBack { of, message }) = back {
             self.emit(EventBody::CallBackStarted { interaction, of, message });
         }
-        let ring = if self.rings_itself(device) { OWN_RING } else { CONNECT_TIMEOUT };
-        let segment = SegmentId(self.mint.next_bits());
-        self.emit(EventBody::SegmentStarted {
-            interaction,
-            segment,
-            of: SegmentOf::Agent { agent, queue: None, arrived: self.now },
-            why: SegmentStart::Dial,
-            state: SegmentState::Connecting,
-            until: Some(self.now + ring),
-            by: None,
-        });
-        self.originate(interaction, segment, LegRole::Agent, device, ring);
-        Ok(interaction)
+        interaction
     }
 
     fn carries(&self, trunk: TrunkId) -> bool {
@@ -163,7 +173,7 @@ impl Floor {
         let again = i.customer.is_some();
         let user = i.number.and_then(|n| self.config.numbers.get(&n)).map(|n| n.number.clone());
         if let Some((segment, own)) = self.dialling(interaction) {
-            if let (Some(leg), true) = (own, again) {
+            if let (Some(leg), true) = (own.filter(|leg| !self.waits(*leg)), again) {
                 self.order(LegCommand::StopPlay { leg });
             }
             // The ring of a leg ends it sooner, unless the switch falls silent.
@@ -251,6 +261,7 @@ impl Floor {
             via: Some(Via::Trunk { trunk }),
             device: None,
             destination: DestinationClass::Trunk,
+            place: LegPlace::Main,
         });
         self.order(LegCommand::Originate {
             leg,
@@ -270,7 +281,9 @@ impl Floor {
             LegRole::Customer => self.dialling(interaction).and_then(|(_, leg)| leg),
             _ => ringing.segment.filter(|_| !ringing.rang).and_then(|asked| self.asking(interaction, asked)),
         };
-        if let Some(leg) = ear {
+        if let Some(leg) = ear.filter(|leg| self.waits(*leg)) {
+            self.order(LegCommand::Ring { leg });
+        } else if let Some(leg) = ear {
             let play = PlayId(self.mint.next_bits());
             self.order_play(leg, play, &[RINGBACK], lang, true);
         }
@@ -278,20 +291,29 @@ impl Floor {
 
     /// The callee's network speaks: the agent hears that in place of our tone.
     pub(super) fn hear_early_media(&mut self, interaction: InteractionId, early: &Leg) {
-        if let Some(asked) = early.segment {
-            self.stop_ringback(interaction, asked);
-            self.settle_sound(interaction, asked);
-        } else if let Some((segment, Some(leg))) = self.dialling(interaction) {
-            self.order(LegCommand::StopPlay { leg });
-            self.settle_sound(interaction, segment);
+        let (segment, ear) = match (early.segment, self.dialling(interaction)) {
+            (Some(asked), _) => {
+                self.stop_ringback(interaction, asked);
+                (asked, self.asking(interaction, asked))
+            }
+            (None, Some((segment, own))) => (segment, own),
+            (None, None) => return,
+        };
+        if let Some(leg) = ear {
+            if self.waits(leg) {
+                self.let_phone_hear(interaction, leg);
+            } else if early.segment.is_none() {
+                self.order(LegCommand::StopPlay { leg });
+            }
         }
+        self.settle_sound(interaction, segment);
     }
 
     /// Whoever asks hears no more that it rings at the party he asks.
     pub(super) fn stop_ringback(&mut self, interaction: InteractionId, asked: SegmentId) {
         let leg = self.state.segment(interaction, asked).and_then(|s| s.leg);
         if leg.and_then(|l| self.state.legs.get(&l)).is_some_and(|l| l.rang)
-            && let Some(leg) = self.asking(interaction, asked)
+            && let Some(leg) = self.asking(interaction, asked).filter(|leg| !self.waits(*leg))
         {
             self.order(LegCommand::StopPlay { leg });
         }
@@ -300,7 +322,7 @@ impl Floor {
     /// The leg of the agent who asks this party and waits for it.
     fn asking(&self, interaction: InteractionId, asked: SegmentId) -> Option<LegId> {
         let by = self.state.segment(interaction, asked)?.consulted_by()?;
-        self.state.segment(interaction, by).filter(|s| s.state == SegmentState::Consulting)?.leg
+        self.state.segment(interaction, by).filter(|s| s.state == SegmentState::Consulting)?.aside()
     }
 
     /// The callee's leg ended before he answered. A trunk that could not carry it gives way to the next; else it is over.
@@ -313,14 +335,15 @@ impl Floor {
             EndCause::Busy | EndCause::Rejected | EndCause::Hangup => SegmentEnd::Declined,
             _ => SegmentEnd::Unreachable,
         };
-        self.dial_over(interaction, why);
+        self.dial_over(interaction, why, cause);
     }
 
-    /// Nobody was reached: both legs go, and there is nothing to wrap up.
-    pub(super) fn dial_over(&mut self, interaction: InteractionId, why: SegmentEnd) {
+    /// Nobody was reached: both legs go, and there is nothing to wrap up. A phone that called is told `cause`.
+    pub(super) fn dial_over(&mut self, interaction: InteractionId, why: SegmentEnd, cause: EndCause) {
         let Some((segment, leg)) = self.dialling(interaction) else { return };
         if let Some(leg) = leg {
-            self.hang_up(leg, EndCause::Hangup);
+            let cause = if self.waits(leg) { cause } else { EndCause::Hangup };
+            self.hang_up(leg, cause);
         }
         if let Some((customer, _)) = self.state.customer(interaction) {
             self.hang_up(customer, EndCause::Cancelled);

@@ -1,17 +1,18 @@
 //! Offers: made, accepted, failed; and the way from an accepted offer to a conversation.
 use std::time::Duration;
 
+use super::state::Segment;
 use super::timers::CONNECT_TIMEOUT;
 use super::{Floor, ms};
 use crate::command::Presence;
 use crate::config::DeviceKind;
 use crate::effect::{Effect, Handover, HandoverKind, OfferCard};
 use crate::event::{
-    DestinationClass, Direction, EventBody, LegRole, OfferEnd, PresenceCause, SegmentEnd, SegmentOf, SegmentStart,
-    SegmentState,
+    DestinationClass, Direction, EventBody, LegPlace, LegRole, OfferEnd, PresenceCause, SegmentEnd, SegmentOf,
+    SegmentStart, SegmentState,
 };
 use crate::id::{AgentId, DeviceId, InteractionId, LegId, OfferId, QueueId, RecordingId, SegmentId};
-use crate::leg::{CallerId, Dial, EndCause, LegCommand, Via};
+use crate::leg::{CallerId, Dial, EndCause, LegCommand};
 use crate::mailbox::MessageFor;
 use crate::medium::Medium;
 use crate::routing::DecisionTrace;
@@ -47,7 +48,7 @@ impl Floor {
         let arrived = queued.map_or(if why == SegmentStart::Entry { i.started } else { self.now }, |s| s.started);
         let kind = match why {
             SegmentStart::Transfer => Some(HandoverKind::Transfer),
-            SegmentStart::Consult => Some(HandoverKind::Consult),
+            SegmentStart::Consult if i.direction != Direction::Internal => Some(HandoverKind::Consult),
             SegmentStart::Returned => Some(HandoverKind::Returned),
             _ => None,
         };
@@ -88,16 +89,7 @@ impl Floor {
         }));
         match leg {
             Some(leg) => {
-                self.emit(EventBody::LegStarted {
-                    interaction,
-                    leg,
-                    segment: Some(segment),
-                    direction: Direction::Inbound,
-                    role: LegRole::Agent,
-                    via: Some(Via::Device { device }),
-                    device: Some(device),
-                    destination: DestinationClass::SipDevice,
-                });
+                self.phone_leg(interaction, segment, leg, device, LegPlace::Main);
                 self.order(LegCommand::Answer { leg });
             }
             None if device_rings => self.originate(interaction, segment, LegRole::Agent, device, ring),
@@ -135,6 +127,7 @@ impl Floor {
             via: None,
             device: Some(device),
             destination,
+            place: LegPlace::Main,
         });
         self.order(LegCommand::Originate {
             leg,
@@ -175,7 +168,7 @@ impl Floor {
     pub(super) fn offer_failed(&mut self, interaction: InteractionId, segment: SegmentId, why: OfferEnd) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
         let Some(waiting) = s.offer.as_ref().map(|o| o.waiting) else {
-            return self.dial_over(interaction, segment_end(why));
+            return self.dial_over(interaction, segment_end(why), EndCause::Cancelled);
         };
         let (started, consulted_by) = (s.why, s.consulted_by());
         self.stop_ringback(interaction, segment);
@@ -183,7 +176,7 @@ impl Floor {
         let cause = if why == OfferEnd::Declined { EndCause::Busy } else { EndCause::NoAnswer };
         match (waiting, started) {
             (Some(_), _) => {}
-            (None, SegmentStart::Consult) => self.consult_over(interaction, consulted_by),
+            (None, SegmentStart::Consult) => self.consult_over(interaction, consulted_by, cause),
             (None, SegmentStart::Transfer | SegmentStart::Returned) => self.give_back(interaction, started, cause),
             (None, _) => {
                 if let Some((customer, _)) = self.state.customer(interaction) {
@@ -197,7 +190,7 @@ impl Floor {
     pub(super) fn drop_offer(&mut self, interaction: InteractionId, segment: SegmentId, why: OfferEnd) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
         let (Some(agent), Some(offer)) = (s.agent(), s.offer.clone()) else {
-            return self.dial_over(interaction, segment_end(why));
+            return self.dial_over(interaction, segment_end(why), EndCause::Cancelled);
         };
         let (leg, queue) = (s.leg, s.queue());
         let not_before = (why != OfferEnd::Withdrawn).then(|| self.now + ASK_AGAIN);
@@ -241,10 +234,13 @@ impl Floor {
     ) {
         let Some(s) = self.state.segment(interaction, segment) else { return };
         let (started, consulted_by) = (s.why, s.consulted_by());
+        if started == SegmentStart::Dial {
+            return self.dial_over(interaction, why, cause);
+        }
         self.stop_ringback(interaction, segment);
         self.drop_device(interaction, segment, why, cause);
         match started {
-            SegmentStart::Consult => self.consult_over(interaction, consulted_by),
+            SegmentStart::Consult => self.consult_over(interaction, consulted_by, cause),
             SegmentStart::Transfer => self.give_back(interaction, started, cause),
             _ => {
                 if let Some((customer, _)) = self.state.customer(interaction) {
@@ -275,18 +271,29 @@ impl Floor {
         let answered = |leg: Option<LegId>| {
             leg.and_then(|l| self.state.legs.get(&l)).is_some_and(|l| l.answered.is_some() && !l.hanging_up)
         };
-        if s.state != SegmentState::Connecting || !answered(s.leg) {
+        if s.state != SegmentState::Connecting {
             return;
         }
-        if s.consulted_by().is_some() {
+        if !answered(s.leg) {
+            let there = s.why == SegmentStart::Dial
+                && self.state.customer(interaction).is_some_and(|(_, l)| l.answered.is_some());
+            if let Some(own) = s.leg.filter(|leg| there && self.waits(*leg)) {
+                self.answer_phone(Some(own));
+                self.settle_sound(interaction, segment);
+            }
+            return;
+        }
+        if let Some(by) = s.consulted_by() {
             self.stop_ringback(interaction, segment);
-            return self.turn(interaction, segment, SegmentState::Consulting);
+            self.turn(interaction, segment, SegmentState::Consulting);
+            let asking = self.state.segment(interaction, by).and_then(Segment::aside);
+            return self.answer_phone(asking);
         }
         let calls_out = s.why == SegmentStart::Dial;
         let direct = s.offer.as_ref().is_none_or(|o| o.waiting.is_none());
         if calls_out && self.state.customer(interaction).is_none() {
             if !self.dial_next(interaction) {
-                self.dial_over(interaction, SegmentEnd::Unreachable);
+                self.dial_over(interaction, SegmentEnd::Unreachable, EndCause::Limit);
             }
             return;
         }

@@ -3,20 +3,17 @@ use std::time::Duration;
 
 use super::Floor;
 use super::offers::Ask;
-use super::state::{Agent, Segment};
+use super::state::Segment;
 use crate::event::{EventBody, SegmentEnd, SegmentOf, SegmentStart, SegmentState};
 use crate::id::{AgentId, DeviceId, InteractionId, LegId, SegmentId};
 use crate::input::{RejectCode, Rejected};
-use crate::leg::{EndCause, LegCommand, RejectReason};
+use crate::keys::PLACES;
+use crate::leg::EndCause;
 use crate::medium::Medium;
 use crate::routing::has_room;
 
 /// Who is not picked up by then comes back.
 const PARKED_FOR: Duration = Duration::from_secs(120);
-/// Feature code before a place, for exchanges and phones that want one.
-const PICK_UP: &str = "*85";
-/// Numbers of parking places, as telephone systems are used to give them.
-const PLACES: std::ops::RangeInclusive<u16> = 701..=799;
 
 impl Floor {
     pub(super) fn park(&mut self, interaction: InteractionId, segment: SegmentId) -> Result<(), Rejected> {
@@ -46,30 +43,11 @@ impl Floor {
         self.pick_up_by(agent, interaction, None)
     }
 
-    /// The phone of an agent who is signed in with it dials a parking place, by its number alone or behind [`PICK_UP`].
-    pub(super) fn phone_dialled(&mut self, leg: LegId, device: DeviceId, keys: &str) -> Result<(), Rejected> {
-        if self.state.legs.contains_key(&leg) {
-            return Err(RejectCode::LegDuplicate.into());
-        }
-        let place = keys.strip_prefix(PICK_UP).unwrap_or(keys).parse::<u16>().ok().filter(|p| PLACES.contains(p));
-        let why = match (place, self.seated_at(device)) {
-            (None, _) => RejectReason::NotFound,
-            (Some(_), None) => RejectReason::Forbidden,
-            (Some(place), Some(agent)) => match self.parked_at(place) {
-                None => RejectReason::NotFound,
-                Some(interaction) => match self.pick_up_by(agent, interaction, Some(leg)) {
-                    Ok(()) => return Ok(()),
-                    Err(_) => RejectReason::Busy,
-                },
-            },
-        };
-        self.order(LegCommand::Reject { leg, why });
-        Ok(())
-    }
-
-    fn seated_at(&self, device: DeviceId) -> Option<AgentId> {
-        let at = |a: &Agent| a.seat.as_ref().is_some_and(|s| s.device == device);
-        self.state.agents.iter().find(|(_, a)| at(a)).map(|(id, _)| *id)
+    /// The phone of an agent who is signed in with it dials a parking place.
+    pub(super) fn pick_up_at(&mut self, leg: LegId, device: DeviceId, place: u16) -> Result<(), Rejected> {
+        let agent = self.seated_at(device).ok_or(RejectCode::AgentNotSignedIn)?;
+        let interaction = self.parked_at(place).ok_or(RejectCode::InteractionUnknown)?;
+        self.pick_up_by(agent, interaction, Some(leg)).map_err(|_| RejectCode::AgentBusy.into())
     }
 
     fn parked_at(&self, place: u16) -> Option<InteractionId> {

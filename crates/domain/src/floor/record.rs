@@ -221,6 +221,21 @@ impl Floor {
         self.order(LegCommand::PauseRecording { recording, why });
     }
 
+    /// Its agent speaks by another leg from here on: what was recorded is one file, what comes is the next.
+    pub(super) fn record_further(&mut self, interaction: InteractionId, segment: SegmentId) {
+        let Some(i) = self.state.interactions.get(&interaction) else { return };
+        let Some(s) = i.segments.get(&segment) else { return };
+        let Some(recording) = s.recording.filter(|r| self.state.recordings.contains_key(r)) else { return };
+        let (Some(customer), Some(leg)) = (i.customer, s.leg) else { return };
+        let beep_s = match self.decision(interaction, i, s.agent(), s.queue(), None).notice {
+            Notice::Beep { every_s } => Some(every_s),
+            Notice::None | Notice::Announcement { .. } => None,
+        };
+        self.order(LegCommand::StopRecording { recording });
+        self.record(interaction, segment, customer, Some(leg), beep_s, None);
+        self.settle_pauses(interaction);
+    }
+
     /// Recordings that did not outlive a crash are begun anew, with the beep or announcement that belongs to them.
     pub(super) fn record_again(&mut self, interaction: InteractionId) {
         let Some(i) = self.state.interactions.get(&interaction) else { return };

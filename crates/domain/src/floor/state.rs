@@ -198,6 +198,12 @@ pub(super) struct Segment {
     pub accepted: bool,
     /// Agent, device: the leg that serves it.
     pub leg: Option<LegId>,
+    /// The same phone's second leg, by which it speaks with the party it consults.
+    #[serde(default)]
+    pub aside: Option<LegId>,
+    /// Another phone's leg that is to take the place of `leg`.
+    #[serde(default)]
+    pub next: Option<LegId>,
     pub recording: Option<RecordingId>,
     /// Whether the conversation is recorded, as decided last.
     #[serde(default)]
@@ -246,6 +252,9 @@ pub(super) struct Leg {
     pub segment: Option<SegmentId>,
     pub role: LegRole,
     pub device: Option<DeviceId>,
+    /// The phone of an agent or of nobody called us; it is answered when the party it calls has answered.
+    #[serde(default)]
+    pub called: bool,
     /// By which a call of ours goes out.
     #[serde(default)]
     pub trunk: Option<TrunkId>,
@@ -342,6 +351,19 @@ impl Segment {
             | SegmentOf::Outside { .. }
             | SegmentOf::Parked { .. } => None,
         }
+    }
+
+    /// Whose limits its calls to the outside count against.
+    pub fn payer(&self) -> Option<AgentId> {
+        match self.of {
+            SegmentOf::Device { payer, .. } => payer,
+            _ => self.agent(),
+        }
+    }
+
+    /// The leg by which he speaks with the party he consults.
+    pub fn aside(&self) -> Option<LegId> {
+        self.aside.or(self.leg)
     }
 
     pub fn queue(&self) -> Option<QueueId> {

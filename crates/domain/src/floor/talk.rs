@@ -110,14 +110,22 @@ impl Floor {
             if let (Some(leg), Some(by)) = (s.leg.filter(|leg| self.speaks_early(*leg)), s.consulted_by()) {
                 parties.push(Party { leg, segment: Some(*id), room: Some(Room::Aside(by)), early: true, watch: None });
             }
-            let Some(leg) = s.leg.filter(|leg| self.is_up(*leg)) else { continue };
+            if let Some(leg) = s.aside.filter(|leg| self.is_up(*leg) || self.listens(*leg)) {
+                let room = Some(Room::Aside(*id));
+                parties.push(Party { leg, segment: Some(*id), room, early: false, watch: None });
+            }
+            let up = |leg: &LegId| self.is_up(*leg) || (s.state == SegmentState::Consulting && self.listens(*leg));
+            let Some(leg) = s.leg.filter(up) else { continue };
             match s.of {
                 SegmentOf::Supervisor { target, mode, .. } if s.state == SegmentState::Watching => {
                     let room = i.segments.get(&target).and_then(|t| room(target, t));
                     parties.push(Party { leg, segment: Some(*id), room, early: false, watch: Some((target, mode)) });
                 }
                 _ if s.in_conversation() => {
-                    parties.push(Party { leg, segment: Some(*id), room: room(*id, s), early: false, watch: None });
+                    // By this leg he hears nobody while he asks by another.
+                    let apart = s.state == SegmentState::Consulting && s.aside.is_some();
+                    let room = room(*id, s).filter(|_| !apart);
+                    parties.push(Party { leg, segment: Some(*id), room, early: false, watch: None });
                 }
                 _ => {}
             }
@@ -130,11 +138,18 @@ impl Floor {
         self.state.legs.get(&leg).is_some_and(|l| l.early && l.answered.is_none() && !l.hanging_up)
     }
 
+    /// A phone that has called, is not answered yet and hears already.
+    fn listens(&self, leg: LegId) -> bool {
+        self.state.legs.get(&leg).is_some_and(|l| l.early && l.waits())
+    }
+
     /// Of a call to the outside whose callee has not answered, but whose network speaks.
     fn early_media(&self, i: &Interaction) -> Option<Vec<Hears>> {
-        let callee = i.customer.filter(|leg| self.speaks_early(*leg))?;
         let dialling = i.segments.values().find(|s| s.why == SegmentStart::Dial && s.is_reaching());
-        let leg = dialling.and_then(|s| s.leg).filter(|leg| self.is_up(*leg))?;
+        let leg = dialling.and_then(|s| s.leg).filter(|leg| self.is_up(*leg) || self.listens(*leg))?;
+        // A phone goes on to hear so until it is answered in its turn.
+        let callee =
+            i.customer.filter(|callee| self.speaks_early(*callee) || (self.listens(leg) && self.is_up(*callee)))?;
         Some(vec![Hears { leg, hears: vec![callee] }, Hears { leg: callee, hears: Vec::new() }])
     }
 

@@ -1,12 +1,16 @@
 //! Sending a customer on, and asking somebody about him: blind transfer, consultation, attended transfer, conference.
 use super::Floor;
+use super::keys::reason;
 use super::offers::Ask;
 use super::state::{Leg, Segment};
 use crate::command::{Presence, Target};
-use crate::config::{DeviceKind, EntryPoint, Place};
-use crate::event::{EventBody, LegRole, OfferEnd, SegmentEnd, SegmentOf, SegmentStart, SegmentState};
+use crate::config::{DeviceKind, Place};
+use crate::event::{
+    Direction, EventBody, LegPlace, LegRole, OfferEnd, SegmentEnd, SegmentOf, SegmentStart, SegmentState,
+};
 use crate::id::{AgentId, DeviceId, InteractionId, LegId, QueueId, SegmentId};
 use crate::input::{RejectCode, Rejected};
+use crate::keys::inside;
 use crate::leg::{EndCause, LegCommand};
 use crate::medium::Medium;
 use crate::routing::has_room;
@@ -61,11 +65,13 @@ impl Floor {
         Ok(())
     }
 
+    /// `phone`: his phone's second leg, if it is by that he asks.
     pub(super) fn consult(
         &mut self,
         interaction: InteractionId,
         segment: SegmentId,
         to: Target,
+        phone: Option<LegId>,
     ) -> Result<(), Rejected> {
         let Some(s) = self.state.segment(interaction, segment) else { return Err(RejectCode::SegmentState.into()) };
         let (by, queue) = (s.agent(), s.queue());
@@ -75,6 +81,16 @@ impl Floor {
         }
         self.may_call(medium, by, &to)?;
         self.turn(interaction, segment, SegmentState::Consulting);
+        let device = self.state.segment(interaction, segment).and_then(|s| self.state.legs.get(&s.leg?)?.device);
+        if let (Some(leg), Some(device)) = (phone, device) {
+            self.phone_leg(interaction, segment, leg, device, LegPlace::Aside);
+        }
+        self.ask(interaction, segment, to, queue);
+        Ok(())
+    }
+
+    /// Rings the party that this segment consults.
+    pub(super) fn ask(&mut self, interaction: InteractionId, segment: SegmentId, to: Target, queue: Option<QueueId>) {
         match to {
             Target::Agent { agent } => self.ask_agent(interaction, agent, SegmentStart::Consult, segment, queue),
             Target::Device { device } => self.ask_device(interaction, device, SegmentStart::Consult, segment),
@@ -84,11 +100,10 @@ impl Floor {
             }
             Target::Queue { .. } | Target::Flow { .. } | Target::Voicemail { .. } => {}
         }
-        Ok(())
     }
 
     pub(super) fn switch_party(&mut self, interaction: InteractionId, segment: SegmentId) -> Result<(), Rejected> {
-        let other = self.asked(interaction, segment).ok_or(RejectCode::SegmentState)?;
+        let other = self.consultation(interaction, segment)?;
         let state = |s| self.state.segment(interaction, s).map(|s| s.state);
         let next = match (state(segment), state(other)) {
             (Some(SegmentState::Consulting), _) => SegmentState::Talking,
@@ -105,7 +120,7 @@ impl Floor {
     }
 
     pub(super) fn complete_transfer(&mut self, interaction: InteractionId, segment: SegmentId) -> Result<(), Rejected> {
-        let other = self.asked(interaction, segment).ok_or(RejectCode::SegmentState)?;
+        let other = self.consultation(interaction, segment)?;
         if self.has_others(interaction, segment) {
             // The customer would be left with them anyway.
             return self.conference(interaction, segment).map(|()| {
@@ -118,7 +133,7 @@ impl Floor {
     }
 
     pub(super) fn conference(&mut self, interaction: InteractionId, segment: SegmentId) -> Result<(), Rejected> {
-        let other = self.asked(interaction, segment).ok_or(RejectCode::SegmentState)?;
+        let other = self.consultation(interaction, segment)?;
         if self.state.segment(interaction, other).is_none_or(|s| s.state != SegmentState::Consulting) {
             return Err(RejectCode::SegmentState.into());
         }
@@ -133,38 +148,61 @@ impl Floor {
         Ok(())
     }
 
-    /// An agent's phone transfers by its own button (SIP REFER): to an extension or a number of ours.
-    pub(super) fn transfer_asked(&mut self, interaction: InteractionId, leg: LegId, known: &Leg, to: &str) {
+    /// An agent's phone transfers by its own button (SIP REFER): to an extension or a number of ours, or to whom it asks by
+    /// its other call, whether he has answered or is still being rung.
+    pub(super) fn transfer_asked(
+        &mut self,
+        interaction: InteractionId,
+        leg: LegId,
+        known: &Leg,
+        to: &str,
+        replaces: Option<LegId>,
+    ) {
         let segment = known.segment.filter(|_| known.role == LegRole::Agent && !known.hanging_up);
-        let done = match (segment, self.target_named(to)) {
-            (Some(segment), Some(to)) => self.transfer(interaction, segment, to).is_ok(),
-            _ => false,
+        let done = match (segment, replaces) {
+            (None, _) => Err(RejectCode::SegmentNotYours.into()),
+            (Some(segment), Some(other)) => self.transfer_by(interaction, segment, [leg, other]),
+            (Some(segment), None) => match inside(&self.config, to) {
+                Some(to) => self.transfer(interaction, segment, to),
+                None => Err(RejectCode::TargetUnknown.into()),
+            },
         };
-        if !done {
-            self.order(LegCommand::RefuseTransfer { leg });
+        if let Err(Rejected { code }) = done {
+            let why = reason(code);
+            self.order(LegCommand::RefuseTransfer { leg, why });
         }
     }
 
-    /// What an agent's extension or one of our numbers leads to.
-    fn target_named(&self, dialled: &str) -> Option<Target> {
-        if let Some(a) = self.config.agents.values().find(|a| a.active && a.extension == dialled) {
-            return Some(Target::Agent { agent: a.id });
+    /// Both calls of a phone: it does not matter which of them it names first.
+    fn transfer_by(
+        &mut self,
+        interaction: InteractionId,
+        segment: SegmentId,
+        both: [LegId; 2],
+    ) -> Result<(), Rejected> {
+        let s = self.state.segment(interaction, segment).ok_or(RejectCode::SegmentState)?;
+        let own = [s.leg, s.aside];
+        if own != both.map(Some) && own != [Some(both[1]), Some(both[0])] {
+            return Err(RejectCode::SegmentNotYours.into());
         }
-        match self.config.numbers.values().find(|n| n.number == dialled)?.entry {
-            EntryPoint::Queue { queue } => Some(Target::Queue { queue }),
-            EntryPoint::Flow { flow } => Some(Target::Flow { flow }),
-            EntryPoint::Device { device } => Some(match self.config.devices.get(&device).and_then(|d| d.agent) {
-                Some(agent) => Target::Agent { agent },
-                None => Target::Device { device },
-            }),
-            EntryPoint::Echo => None,
-        }
+        self.complete_transfer(interaction, segment)
     }
 
     /// The party that this agent consults.
     pub(super) fn asked(&self, interaction: InteractionId, segment: SegmentId) -> Option<SegmentId> {
         let i = self.state.interactions.get(&interaction)?;
         i.segments.iter().find(|(_, s)| s.consulted_by() == Some(segment)).map(|(id, _)| *id)
+    }
+
+    /// … about a customer.
+    fn consultation(&self, interaction: InteractionId, segment: SegmentId) -> Result<SegmentId, Rejected> {
+        let asked = self.asked(interaction, segment).filter(|_| !self.is_inside(interaction));
+        asked.ok_or(RejectCode::SegmentState.into())
+    }
+
+    /// A call within the company: there is no customer, and never was.
+    pub(super) fn is_inside(&self, interaction: InteractionId) -> bool {
+        self.state.interactions.get(&interaction).is_some_and(|i| i.direction == Direction::Internal)
     }
 
     /// Somebody else is with the customer, or has him on hold.
@@ -182,7 +220,7 @@ impl Floor {
     }
 
     /// Somebody who could be rung at once.
-    fn may_call(&self, medium: Medium, by: Option<AgentId>, to: &Target) -> Result<(), Rejected> {
+    pub(super) fn may_call(&self, medium: Medium, by: Option<AgentId>, to: &Target) -> Result<(), Rejected> {
         match to {
             Target::Outside { class, trunks, caller, .. } if medium == Medium::Voice => {
                 self.may_dial_by(by, *class, trunks, *caller)
@@ -252,7 +290,7 @@ impl Floor {
         self.emit(EventBody::SegmentStarted {
             interaction,
             segment,
-            of: SegmentOf::Device { device },
+            of: SegmentOf::Device { device, payer: None },
             why,
             state: SegmentState::Connecting,
             until: Some(self.now + DEVICE_RING),
@@ -277,7 +315,10 @@ impl Floor {
         let talks = |other: &SegmentId| {
             self.state.segment(interaction, *other).is_some_and(|s| s.state == SegmentState::Consulting)
         };
-        match self.asked(interaction, segment).filter(|other| talks(&segment) && talks(other)) {
+        // Who has a call of its own with whom he asks has hung up on the customer.
+        let alone =
+            self.is_inside(interaction) || self.state.segment(interaction, segment).is_some_and(|s| s.aside.is_some());
+        match self.asked(interaction, segment).filter(|other| !alone && talks(&segment) && talks(other)) {
             Some(other) => {
                 self.leave_talk(interaction, segment, SegmentEnd::Transferred);
                 self.merge(interaction, other);
@@ -308,14 +349,59 @@ impl Floor {
         }
         self.leave_to_others(interaction, segment);
         self.emit(EventBody::SegmentEnded { interaction, segment, why: SegmentEnd::ConsultOver });
-        self.consult_over(interaction, by);
+        self.consult_over(interaction, by, EndCause::Hangup);
     }
 
-    /// Whoever consulted is alone: the customer stays on hold until he is taken back.
-    pub(super) fn consult_over(&mut self, interaction: InteractionId, by: Option<SegmentId>) {
-        let Some(by) = by else { return };
-        if self.state.segment(interaction, by).is_some_and(|s| s.state == SegmentState::Consulting) {
+    /// Whoever consulted is alone: the customer stays on hold until he is taken back. A phone that called for it is told
+    /// `cause`; within the company its call is over.
+    pub(super) fn consult_over(&mut self, interaction: InteractionId, by: Option<SegmentId>, cause: EndCause) {
+        let Some((by, s)) = by.and_then(|by| Some((by, self.state.segment(interaction, by)?))) else { return };
+        let (aside, leg, consults) = (s.aside, s.leg, s.state == SegmentState::Consulting);
+        if let Some(aside) = aside {
+            self.hang_up(aside, cause);
+        }
+        if self.is_inside(interaction) {
+            if let Some(leg) = leg {
+                self.hang_up(leg, cause);
+            }
+            self.leave_talk(interaction, by, SegmentEnd::ConsultOver);
+        } else if consults {
             self.turn(interaction, by, SegmentState::Held);
+            if aside.is_some() {
+                self.back_by_phone(interaction, by);
+            }
+        }
+    }
+
+    /// A phone that asked by a second call and never put the customer on hold has him again.
+    pub(super) fn back_by_phone(&mut self, interaction: InteractionId, segment: SegmentId) {
+        let leg = self.state.segment(interaction, segment).and_then(|s| s.leg);
+        if leg.and_then(|l| self.state.legs.get(&l)).is_some_and(|l| !l.peer_held) {
+            self.resume(interaction, segment);
+        }
+    }
+
+    /// A phone puts its call on hold, or takes it back. One that asks somebody by a second call goes back and forth so.
+    pub(super) fn phone_held(
+        &mut self,
+        interaction: InteractionId,
+        segment: SegmentId,
+        leg: LegId,
+        held: bool,
+        holds: bool,
+    ) {
+        let Some(s) = self.state.segment(interaction, segment).filter(|s| s.leg == Some(leg)) else { return };
+        match (held, s.state) {
+            (true, SegmentState::Talking) if s.aside.is_some() => {
+                self.turn(interaction, segment, SegmentState::Consulting);
+            }
+            (true, _) => self.hold(interaction, segment),
+            // A hold from the desk is ended there.
+            (false, SegmentState::Consulting) if holds && s.aside.is_some() => {
+                self.turn(interaction, segment, SegmentState::Talking);
+            }
+            (false, _) if holds => self.resume(interaction, segment),
+            (false, _) => {}
         }
     }
 

@@ -8,7 +8,7 @@ use crate::command::WatchMode;
 use crate::command::{Occupancy, Presence};
 use crate::config::WrapUpMode;
 use crate::effect::{Handover, HandoverKind};
-use crate::event::{SegmentOf, SegmentStart, SegmentState};
+use crate::event::{Direction, SegmentOf, SegmentStart, SegmentState};
 use crate::id::{AddressId, AgentId, DeviceId, InteractionId, LegId, QueueId, SegmentId};
 use crate::report::Measures;
 use crate::time::Timestamp;
@@ -228,7 +228,7 @@ impl Floor {
 
 fn party(segment: SegmentId, s: &Segment) -> PartyView {
     let (device, outside) = match s.of {
-        SegmentOf::Device { device } => (Some(device), None),
+        SegmentOf::Device { device, .. } => (Some(device), None),
         SegmentOf::Outside { address, .. } => (None, Some(address)),
         _ => (None, None),
     };
@@ -243,7 +243,7 @@ fn watching(i: &Interaction, s: &Segment) -> Option<WatchingView> {
 fn handover(i: &Interaction, s: &Segment) -> Option<Handover> {
     let kind = match s.why {
         SegmentStart::Transfer => HandoverKind::Transfer,
-        SegmentStart::Consult => HandoverKind::Consult,
+        SegmentStart::Consult if i.direction != Direction::Internal => HandoverKind::Consult,
         SegmentStart::Returned => HandoverKind::Returned,
         _ => return None,
     };

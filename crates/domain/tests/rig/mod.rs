@@ -7,17 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::calendar::{Calendar, WeeklyHours};
-use domain::command::{AgentCommand, Presence, SeatClass};
+use domain::command::{AgentCommand, Presence, SeatClass, Target};
 use domain::config::*;
 use domain::effect::Effect;
 use domain::event::Event;
 use domain::floor::Floor;
 use domain::flow::{Assign, Flow, Step, StepId};
 use domain::id::*;
-use domain::input::{CallFacts, Input, Rejected};
+use domain::input::{CallFacts, Input, PhoneCall, Rejected};
+use domain::keys::{Dialled, dialled};
 use domain::leg::*;
 use domain::localized::{Lang, Localized};
 use domain::medium::{Medium, PerMedium};
+use domain::outbound::Plan;
 use domain::time::Timestamp;
 
 /// Monday 2026-09-21, 10:00 in Shanghai.
@@ -336,6 +338,22 @@ impl Rig {
         let leg = LegId(1 << 127 | self.next_leg);
         let via = Via::Loopback;
         let _ = self.input(Input::CallOffered { leg, number, from: AddressId(7), via, known: CallFacts::default() });
+        leg
+    }
+
+    /// A phone of ours dials; addresses of those outside are made up.
+    pub fn phone_dials(&mut self, device: DeviceId, keys: &str) -> LegId {
+        self.next_leg += 1;
+        let leg = LegId(1 << 127 | self.next_leg);
+        let call = match dialled(self.floor.config(), keys) {
+            Dialled::Place(place) => PhoneCall::Place(place),
+            Dialled::Nowhere(code) => PhoneCall::Nowhere(code),
+            Dialled::Inside(to) => PhoneCall::To { to, from: Some(AddressId(5)) },
+            Dialled::Outside(Plan { class, trunks, caller, .. }) => {
+                PhoneCall::To { to: Target::Outside { address: AddressId(9), class, trunks, caller }, from: None }
+            }
+        };
+        let _ = self.input(Input::PhoneDialled { leg, device, call });
         leg
     }
 

@@ -376,7 +376,7 @@ impl Rows {
                 row.queue_id = *queue;
                 row.arrival_interval = interval(*arrived);
             }
-            SegmentOf::Device { device } => {
+            SegmentOf::Device { device, .. } => {
                 row.kind = "device".to_owned();
                 row.extra["device"] = json!(device);
             }

@@ -183,6 +183,16 @@ impl Baresip {
         wait_for(&format!("baresip's {kind}"), SOON, || (self.count(kind) >= count).then_some(()));
     }
 
+    /// Waits until `calls` of its calls are over; why the last one is.
+    #[track_caller]
+    pub fn wait_closed(&self, calls: usize) -> String {
+        wait_for(&format!("baresip's call {calls} to be over"), SOON, || {
+            let events = self.events.lock().expect("no panic in the reader");
+            let mut closed = events.iter().filter(|e| e["type"] == "CALL_CLOSED").skip(calls - 1);
+            Some(closed.next()?["param"].as_str().unwrap_or_default().to_owned())
+        })
+    }
+
     /// Everything it heard so far in its newest call, at its codec's own rate; of several channels the first.
     pub fn heard(&self) -> Vec<i16> {
         let files = fs::read_dir(&self.dir).expect("its directory");

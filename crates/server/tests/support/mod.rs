@@ -11,6 +11,7 @@ pub mod http;
 pub mod kamailio;
 pub mod ledger;
 pub mod line;
+pub mod lines;
 pub mod linphone;
 pub mod peers;
 pub mod postgres;

@@ -60,6 +60,11 @@ impl Sipp {
         Sipp::start(server, calls, free_port(), &[])
     }
 
+    /// As the phone of this account: the scenario answers a challenge.
+    pub fn call_as(server: SocketAddr, calls: &Calls<'_>, user: &str, secret: &str) -> Sipp {
+        Sipp::start(server, calls, free_port(), &["-au", user, "-ap", secret])
+    }
+
     /// Takes the calls that come to `port` as the scenario says.
     pub fn phone(server: SocketAddr, port: u16, calls: &Calls<'_>) -> Sipp {
         Sipp::start(server, calls, port, &[])

@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use super::refresh::{calling_key, is_repeat};
 use super::tables::Stage;
-use super::types::{CallId, EndCause, Event};
+use super::types::{CallId, EndCause, Event, Replaced};
 use super::{Endpoint, Hop};
 use crate::dialog::Dialog;
-use crate::msg::{Message, Method, Name, NameAddr, Uri};
+use crate::msg::{Message, Method, Name, NameAddr, Replaces, Uri};
 
-/// The target of a REFER, or the status that refuses it: one Refer-To (RFC 3515 §2.1), of a scheme that can be called.
-/// A call that is to be replaced (RFC 3891) is not looked for yet.
-fn refer_target(request: &Message) -> Result<Uri, u16> {
+/// The target of a REFER, or the status that refuses it: one Refer-To (RFC 3515 §2.1), of a scheme that can be called; and
+/// the dialog it names to be replaced.
+fn refer_target(request: &Message) -> Result<(Uri, Option<Replaces>), u16> {
     let mut values = request.all(Name::ReferTo);
     let (Some(value), None) = (values.next(), values.next()) else { return Err(400) };
     let to = NameAddr::parse(value).map_err(|_| 400u16)?;
     if !to.uri.is_sip() {
         return Err(416);
     }
-    let replaces = |h: &str| h.split('&').any(|h| h.get(..9).is_some_and(|n| n.eq_ignore_ascii_case("replaces=")));
-    if to.uri.headers.as_deref().is_some_and(replaces) {
-        return Err(501);
+    match Replaces::of_uri(&to.uri) {
+        Some(None) => Err(400),
+        Some(replaces) => Ok((to.uri, replaces)),
+        None => Ok((to.uri, None)),
     }
-    Ok(to.uri)
 }
 
 impl Endpoint {
@@ -79,13 +79,14 @@ impl Endpoint {
             Method::Refer => {
                 let (status, to) = match refer_target(&request) {
                     Ok(_) if closing => (481, None),
-                    Ok(to) => (202, Some(to)),
+                    Ok(target) => (202, Some(target)),
                     Err(status) => (status, None),
                 };
                 let reply = self.tagged_reply(&request, hop, status, &tag);
                 self.answer_at_once(now, hop, &request, reply);
-                if let Some(to) = to {
-                    self.emit(Event::Refer { call: id, to });
+                if let Some((to, replaces)) = to {
+                    let replaces = replaces.map(|replaces| self.replaced(&replaces));
+                    self.emit(Event::Refer { call: id, to, replaces });
                 }
             }
             Method::Notify => {
@@ -110,6 +111,23 @@ impl Endpoint {
             Method::Other(_) => self.refuse(&request, hop, 501),
             _ => self.refuse(&request, hop, 405),
         }
+    }
+
+    /// The call of ours that a peer names (RFC 3891 §3): our tag is its to-tag. Some phones, to whom we are the other side of
+    /// the call they name, write the two the other way round.
+    pub(super) fn replaced(&self, named: &Replaces) -> Replaced {
+        let Replaces { call_id, to_tag, from_tag, early_only } = named;
+        let known = |own: &String, other: &String| {
+            let of = |other: &str| self.dialogs.get(&(call_id.clone(), own.clone(), other.to_owned())).copied();
+            // Of a call of ours that nobody has answered, the index knows our half.
+            let rings = |call: &CallId| {
+                self.calls.get(call).is_some_and(|row| row.early.iter().any(|early| early.tag == *other))
+            };
+            of(other).or_else(|| of("").filter(rings))
+        };
+        let found = known(to_tag, from_tag).or_else(|| known(from_tag, to_tag));
+        let found = found.filter(|call| self.calls.get(call).is_some_and(|row| !row.closing));
+        found.map_or(Replaced::Unknown, |call| Replaced::Call { call, early_only: *early_only })
     }
 
     /// RFC 3515 §2.4.4: the status line of the call that the peer makes; without one, how the subscription stands.

@@ -12,7 +12,7 @@ use super::wire::{self, reason_phrase};
 use super::{Endpoint, Hop};
 use crate::dialog::Dialog;
 use crate::digest::{Claim, Denial};
-use crate::msg::{Builder, ContactList, Message, Method, Name, NameAddr};
+use crate::msg::{Builder, ContactList, Message, Method, Name, NameAddr, Replaces};
 use crate::registrar::{BindingChange, Flow, PATH_MAX, PATH_OCTETS_MAX, RegisterError, Registration, UserKey};
 use crate::transaction::{ServerKey, ServerTransaction};
 
@@ -210,6 +210,13 @@ impl Endpoint {
                 None => return,
             },
         };
+        // At most one, and one that can be read (RFC 3891 §3).
+        let named: Vec<_> = request.all(Name::Replaces).map(Replaces::parse).collect();
+        let replaces = match &named[..] {
+            [] => None,
+            [Some(named)] => Some(self.replaced(named)),
+            _ => return self.refuse(&request, hop, 400),
+        };
         let tag = self.random.hex(8);
         let Some(dialog) = Dialog::of_incoming(&request, &tag) else {
             return self.refuse(&request, hop, 400);
@@ -252,7 +259,7 @@ impl Endpoint {
         };
         self.calls.insert(call, row);
         self.settle_call(call);
-        self.emit(Event::IncomingCall(IncomingCall { call, hop, message: request, identity }));
+        self.emit(Event::IncomingCall(IncomingCall { call, hop, message: request, identity, replaces }));
     }
 
     /// CANCEL is answered without state: the INVITE's transaction remembers all that matters (§9.2).

@@ -348,6 +348,8 @@ pub struct IncomingCall {
     pub message: Arc<Message>,
     /// Who it is: by digest, or as the directory said.
     pub identity: Option<UserKey>,
+    /// The call whose place it wants to take.
+    pub replaces: Option<Replaced>,
 }
 
 impl IncomingCall {
@@ -372,6 +374,15 @@ impl IncomingCall {
     pub fn user_agent(&self) -> Option<&str> {
         self.message.get(crate::msg::Name::UserAgent)
     }
+}
+
+/// What a Replaces (RFC 3891) names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// This call of ours; `early_only`: unless it has been answered.
+    Call { call: CallId, early_only: bool },
+    /// No dialog that we have.
+    Unknown,
 }
 
 /// What happened. Each call has exactly one [`Event::Ended`], and it is its last.
@@ -437,11 +448,12 @@ pub enum Event {
         content_type: String,
         body: Vec<u8>,
     },
-    /// The peer asks to be replaced by a call to this target (RFC 3515). It has been answered with 202;
-    /// [`Command::NotifyRefer`] must follow.
+    /// The peer asks to be replaced by a call to this target (RFC 3515), or by another call that it has with us (RFC 5589
+    /// §7). It has been answered with 202; [`Command::NotifyRefer`] must follow.
     Refer {
         call: CallId,
         to: Uri,
+        replaces: Option<Replaced>,
     },
     /// What the peer tells of our [`Command::Refer`]: a status below 200 is not the last.
     ReferProgress {

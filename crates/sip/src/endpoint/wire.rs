@@ -8,10 +8,11 @@ use crate::msg::{Method, Scheme, Uri, Via};
 
 /// Methods we serve.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, REGISTER";
-/// Extensions we know: session timers (RFC 4028) and reliable provisional responses (RFC 3262).
-pub(super) const SUPPORTED: &str = "100rel, timer";
+/// Extensions we know: session timers (RFC 4028), reliable provisional responses (RFC 3262), calls that take the place of
+/// others (RFC 3891).
+pub(super) const SUPPORTED: &str = "100rel, timer, replaces";
 /// The same where a reliable response could bring an offer, which we answer in no PRACK.
-pub(super) const SUPPORTED_WITHOUT_OFFER: &str = "timer";
+pub(super) const SUPPORTED_WITHOUT_OFFER: &str = "timer, replaces";
 
 /// What our registrar knows: proxies in front of phones (RFC 3327), and phones with several ways to us (RFC 5626).
 pub(super) const SUPPORTED_OF_PHONES: &str = "path, outbound";

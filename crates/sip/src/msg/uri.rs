@@ -208,7 +208,7 @@ fn escapes_valid(text: &str) -> bool {
         .all(|(at, _)| bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)))
 }
 
-fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str) -> String {
     if !text.contains('%') {
         return text.to_owned();
     }

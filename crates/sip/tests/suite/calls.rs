@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sip::digest::{Credentials, Secret};
 use sip::msg::{Message, Name};
-use sip::{Admission, CallId, Command, EndCause, Event, Hop, Input, PingId};
+use sip::{Admission, CallId, Command, EndCause, Event, Hop, Input, PingId, Replaced};
 
 use crate::net::{Link, Net, REALM, address, invite};
 
@@ -554,12 +554,49 @@ fn a_transfer_is_asked_for_and_told_about() {
     assert_eq!(told, [100, 200]);
     assert_eq!(net.lines(0), ["INVITE", "ACK", "REFER", "200", "200", "481"]);
     assert_eq!(net.lines(1), ["100", "200", "202", "NOTIFY", "NOTIFY", "NOTIFY"]);
-    // A call that is to be replaced (RFC 3891) is not looked for, and is said to be so.
-    let replaces = sip::msg::Uri::parse("sip:1002@pbx.example?Replaces=i%3Bto-tag%3Da%3Bfrom-tag%3Db").unwrap();
-    net.command(0, Command::Refer { call: caller, to: replaces });
-    net.advance_ms(50);
-    assert!(net.events[0].iter().any(|e| matches!(e, Event::ReferProgress { status: 501, .. })));
     net.command(0, hangup(caller));
+    net.settle(Duration::from_secs(60));
+    net.assert_empty();
+}
+
+/// RFC 5589 §7: one of two calls is to take the place of the other.
+#[test]
+fn a_call_that_is_to_take_the_place_of_another_is_known_by_its_dialog() {
+    let mut net = net();
+    let (first, _) = net.established();
+    let (second, at_callee) = net.established();
+    let invites: Vec<_> = net.events[1]
+        .iter()
+        .filter_map(|e| if let Event::IncomingCall(call) = e { Some((call.call, call.message.clone())) } else { None })
+        .collect();
+    let invite = &invites.iter().find(|(call, _)| *call == at_callee).unwrap().1;
+    let (call_id, from_tag) = (invite.call_id().to_owned(), invite.from.tag().unwrap().to_owned());
+    let to_tag = net.events[0]
+        .iter()
+        .filter_map(|e| if let Event::Answered { call, message, .. } = e { Some((call, message)) } else { None })
+        .find(|(call, _)| **call == second)
+        .and_then(|(_, message)| message.to.tag().map(str::to_owned))
+        .unwrap();
+    let mut refer = |headers: String| {
+        let to = sip::msg::Uri::parse(&format!("sip:1002@pbx.example?{headers}")).unwrap();
+        net.command(0, Command::Refer { call: first, to });
+        net.advance_ms(50);
+        let named = net.events[1].iter().rev().find_map(|e| match e {
+            Event::Refer { replaces, .. } => Some(*replaces),
+            _ => None,
+        });
+        net.events[1].clear();
+        named
+    };
+    let known = Some(Some(Replaced::Call { call: at_callee, early_only: false }));
+    let named = |to: &str, from: &str| format!("Replaces={call_id}%3Bto-tag%3D{to}%3Bfrom-tag%3D{from}");
+    assert_eq!(refer(named(&to_tag, &from_tag)), known);
+    assert_eq!(refer(named(&from_tag, &to_tag)), known, "the other way round");
+    assert_eq!(refer(named(&to_tag, "other")), Some(Some(Replaced::Unknown)));
+    assert_eq!(refer("Replaces=nonsense".to_owned()), None, "400");
+    assert_eq!(refer("Subject=x".to_owned()), Some(None));
+    net.command(0, hangup(first));
+    net.command(0, hangup(second));
     net.settle(Duration::from_secs(60));
     net.assert_empty();
 }

@@ -67,7 +67,9 @@ impl Control {
         match output {
             Output::Leg(event) => {
                 match &event {
-                    LegEvent::Offered { leg, .. } | LegEvent::Dialled { leg, .. } => {
+                    LegEvent::Offered { leg, .. }
+                    | LegEvent::Dialled { leg, .. }
+                    | LegEvent::ReplaceAsked { leg, .. } => {
                         let now = self.parts.start.elapsed();
                         self.pressure.offered(now, *leg);
                     }

@@ -11,7 +11,7 @@ impl Rows {
     pub(super) async fn leg(&mut self, tx: &mut Tx, event: &Event) -> Result<()> {
         let at = event.at;
         match &event.body {
-            EventBody::LegStarted { interaction, leg, segment, direction, role, via, device, destination } => {
+            EventBody::LegStarted { interaction, leg, segment, direction, role, via, device, destination, .. } => {
                 let (mut agent_id, mut number_id, mut address_id) = (None, None, None);
                 if let Some(segment) = segment {
                     with_row!(self, tx, segments, segment, *segment, |row| agent_id = row.agent_id);
