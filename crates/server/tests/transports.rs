@@ -192,7 +192,7 @@ fn a_phone_behind_two_edge_proxies_is_called_once_and_calls_by_them() {
     let manner = Manner { edges: edges.iter().map(|edge| edge.address).collect(), ..Manner::default() };
     let account = Account { user: "7105", secret: SECRET };
     let mut phone = Baresip::start_in(server.sip, AGENT_HZ, Some(&account), &manner);
-    phone.wait_events("REGISTER_OK", 2);
+    phone.wait_registered(2);
     company.on_duty(&agent, &device);
 
     let mut caller = Caller::dial(&server, "1000");

@@ -52,8 +52,8 @@ impl Authority {
         Command::new(program)
             .args(options.iter().flatten())
             .current_dir(dir)
-            // It waits at random before it looks at a proof, and refuses good messages at random.
-            .envs([("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_WFE_NONCEREJECT", "20")])
+            // Else it waits at random before it looks at a proof, and refuses good messages at random.
+            .envs([("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_WFE_NONCEREJECT", "0")])
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a file"))
             .stdout(log)

@@ -175,12 +175,18 @@ impl Baresip {
 
     #[track_caller]
     pub fn wait_event(&self, kind: &str) {
-        self.wait_events(kind, 1);
+        wait_for(&format!("baresip's {kind}"), SOON, || (self.count(kind) > 0).then_some(()));
     }
 
+    /// Waits until it is registered by so many ways. Its log says so too, and from the beginning: who connects late misses
+    /// events.
     #[track_caller]
-    pub fn wait_events(&self, kind: &str, count: usize) {
-        wait_for(&format!("baresip's {kind}"), SOON, || (self.count(kind) >= count).then_some(()));
+    pub fn wait_registered(&self, ways: usize) {
+        wait_for("baresip to be registered", SOON, || {
+            let log = fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+            let logged = log.lines().filter(|l| l.contains("} 200 OK (Cordboard)")).count();
+            (logged >= ways).then_some(())
+        });
     }
 
     /// Waits until `calls` of its calls are over; why the last one is.
