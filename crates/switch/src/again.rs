@@ -47,8 +47,11 @@ impl Switch {
         let is_cut = matches!(cause, sip::EndCause::TimedOut | sip::EndCause::Unreachable)
             || matches!(cause, sip::EndCause::Rejected { status: 408 | 430, .. });
         let rang = self.legs.get(&leg).is_some_and(|l| matches!(&l.party, Party::Outgoing(sip) if sip.rang));
+        if !is_cut || rang {
+            return false;
+        }
         let others = &mut attempt.target.others;
-        let Some(mut next) = others.pop_front().filter(|_| is_cut && !rang) else { return false };
+        let Some(mut next) = others.pop_front() else { return false };
         next.others = std::mem::take(others);
         self.call_target(leg, next);
         true
@@ -58,18 +61,15 @@ impl Switch {
     fn call_with_less(&mut self, leg: LegId, attempt: Attempt, cause: &sip::EndCause) -> bool {
         let is_declined = matches!(cause, sip::EndCause::Rejected { status: 406 | 415 | 488 | 606, .. });
         let Some(Party::Outgoing(sip)) = self.legs.get(&leg).map(|l| &l.party) else { return false };
-        let mut target = attempt.target;
-        if attempt.peer.is_none() {
-            // Some refuse a description for a line that they do not know, though it is theirs to pass it over.
-            if target.is_plain || !sip.session.wishes_keys() || !target.may_read_keys() {
-                return false;
-            }
-            target.is_plain = is_declined;
+        let (was_web, mut target) = (attempt.peer.is_some(), attempt.target);
+        // Some refuse a description for a line that they do not know, though it is theirs to pass it over.
+        let has_less = was_web || (sip.session.wishes_keys() && target.may_read_keys());
+        if !is_declined || !has_less {
+            return false;
         }
-        if is_declined {
-            self.invite(leg, target, None);
-        }
-        is_declined
+        target.is_plain |= !was_web;
+        self.invite(leg, target, None);
+        true
     }
 
     /// One of the INVITEs failed; the leg ends with the best reason when it was the last.

@@ -63,6 +63,7 @@ impl Switch {
             self.by_resolve.remove(&key);
         }
         self.close_peers(leg);
+        self.fax_given_up(leg);
         self.forget_party(leg, refused);
         self.forget(Kept::Leg(leg));
         self.stop_recordings_of(leg);

@@ -105,6 +105,14 @@ impl Switch {
         }
     }
 
+    /// A leg ends while it is asked for a fax: whoever wishes to send it is told no.
+    pub(crate) fn fax_given_up(&mut self, leg: LegId) {
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        if let Some(Asked::Fax { by }) = state.asked.take() {
+            self.fax_answered(leg, by, None);
+        }
+    }
+
     /// The peer takes its wish back.
     pub(crate) fn on_reinvite_cancelled(&mut self, call: CallId) {
         if let Some(state) = self.living_by_call(call).and_then(|leg| self.legs.get_mut(&leg)) {

@@ -6,23 +6,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::id::{BridgeId, LegId};
+use domain::id::BridgeId;
 use domain::leg::{Hears, LegCommand};
+use harness::pair::Pair;
 use harness::{SIP_DEVICE, World, directory, phone, rtp_of, sdp};
-use media::{LegKey, Sending};
+use media::Sending;
 use sip::CallId;
 use switch::Input;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A caller who offered both laws and was answered A-law, bridged with an agent's phone that answered with these formats.
-struct Talk {
-    w: World,
-    caller: (CallId, LegId, LegKey),
-    agent: (CallId, LegId, LegKey),
-}
-
-impl Talk {
+impl Pair {
+    /// A caller who offered both laws and was answered A-law, with an agent's phone that answered with these formats.
     fn new(answered: &str) -> Self {
         Self::between("8 0 101", answered, World::new())
     }
@@ -37,12 +32,7 @@ impl Talk {
         let call = w.rung(phone(2));
         let sdp = sdp(rtp_of(phone(2)), answered, "");
         w.phone(phone(2), sip::Command::Answer { call, sdp, headers: Vec::new() });
-        let mut keys: Vec<LegKey> = w.carriers.keys().copied().collect();
-        keys.sort_unstable();
-        let agent = (call, leg, *keys.iter().find(|key| **key != caller.2).unwrap());
-        w.bridge(caller.1, leg);
-        let _ = (w.heard(phone(1)), w.heard(phone(2)));
-        Self { w, caller, agent }
+        Self::join(w, caller, (call, leg))
     }
 
     /// What the phone was asked for since it was asked last: the formats of the offer.
@@ -63,15 +53,11 @@ impl Talk {
         let sdp = sdp(rtp_of(at), formats, "");
         self.w.phone(at, sip::Command::AnswerReinvite { call, sdp });
     }
-
-    fn sending(&self) -> [Sending; 2] {
-        [self.caller.2, self.agent.2].map(|key| self.w.plane.stats(key).unwrap().sending)
-    }
 }
 
 #[test]
 fn the_caller_is_asked_for_the_agents_codec_when_he_has_shown_it_and_packets_are_relayed_then() {
-    let mut talk = Talk::new("0 101");
+    let mut talk = Pair::new("0 101");
     assert_eq!(talk.sending(), [Sending::Mix; 2]);
     talk.w.advance(Duration::from_millis(900));
     assert!(talk.asked(phone(1)).is_empty(), "not before they are settled");
@@ -92,7 +78,7 @@ fn the_caller_is_asked_for_the_agents_codec_when_he_has_shown_it_and_packets_are
 
 #[test]
 fn of_two_that_could_the_called_one_is_asked() {
-    let mut talk = Talk::new("0 8 101");
+    let mut talk = Pair::new("0 8 101");
     talk.w.advance(2 * SECOND);
     assert_eq!(talk.asked(phone(2)), ["8 101"]);
     assert!(talk.asked(phone(1)).is_empty());
@@ -103,7 +89,7 @@ fn of_two_that_could_the_called_one_is_asked() {
 
 #[test]
 fn who_refuses_keeps_his_session_and_is_not_asked_again() {
-    let mut talk = Talk::new("0 101");
+    let mut talk = Pair::new("0 101");
     talk.w.advance(2 * SECOND);
     assert_eq!(talk.asked(phone(1)), ["0 101"]);
     talk.w.phone(phone(1), sip::Command::RejectReinvite { call: talk.caller.0, status: 488 });
@@ -122,7 +108,7 @@ fn who_refuses_keeps_his_session_and_is_not_asked_again() {
 
 #[test]
 fn two_wishes_that_cross_are_tried_again() {
-    let mut talk = Talk::new("0 101");
+    let mut talk = Pair::new("0 101");
     talk.w.advance(2 * SECOND);
     assert_eq!(talk.asked(phone(1)), ["0 101"]);
     let call = talk.caller.0;
@@ -136,7 +122,7 @@ fn two_wishes_that_cross_are_tried_again() {
 #[test]
 fn nobody_is_asked_for_what_he_has_not_shown_or_may_not_speak_or_while_he_holds() {
     // The caller knows A-law alone; so, it seems, does the phone know µ-law alone.
-    let mut talk = Talk::between("8 101", "0 101", World::new());
+    let mut talk = Pair::between("8 101", "0 101", World::new());
     talk.w.advance(5 * SECOND);
     assert!(talk.asked(phone(1)).is_empty() && talk.asked(phone(2)).is_empty());
 
@@ -145,11 +131,11 @@ fn nobody_is_asked_for_what_he_has_not_shown_or_may_not_speak_or_while_he_holds(
     let mut d = directory();
     d.devices.get_mut(&SIP_DEVICE).unwrap().codecs = vec![domain::leg::Codec::Pcmu];
     w.input(Input::Directory(Arc::new(d)));
-    let mut talk = Talk::between("8 101", "0 8 101", w);
+    let mut talk = Pair::between("8 101", "0 8 101", w);
     talk.w.advance(5 * SECOND);
     assert!(talk.asked(phone(2)).is_empty());
 
-    let mut talk = Talk::new("0 101");
+    let mut talk = Pair::new("0 101");
     let hold = sdp(rtp_of(phone(1)), "8 0 101", "a=sendonly\r\n");
     talk.w.phone(phone(1), sip::Command::Reinvite { call: talk.caller.0, sdp: Some(hold) });
     talk.w.advance(5 * SECOND);

@@ -5,11 +5,11 @@ mod harness;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use domain::id::{BridgeId, LegId};
+use domain::id::BridgeId;
 use domain::leg::{EndCause, Hears, LegCommand};
+use harness::pair::Pair;
 use harness::{BROWSER, SIP_DEVICE, World, phone, rtp_of, sdp};
 use media::{LegKey, Sending};
-use sip::CallId;
 use sip::sdp::{Image, SessionDescription};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -31,13 +31,7 @@ fn fax_at(phone: SocketAddr) -> SocketAddr {
     SocketAddr::new(phone.ip(), phone.port() + 200)
 }
 
-struct Talk {
-    w: World,
-    caller: (CallId, LegId, LegKey),
-    agent: (CallId, LegId, LegKey),
-}
-
-impl Talk {
+impl Pair {
     /// Both speak A-law.
     fn new() -> Self {
         let mut w = World::new();
@@ -46,12 +40,7 @@ impl Talk {
         let caller = (call, leg, w.last_media());
         let leg = w.originate(SIP_DEVICE);
         let call = w.pick_up(phone(2));
-        let mut keys: Vec<LegKey> = w.carriers.keys().copied().collect();
-        keys.sort_unstable();
-        let agent = (call, leg, *keys.iter().find(|key| **key != caller.2).unwrap());
-        w.bridge(caller.1, leg);
-        let _ = (w.heard(phone(1)), w.heard(phone(2)));
-        Self { w, caller, agent }
+        Self::join(w, caller, (call, leg))
     }
 
     /// What was asked of a phone, or answered to it, since it was asked last.
@@ -90,15 +79,11 @@ impl Talk {
         }
         std::mem::take(&mut self.w.datagrams)
     }
-
-    fn sending(&self) -> [Sending; 2] {
-        [self.caller.2, self.agent.2].map(|key| self.w.plane.stats(key).unwrap().sending)
-    }
 }
 
 #[test]
 fn a_fax_is_asked_of_the_other_side_and_its_datagrams_pass_as_they_are_until_sound_is_wanted_again() {
-    let mut talk = Talk::new();
+    let mut talk = Pair::new();
     talk.asks();
     assert!(talk.told(phone(1)).is_empty(), "until the other side has spoken");
     let asked = talk.told(phone(2)).pop().unwrap();
@@ -138,11 +123,16 @@ fn a_fax_is_asked_of_the_other_side_and_its_datagrams_pass_as_they_are_until_sou
 
 #[test]
 fn who_refuses_a_fax_or_cannot_send_one_goes_on_with_sound() {
-    let mut talk = Talk::new();
+    let mut talk = Pair::new();
     talk.asks();
     talk.w.phone(phone(2), sip::Command::RejectReinvite { call: talk.agent.0, status: 488 });
     assert_eq!(talk.w.heard(phone(1)), ["reinvite 488 -"]);
     assert_eq!(talk.sending(), [Sending::Relay; 2]);
+
+    // Who is asked hangs up instead: nobody waits for his word.
+    talk.asks();
+    talk.w.phone(phone(2), sip::Command::Hangup { call: talk.agent.0, headers: Vec::new() });
+    assert_eq!(talk.w.heard(phone(1)), ["reinvite 488 -"]);
 
     let mut w = World::new();
     w.connected(BROWSER, 1);
@@ -155,7 +145,7 @@ fn who_refuses_a_fax_or_cannot_send_one_goes_on_with_sound() {
 
 #[test]
 fn a_fax_whose_other_side_is_taken_away_is_asked_for_sound() {
-    let mut talk = Talk::faxing();
+    let mut talk = Pair::faxing();
     let bridge = BridgeId(talk.caller.1.0 ^ talk.agent.1.0);
     let legs = vec![Hears { leg: talk.caller.1, hears: Vec::new() }, Hears { leg: talk.agent.1, hears: Vec::new() }];
     talk.w.leg(LegCommand::Bridge { bridge, legs });
@@ -165,7 +155,7 @@ fn a_fax_whose_other_side_is_taken_away_is_asked_for_sound() {
     }
 
     // Its call over, the other goes on alone.
-    let mut talk = Talk::faxing();
+    let mut talk = Pair::faxing();
     talk.w.leg(LegCommand::Hangup { leg: talk.caller.1, cause: EndCause::Hangup });
     talk.w.advance(2 * SECOND);
     assert_eq!(talk.told(phone(2)).pop().unwrap().media[0].kind, "audio");
@@ -173,7 +163,7 @@ fn a_fax_whose_other_side_is_taken_away_is_asked_for_sound() {
 
 #[test]
 fn two_sections_stay_two_and_a_refresh_of_a_fax_is_answered_by_it() {
-    let mut talk = Talk::new();
+    let mut talk = Pair::new();
     let two = |sdp: Vec<u8>| String::from_utf8(sdp).unwrap().replace("m=image", "m=audio 0 RTP/AVP 8\r\nm=image");
     let wish = two(fax(phone(1), &ASKED)).into_bytes();
     let call = talk.caller.0;
@@ -196,7 +186,7 @@ fn two_sections_stay_two_and_a_refresh_of_a_fax_is_answered_by_it() {
 
 #[test]
 fn a_fax_outlives_its_process() {
-    let mut talk = Talk::faxing();
+    let mut talk = Pair::faxing();
     talk.w.crash(SECOND);
     talk.w.advance(SECOND);
     // The legs are taken up by their ids: the agent's first.

@@ -2,6 +2,8 @@
 //! are SIP endpoints of their own, all joined by memory, under a clock the test moves.
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
+pub mod pair;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
