@@ -9,14 +9,13 @@ use anyhow::{Context, Result, bail};
 use api::provisioning::{Elsewhere, PhoneDoors};
 use axum::Router;
 use axum::extract::ConnectInfo;
-use domain::leg::{Gap, GapCause};
+use domain::leg::Gap;
 use domain::time::Timestamp;
 use engine::port::{Down, PortClosed, TelephonyPort, Up};
 use engine::{Engine, EngineConfig, Rendered};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use media::recorder::GapReason;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use store::{HostScope, Options, Store, random};
@@ -286,7 +285,11 @@ fn render(spool: &[u8]) -> Result<Rendered, String> {
     let wav = recording.to_wav().map_err(|e| e.to_string())?;
     // A WAV header, then two channels of 16 bits at 8 kHz.
     let length_ms = (wav.len().saturating_sub(44) / 4 / 8) as u64;
-    let gaps = recording.gaps.iter().map(|gap| Gap { from_ms: gap.start_ms, to_ms: gap.end_ms, why: cause(gap.why) });
+    let gaps = recording.gaps.iter().map(|gap| Gap {
+        from_ms: gap.start_ms,
+        to_ms: gap.end_ms,
+        why: telephony::gap_cause(gap.why),
+    });
     Ok(Rendered {
         wav,
         length_ms,
@@ -295,15 +298,6 @@ fn render(spool: &[u8]) -> Result<Rendered, String> {
         gaps: gaps.collect(),
         heard_ms: recording.heard_ms(),
     })
-}
-
-fn cause(why: GapReason) -> GapCause {
-    match why {
-        GapReason::Hold => GapCause::Hold,
-        GapReason::Mask => GapCause::Mask,
-        GapReason::Fax => GapCause::Fax,
-        GapReason::Lost => GapCause::Lost,
-    }
 }
 
 /// What is told to who sets up a phone. Others reach this machine by its network's address if both listeners are open to it.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sip::{CallId, Hop, SavedCall};
 
 use crate::io::{Output, SrtpNumbers};
-use crate::leg::{Attempt, Browser, Incoming, Leg, MediaLeg, Outgoing, Party, Phase};
+use crate::leg::{Attempt, Browser, EarlyMedia, Incoming, Leg, MediaLeg, Outgoing, Party, Phase};
 use crate::negotiate::{Remote, Session, floor_codec};
 use crate::switch::Switch;
 use crate::timers::Timer;
@@ -364,7 +364,7 @@ impl Switch {
                 media.remote = Some(*remote);
                 let party = match outgoing {
                     true => Party::Outgoing(Outgoing::won(call, session)),
-                    false => Party::Incoming(Incoming { call, offer: None, hop, session, preview: Default::default() }),
+                    false => Party::Incoming(Incoming { call, offer: None, hop, session, early_media: EarlyMedia::No }),
                 };
                 (party, add)
             }

@@ -10,7 +10,7 @@ use sip::msg::{Message, Name};
 use sip::{Admission, Hop, IncomingCall, Replaced};
 
 use crate::io::Transport;
-use crate::leg::{Incoming, Leg, Offer, Party, Phase, Preview};
+use crate::leg::{EarlyMedia, Incoming, Leg, Offer, Party, Phase};
 use crate::negotiate::SessionError;
 use crate::policy::{self, Book, Called, Caller, Verdict};
 use crate::switch::Switch;
@@ -186,7 +186,7 @@ impl Switch {
             }
         };
         let leg = self.mint_leg();
-        let party = Party::Incoming(Incoming { call, offer, hop: incoming.hop, session, preview: Preview::No });
+        let party = Party::Incoming(Incoming { call, offer, hop: incoming.hop, session, early_media: EarlyMedia::No });
         self.legs.insert(leg, Leg::new(leg, tenant, party, Phase::Offered));
         self.by_call.insert(call, leg);
         self.timers.set(Timer::Offer(leg), self.now + self.config.offer_timeout);
@@ -261,15 +261,15 @@ impl Switch {
             return;
         };
         let Party::Incoming(sip) = &mut state.party else { return };
-        if !matches!((&sip.preview, &sip.offer), (Preview::No, Some(Offer::Rtp(_)))) {
+        if !matches!((&sip.early_media, &sip.offer), (EarlyMedia::No, Some(Offer::Rtp(_)))) {
             return;
         }
-        sip.preview = Preview::Wished;
+        sip.early_media = EarlyMedia::Wished;
         self.timers.cancel(Timer::Offer(leg));
         self.open_media(leg, Transport::Udp);
     }
 
-    fn send_preview(&mut self, leg: LegId) {
+    fn send_early_media(&mut self, leg: LegId) {
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let Some(local) = state.media.as_ref().and_then(|m| m.local) else { return };
         let Party::Incoming(sip) = &mut state.party else { return };
@@ -278,7 +278,7 @@ impl Switch {
         let Ok((sdp, remote)) = sip.session.answer(local, &offer) else {
             return self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer);
         };
-        sip.preview = Preview::Sent(sdp.clone(), Box::new(remote));
+        sip.early_media = EarlyMedia::Sent(sdp.clone(), Box::new(remote));
         state.phase = Phase::Ringing;
         self.sip(sip::Command::Progress { call, status: 183, sdp: Some(sdp) });
         self.begin_media(leg, &remote);
@@ -290,7 +290,7 @@ impl Switch {
         let Some(state) = self.legs.get_mut(&leg) else { return };
         if let (Phase::Opening, Party::Incoming(sip)) = (&state.phase, &mut state.party) {
             // Answered before it could hear: no word of it before.
-            sip.preview = Preview::No;
+            sip.early_media = EarlyMedia::No;
             return;
         }
         if !matches!(state.phase, Phase::Offered | Phase::Ringing) {
@@ -298,7 +298,7 @@ impl Switch {
         }
         self.timers.cancel(Timer::Offer(leg));
         match &state.party {
-            Party::Incoming(sip) if matches!(sip.preview, Preview::Sent(..)) => self.send_answer(leg),
+            Party::Incoming(sip) if matches!(sip.early_media, EarlyMedia::Sent(..)) => self.send_answer(leg),
             Party::Incoming(Incoming { offer: Some(Offer::Web(offer)), .. }) => {
                 let offer = offer.clone();
                 self.accept_web(leg, offer);
@@ -318,8 +318,8 @@ impl Switch {
         let Some(local) = state.media.as_ref().and_then(|m| m.local) else { return };
         let by_web = state.web.as_mut().and_then(|web| web.answer.take());
         let Party::Incoming(sip) = &mut state.party else { return };
-        if let Preview::Wished = sip.preview {
-            return self.send_preview(leg);
+        if let EarlyMedia::Wished = sip.early_media {
+            return self.send_early_media(leg);
         }
         let (call, offer) = (sip.call, sip.offer.take());
         if let Some(answer) = by_web {
@@ -331,8 +331,8 @@ impl Switch {
             Offer::Rtp(offer) => Some(offer),
             Offer::Web(_) => None,
         });
-        let (sdp, remote) = match (std::mem::take(&mut sip.preview), offer.map(|o| sip.session.answer(local, &o))) {
-            (Preview::Sent(sdp, remote), _) => (sdp, Some(*remote)),
+        let (sdp, remote) = match (std::mem::take(&mut sip.early_media), offer.map(|o| sip.session.answer(local, &o))) {
+            (EarlyMedia::Sent(sdp, remote), _) => (sdp, Some(*remote)),
             (_, Some(Ok((sdp, remote)))) => (sdp, Some(remote)),
             (_, Some(Err(_))) => return self.end(leg, EndCause::MediaIncompatible, EndedBy::Peer),
             (_, None) => (sip.session.offer(local), None),

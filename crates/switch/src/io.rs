@@ -30,15 +30,6 @@ pub enum PeerRef {
     Call { number: u64 },
 }
 
-/// Where the packets of a protected leg stand: SSRC and highest index (RFC 3711 §3.3.1) of what was sent and received
-/// last, and the next index of the reports sent. Whoever goes on with the same keys uses none of them again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SrtpNumbers {
-    pub sent: Option<(u32, u64)>,
-    pub received: Option<(u32, u64)>,
-    pub reports: u32,
-}
-
 impl PeerRef {
     /// Whose connection it is, if it is a browser's that outlives calls.
     pub fn device(self) -> Option<DeviceId> {
@@ -49,17 +40,13 @@ impl PeerRef {
     }
 }
 
-impl PeerEvent {
-    pub fn peer(&self) -> PeerRef {
-        match self {
-            PeerEvent::Accepted { peer, .. }
-            | PeerEvent::Declined { peer }
-            | PeerEvent::Offered { peer, .. }
-            | PeerEvent::Ready { peer, .. }
-            | PeerEvent::Failed { peer, .. }
-            | PeerEvent::Closed { peer } => *peer,
-        }
-    }
+/// Where the packets of a protected leg stand: SSRC and highest index (RFC 3711 §3.3.1) of what was sent and received
+/// last, and the next index of the reports sent. Whoever goes on with the same keys uses none of them again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SrtpNumbers {
+    pub sent: Option<(u32, u64)>,
+    pub received: Option<(u32, u64)>,
+    pub reports: u32,
 }
 
 impl SrtpNumbers {
@@ -219,6 +206,19 @@ pub enum PeerEvent {
     Closed {
         peer: PeerRef,
     },
+}
+
+impl PeerEvent {
+    pub fn peer(&self) -> PeerRef {
+        match self {
+            PeerEvent::Accepted { peer, .. }
+            | PeerEvent::Declined { peer }
+            | PeerEvent::Offered { peer, .. }
+            | PeerEvent::Ready { peer, .. }
+            | PeerEvent::Failed { peer, .. }
+            | PeerEvent::Closed { peer } => *peer,
+        }
+    }
 }
 
 /// What a peer connection's audio line was negotiated to.

@@ -165,12 +165,12 @@ pub(crate) struct Incoming {
     pub(crate) offer: Option<Offer>,
     pub(crate) hop: sip::Hop,
     pub(crate) session: Session,
-    pub(crate) preview: Preview,
+    pub(crate) early_media: EarlyMedia,
 }
 
 /// Whether the caller hears before the answer (RFC 3960 §3).
 #[derive(Debug, Default)]
-pub(crate) enum Preview {
+pub(crate) enum EarlyMedia {
     #[default]
     No,
     /// Wished: media is being opened for it.

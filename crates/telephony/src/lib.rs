@@ -53,7 +53,7 @@ mod webrtc;
 
 pub use config::{Config, Limits, MediaIo, Sink, SipTls, StartError, Stir, Up};
 pub use handle::{Busy, CommandSender, Handle, Telephony};
-pub use recording::Leftover;
+pub use recording::{Leftover, gap_cause};
 pub use stats::Stats;
 pub use web::{ToPhone, WebDoor, WebPhone};
 #[doc(hidden)]

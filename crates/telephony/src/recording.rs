@@ -200,7 +200,7 @@ impl Writer {
                     (self.report)(Report::Started { recording });
                 }
             }
-            Frame::GapStarted { position_ms, why } => open.gap = Some((position_ms, cause(why))),
+            Frame::GapStarted { position_ms, why } => open.gap = Some((position_ms, gap_cause(why))),
             Frame::GapEnded { position_ms } => open.end_gap(position_ms),
             Frame::Ended { length_ms } => {
                 open.lost_to(length_ms);
@@ -239,7 +239,8 @@ impl Writer {
     }
 }
 
-fn cause(why: GapReason) -> GapCause {
+/// In the floor's words.
+pub fn gap_cause(why: GapReason) -> GapCause {
     match why {
         GapReason::Hold => GapCause::Hold,
         GapReason::Mask => GapCause::Mask,
@@ -288,7 +289,7 @@ impl Open {
                     self.end_ms = position_ms + u64::from(*length_ms);
                     self.started = true;
                 }
-                Frame::GapStarted { position_ms, why } => self.gap = Some((*position_ms, cause(*why))),
+                Frame::GapStarted { position_ms, why } => self.gap = Some((*position_ms, gap_cause(*why))),
                 Frame::GapEnded { position_ms } => self.end_gap(*position_ms),
                 Frame::Ended { .. } => {}
             }

@@ -38,16 +38,8 @@ impl Floor {
         self.may_dial_by(Some(agent), class, trunks, number)?;
         let interaction = self.begin_dial((to, class, trunks, number), back);
         let ring = if self.rings_itself(device) { OWN_RING } else { CONNECT_TIMEOUT };
-        let segment = SegmentId(self.mint.next_bits());
-        self.emit(EventBody::SegmentStarted {
-            interaction,
-            segment,
-            of: SegmentOf::Agent { agent, queue: None, arrived: self.now },
-            why: SegmentStart::Dial,
-            state: SegmentState::Connecting,
-            until: Some(self.now + ring),
-            by: None,
-        });
+        let of = SegmentOf::Agent { agent, queue: None, arrived: self.now };
+        let segment = self.begin_calling(interaction, of, SegmentState::Connecting, Some(self.now + ring));
         self.originate(interaction, segment, LegRole::Agent, device, ring);
         Ok(interaction)
     }

@@ -17,6 +17,7 @@ use crate::keys::inside;
 use crate::leg::{EndCause, LegCommand, RejectReason, Via};
 use crate::medium::Medium;
 use crate::outbound::CallClass;
+use crate::time::Timestamp;
 
 impl Floor {
     /// A refusal is told to the phone by a SIP status, and is no error of the input.
@@ -126,12 +127,13 @@ impl Floor {
         self.phone_dialled(leg, device, call).ok()
     }
 
-    fn begin_calling(
+    /// The segment of whoever calls, by his desk or his phone.
+    pub(super) fn begin_calling(
         &mut self,
         interaction: InteractionId,
         of: SegmentOf,
         state: SegmentState,
-        until: Option<crate::time::Timestamp>,
+        until: Option<Timestamp>,
     ) -> SegmentId {
         let segment = SegmentId(self.mint.next_bits());
         let why = SegmentStart::Dial;
