@@ -12,7 +12,7 @@ use support::company::{Company, id};
 use support::lines::Lines;
 use support::peers::{Calls, Sipp};
 use support::rtp::RtpPeer;
-use support::scenario::{newest, segment_of};
+use support::scenario::{newest, segment_of, served_by};
 use support::server::Server;
 use support::sound::{heard_ms, stereo};
 use support::verdict::{self, must, must_fail};
@@ -205,13 +205,7 @@ fn a_softphone_sends_the_customer_on_by_its_own_button() {
     wait_for("the first agent's wrap-up", SOON, || {
         (company.board_agent(&agent)["occupancy"] == "wrap_up").then_some(())
     });
-    caller.sipp.hang_up();
-    caller.sipp.must_end_well();
-    for agent in [&agent, &colleague.agent] {
-        let (segment, _) = company.wait_segment(agent, "wrap_up");
-        company.wrap_up(agent, &segment, "Resolved");
-    }
-    let detail = company.wait_detail(&interaction);
+    let detail = served_by(&company, &mut caller, &[&agent, &colleague.agent], &interaction);
     assert_eq!(segment_of(&detail, &agent)["end"], "transferred");
     assert_eq!(segment_of(&detail, &colleague.agent)["start"], "transfer");
 }
@@ -250,13 +244,7 @@ fn a_softphone_asks_a_colleague_and_connects_the_customer_with_him() {
     wait_for("the first agent's wrap-up", SOON, || {
         (company.board_agent(&agent)["occupancy"] == "wrap_up").then_some(())
     });
-    caller.sipp.hang_up();
-    caller.sipp.must_end_well();
-    for agent in [&agent, &colleague.agent] {
-        let (segment, _) = company.wait_segment(agent, "wrap_up");
-        company.wrap_up(agent, &segment, "Resolved");
-    }
-    let detail = company.wait_detail(&interaction);
+    let detail = served_by(&company, &mut caller, &[&agent, &colleague.agent], &interaction);
     assert_eq!(segment_of(&detail, &agent)["end"], "transferred");
     assert_eq!(segment_of(&detail, &colleague.agent)["start"], "consult");
     let of = |agent: &str| {

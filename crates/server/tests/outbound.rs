@@ -56,6 +56,17 @@ fn route(company: &Company, prefixes: &[&str], trunks: &[&str]) {
     company.post("routes", json!({"name": "out", "prefixes": prefixes, "trunks": trunks, "format": "national"}));
 }
 
+/// Calls to the country, which show the company's number and are recorded.
+fn lets_out(company: &Company) {
+    let caller = id(&company.number("1000"));
+    company.patch(
+        "tenant",
+        json!({"outbound": {
+            "allowed": ["national"], "concurrent": 5, "per_minute": 10, "caller": caller, "record": true,
+        }}),
+    );
+}
+
 #[test]
 fn an_agent_calls_out_from_the_desk_and_is_heard() {
     let server = Server::start("dial");
@@ -65,13 +76,7 @@ fn an_agent_calls_out_from_the_desk_and_is_heard() {
     let dead = trunk(&company, "dead", &format!("127.0.0.1:{}", free_port()));
     let living = trunk(&company, "carrier", &format!("127.0.0.1:{}", carrier.port));
     route(&company, &["+86"], &[&dead, &living]);
-    let caller = id(&company.number("1000"));
-    company.patch(
-        "tenant",
-        json!({"outbound": {
-            "allowed": ["national"], "concurrent": 5, "per_minute": 10, "caller": caller, "record": true,
-        }}),
-    );
+    lets_out(&company);
     let agent = company.agent("Agent 1");
     let mut chromium = Browser::start(&server, AGENT_HZ);
     chromium.at_desk("agent", "agent1@sample.test");
@@ -175,13 +180,7 @@ fn a_phone_calls_outside_by_its_keys() {
     let announcing = trunk(&company, "announcing", &format!("127.0.0.1:{}", silent.port));
     route(&company, &["+86"], &[&living]);
     route(&company, &["955", "+44"], &[&announcing]);
-    let caller = id(&company.number("1000"));
-    company.patch(
-        "tenant",
-        json!({"outbound": {
-            "allowed": ["national"], "concurrent": 5, "per_minute": 10, "caller": caller, "record": true,
-        }}),
-    );
+    lets_out(&company);
     let agent = company.agent("Agent 1");
     let device = company.sip_device(&agent, "7101", SECRET);
     let mut phone = Baresip::start(server.sip, AGENT_HZ, Some(&Account { user: "7101", secret: SECRET }));

@@ -9,7 +9,7 @@ use support::baresip::{Account, Baresip};
 use support::call::{AGENT_HZ, CALLER_HZ, Caller, Phone, SECRET, auto_answer};
 use support::company::{Company, id, try_for};
 use support::linphone::Linphone;
-use support::scenario::{newest, segment_of};
+use support::scenario::{newest, segment_of, served_by};
 use support::server::Server;
 use support::sound::{heard_ms, stereo};
 use support::verdict::{self, Expected, must, must_fail};
@@ -103,13 +103,7 @@ fn linphone_is_set_up_by_a_link_and_holds_transfers_and_calls_by_its_own_command
     caller.rtp.wait_tone(THIRD_HZ, 500);
     must("the customer", verdict::hears(&caller.rtp.listen(800), THIRD_HZ, CALLER_HZ));
     must("the colleague", verdict::hears(&colleague.rtp.listen(800), CALLER_HZ, AGENT_HZ));
-    caller.sipp.hang_up();
-    caller.sipp.must_end_well();
-    for agent in [&agent, &colleague.agent] {
-        let (segment, _) = company.wait_segment(agent, "wrap_up");
-        company.wrap_up(agent, &segment, "Resolved");
-    }
-    let detail = company.wait_detail(&interaction);
+    let detail = served_by(&company, &mut caller, &[&agent, &colleague.agent], &interaction);
     assert_eq!(segment_of(&detail, &agent)["end"], "transferred");
 
     // It calls, and hears itself by the echo.

@@ -21,6 +21,17 @@ pub enum By {
     AgentsCommand,
 }
 
+/// The caller hangs up, these agents wrap up; the interaction when all of it is stored.
+pub fn served_by(company: &Company, caller: &mut Caller, agents: &[&str], interaction: &str) -> Value {
+    caller.sipp.hang_up();
+    caller.sipp.must_end_well();
+    for agent in agents {
+        let (segment, _) = company.wait_segment(agent, "wrap_up");
+        company.wrap_up(agent, &segment, "Resolved");
+    }
+    company.wait_detail(interaction)
+}
+
 /// Caller → 1000 → registered SIP phone: heard, held, resumed, hung up, wrapped up, recorded, explained, measured.
 pub fn a_call_is_served(server: &Server, by: By) {
     let company = Company::of(server);
