@@ -186,6 +186,7 @@ const busy = (change) => ({ desk: { ...desk, offers: [], work: [{ ...first, ...c
 const party = (state) => ({ segment: 'seg_2', name: '李敏', state });
 const watching = { target: 'seg_l4', agent: agents[4], mode: 'whisper' };
 const ringing = (kind) => ({ desk: { ...desk, work: [second], offers: desk.offers.map((o) => ({ ...o, handover: { kind, by: agents[3] } })) } });
+const inside = (change) => ({ desk: { ...desk, offers: [], work: [{ ...first, direction: 'internal', queue: null, number: null, diverted: null, verified: null, state: 'consulting', from: { kind: 'extension', text: '8001', name: agents[0].name }, hold_ms: 0, recording: null, record: null, dispositions: [], disposition_required: false, variables: {}, ...change }] } });
 const free = { ...desk, offers: [], work: [], occupancy: 'idle' };
 export const scenes = {
   talking: busy({}),
@@ -206,6 +207,9 @@ export const scenes = {
   dialling: { desk: { ...desk, offers: [], work: [{ ...first, direction: 'outbound', queue: null, state: 'connecting', answered_at: null, hold_ms: 0, recording: null, state_since_at: now, started_at: now, dispositions: [], disposition_required: false, variables: {} }] } },
   out_talking: busy({ direction: 'outbound', queue: null, hold_ms: 0 }),
   out_wrap_up: { desk: { ...desk, offers: [], occupancy: 'wrap_up', work: [{ ...second, direction: 'outbound', queue: null, from: addr('+86 10 8888 6666') }] } },
+  inside_rings: inside({ consult: party('offered') }),
+  inside: inside({ consult: party('consulting') }),
+  inside_asked: inside({ asked_by: agents[1], from: { kind: 'extension', text: '8002', name: agents[1].name } }),
   signed_out: { desk: { ...free, signed_in: false } },
   ring_transfer: ringing('transfer'),
   ring_consult: ringing('consult'),

@@ -7,7 +7,7 @@ import { Elapsed, Remaining } from '../ui/Elapsed';
 import { useCaller } from './caller';
 import { dialling } from './dial';
 import { Outgoing } from './Outgoing';
-import { type DeskView, type DeskWork, stateTone } from './words';
+import { type DeskView, type DeskWork, shownState, stateTone } from './words';
 
 const ParkedList = lazyRouteComponent(() => import('../talk/ParkedList'), 'ParkedList');
 
@@ -64,8 +64,8 @@ export function Inbox({ desk, chosen }: { desk: DeskView; chosen: string | undef
               <span className="dim cut" title={w.queue ? local(w.queue.name) : undefined}>
                 {w.queue ? local(w.queue.name) : t(`medium.${w.medium}`)}
               </span>
-              <span className="state" data-tone={stateTone(w.state)}>
-                {dialling(w) ? t('dial.state') : t(`segment.${w.state}`)}
+              <span className="state" data-tone={stateTone(shownState(w))}>
+                {dialling(w) ? t('dial.state') : t(`segment.${shownState(w)}`)}
               </span>
             </Link>
           </li>

@@ -12,7 +12,7 @@ import { toast } from '../ui/toast';
 import { dialling, dialNot, openDialler } from './dial';
 import { DiallerPlace } from './DiallerPlace';
 import { useCaller } from './caller';
-import { activeCall, allowed, type DeskWork } from './words';
+import { activeCall, allowed, type DeskWork, shownState } from './words';
 
 const DigitPad = later(() => import('./DigitPad'), 'DigitPad');
 const QualityBadge = later(() => import('../talk/QualityBadge'), 'QualityBadge');
@@ -78,7 +78,7 @@ export function SoftphoneStrip() {
             <span className="bar-dim cut" title={shown.queue ? local(shown.queue.name) : undefined}>
               {shown.queue ? local(shown.queue.name) : ''}
             </span>
-            <span className="bar-dim">{call ? t(`segment.${call.state}`) : t('presence.offered')}</span>
+            <span className="bar-dim">{call ? t(`segment.${shownState(call)}`) : t('presence.offered')}</span>
             <Elapsed since={call ? call.state_since_at : (offer?.since_at ?? 0)} />
           </>
         ) : (

@@ -13,7 +13,7 @@ import { dialling } from './dial';
 import { Outcome } from './Outcome';
 import { Outgoing } from './Outgoing';
 import { WorkTimeline } from './WorkTimeline';
-import { type DeskWork, holdMs, onHold, stateTone, talkMs } from './words';
+import { type DeskWork, holdMs, onHold, shownState, stateTone, talkMs } from './words';
 
 export function WorkPanel({ work }: { work: DeskWork }) {
   const { t } = useTranslation('common');
@@ -32,8 +32,8 @@ export function WorkPanel({ work }: { work: DeskWork }) {
         <h1 className="cut" title={caller(work)}>
           {caller(work)}
         </h1>
-        <span className="state" data-tone={stateTone(work.state)} data-testid="work-state" data-state={work.state}>
-          {calling ? t('dial.state') : t(`segment.${work.state}`)}
+        <span className="state" data-tone={stateTone(shownState(work))} data-testid="work-state" data-state={work.state}>
+          {calling ? t('dial.state') : t(`segment.${shownState(work)}`)}
         </span>
         <Outgoing direction={work.direction} />
         {work.muted ? <span className="tag">{t('phone.muted')}</span> : null}

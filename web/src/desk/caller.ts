@@ -4,9 +4,11 @@ import type { Schemas } from '../api/client';
 
 type Address = Schemas['AddressView'];
 
-export function useCaller(): (of: { from?: Address | null }) => string {
+/** The other party; of a call within the company, for whoever called, the colleague. */
+export function useCaller(): (of: { from?: Address | null; direction?: Schemas['Direction']; consult?: Schemas['DeskParty'] | null }) => string {
   const { t } = useTranslation('common');
-  return ({ from }) => {
+  return ({ from, direction, consult }) => {
+    if (direction === 'internal' && consult) return consult.name;
     if (!from || from.kind === 'withheld') return t('address.withheld');
     // Some networks say the number again as the name.
     return from.name && from.name.replace(/[^\p{L}\p{N}]/gu, '') !== from.text.replace(/\D/g, '') ? `${from.name} ${from.text}` : from.text;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DeviceView } from '../device/device';
-import { activeCall, activity, allowed, type DeskWork, deviceTrouble, holdMs, inCompany, talkMs } from './words';
+import { activeCall, activity, allowed, type DeskWork, deviceTrouble, holdMs, inCompany, shownState, talkMs } from './words';
 
 const open = { state: 'open', retryAt: null } as const;
 const well: DeviceView = { leading: true, microphone: 'ok', link: 'ready', code: null, soundBlocked: false, microphoneName: '' };
@@ -29,23 +29,31 @@ describe('the desk in words', () => {
     expect(talkMs({ state: 'held', state_since_at: 1000, talk_ms: 500 }, 3000)).toBe(500);
   });
   it('counts a consultation as hold for who asks, not for who is asked', () => {
-    const at = { state: 'consulting' as const, state_since_at: 1000, hold_ms: 500 };
+    const at = { direction: 'inbound' as const, state: 'consulting' as const, state_since_at: 1000, hold_ms: 500 };
     expect(holdMs({ ...at, asked_by: null }, 3000)).toBe(2500);
     expect(holdMs({ ...at, asked_by: { id: 'agt_1', name: 'A' } }, 3000)).toBe(500);
+    expect(holdMs({ ...at, direction: 'internal', asked_by: null }, 3000)).toBe(500);
   });
 });
 
 describe('a call on the desk', () => {
+  it('within the company rings or is talked, and is no consultation', () => {
+    const inside = { direction: 'internal' as const, state: 'consulting' as const };
+    expect(shownState({ ...inside, consult: { ...party, state: 'offered' } })).toBe('offered');
+    expect(shownState({ ...inside, consult: { ...party, state: 'consulting' } })).toBe('talking');
+    expect(shownState({ ...inside, consult: null })).toBe('talking');
+    expect(shownState({ direction: 'inbound', state: 'consulting', consult: party })).toBe('consulting');
+  });
   const party = { segment: 'seg_2', name: 'B', state: 'consulting' as const };
   it('is not hung up while a consultation is up, nor transferred again', () => {
-    expect(allowed({ state: 'talking', consult: null, others: [] })).toEqual({ mute: true, hold: true, digits: true, transfer: true, park: true, hang_up: true });
-    expect(allowed({ state: 'consulting', consult: party, others: [] })).toEqual({ mute: true, hold: false, digits: true, transfer: false, park: false, hang_up: false });
-    expect(allowed({ state: 'talking', consult: null, others: [party] })).toMatchObject({ park: false, transfer: true });
-    expect(allowed({ state: 'talking', consult: party, others: [] })).toMatchObject({ hold: true, transfer: false, hang_up: false });
+    expect(allowed({ direction: 'inbound', state: 'talking', consult: null, others: [] })).toEqual({ mute: true, hold: true, digits: true, transfer: true, park: true, hang_up: true });
+    expect(allowed({ direction: 'inbound', state: 'consulting', consult: party, others: [] })).toEqual({ mute: true, hold: false, digits: true, transfer: false, park: false, hang_up: false });
+    expect(allowed({ direction: 'inbound', state: 'talking', consult: null, others: [party] })).toMatchObject({ park: false, transfer: true });
+    expect(allowed({ direction: 'inbound', state: 'talking', consult: party, others: [] })).toMatchObject({ hold: true, transfer: false, hang_up: false });
   });
   it('can only be left by a supervisor who watches and by an agent who is asked', () => {
-    expect(allowed({ state: 'watching', consult: null, others: [] })).toEqual({ mute: false, hold: false, digits: false, transfer: false, park: false, hang_up: true });
-    expect(allowed({ state: 'consulting', consult: null, others: [] })).toMatchObject({ hold: false, transfer: false, hang_up: true });
+    expect(allowed({ direction: 'inbound', state: 'watching', consult: null, others: [] })).toEqual({ mute: false, hold: false, digits: false, transfer: false, park: false, hang_up: true });
+    expect(allowed({ direction: 'inbound', state: 'consulting', consult: null, others: [] })).toMatchObject({ hold: false, transfer: false, hang_up: true });
   });
   it('is the newest live one, of whatever kind', () => {
     const work = (segment: string, state: DeskWork['state']) => ({ segment, state, medium: 'voice' }) as DeskWork;

@@ -80,13 +80,19 @@ export function deviceTrouble(
   return null;
 }
 
+/** As people would say it: within the company there is nobody about whom one consults. */
+export function shownState(w: Pick<DeskWork, 'state' | 'direction' | 'consult'>): Schemas['SegmentState'] {
+  if (w.direction !== 'internal' || w.state !== 'consulting') return w.state;
+  return w.consult && w.consult.state !== 'consulting' ? 'offered' : 'talking';
+}
+
 /** The call the strip acts on: the newest one past its offer and not in wrap-up. */
 export function activeCall(work: readonly DeskWork[]): DeskWork | undefined {
   return work.findLast((w) => w.medium === 'voice' && ['connecting', 'talking', 'held', 'consulting', 'watching'].includes(w.state));
 }
 
 /** What can be asked of a call as it stands; the server refuses the rest. */
-export function allowed(w: Pick<DeskWork, 'state' | 'consult' | 'others'> & Partial<Pick<DeskWork, 'direction'>>): Record<'mute' | 'hold' | 'digits' | 'transfer' | 'park' | 'hang_up', boolean> {
+export function allowed(w: Pick<DeskWork, 'state' | 'direction' | 'consult' | 'others'>): Record<'mute' | 'hold' | 'digits' | 'transfer' | 'park' | 'hang_up', boolean> {
   const customer = w.state === 'talking' || w.state === 'held';
   const consulting = w.state === 'consulting';
   return {
@@ -106,11 +112,11 @@ export function inCompany(w: Pick<DeskWork, 'consult' | 'asked_by' | 'others' | 
 }
 
 /** The customer waits: held, or while this agent consults somebody about him. */
-export function onHold(w: Pick<DeskWork, 'state' | 'asked_by'> & Partial<Pick<DeskWork, 'direction'>>): boolean {
+export function onHold(w: Pick<DeskWork, 'state' | 'direction' | 'asked_by'>): boolean {
   return w.state === 'held' || (w.state === 'consulting' && w.asked_by === null && w.direction !== 'internal');
 }
 
-export function holdMs(w: Pick<DeskWork, 'state' | 'state_since_at' | 'hold_ms' | 'asked_by'> & Partial<Pick<DeskWork, 'direction'>>, now: number): number {
+export function holdMs(w: Pick<DeskWork, 'state' | 'state_since_at' | 'direction' | 'hold_ms' | 'asked_by'>, now: number): number {
   return w.hold_ms + (onHold(w) ? Math.max(0, now - w.state_since_at) : 0);
 }
 

@@ -17,7 +17,7 @@ export function ConsultBar({ work, consult }: { work: DeskWork; consult: Schemas
     return (
       <div className="row wrap">
         <p data-testid="consult" data-stage={stage}>
-          <strong>{t('bar.inside', { name })}</strong>
+          <strong>{t('bar.inside', { name })}</strong> {stage === 'ringing' ? <span className="dim">{t('bar.inside_ringing')}</span> : null}
         </p>
         <Act id="end_consult" work={work} enabled>
           {t('bar.inside_end')}
